@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+# elo_module(NAME FOLDER [C99] [DEPS module ...] [LIBS library ...])
+# A static library of the .c files directly in FOLDER. A folder with headers only becomes an
+# interface library, so that a module can be named before it has code.
+function(elo_module name folder)
+  cmake_parse_arguments(M "C99" "" "DEPS;LIBS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.c)
+  if(NOT sources)
+    add_library(${name} INTERFACE)
+    target_link_libraries(${name} INTERFACE ${M_DEPS} ${M_LIBS})
+    return()
+  endif()
+  add_library(${name} STATIC ${sources})
+  if(M_C99)
+    elo_flags(${name} C99)
+    # The ESP8266's sketch stack is 4,096 bytes; sanitizers widen frames, so not under them.
+    if(NOT ELO_SANITIZE AND NOT ELO_FUZZ)
+      target_compile_options(${name} PRIVATE -Wframe-larger-than=256)
+    endif()
+  else()
+    elo_flags(${name} C11)
+  endif()
+  if(ELO_BEARSSL_INCLUDE)
+    target_include_directories(${name} SYSTEM PRIVATE ${ELO_BEARSSL_INCLUDE})
+  endif()
+  target_link_libraries(${name} PUBLIC ${M_DEPS} ${M_LIBS})
+endfunction()

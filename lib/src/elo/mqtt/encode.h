@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+/*
+ * Writing MQTT 3.1.1 packets into the caller's buffer.
+ *
+ * Every function writes a whole packet at `buf` or nothing at all:
+ *
+ * ELO_OK           `*out_len` bytes were written
+ * ELO_E_NO_SPACE   `cap` is too small; `*out_len` is the size it takes
+ * ELO_E_TOO_LARGE  a string over 65,535 bytes, or a packet over ELO_MQTT_MAX_REMAINING
+ *
+ * What the packet says is the caller's responsibility: topics are not validated here (topic.h
+ * does), a QoS over 2 or a packet id of 0 where one is needed is a bug (ELO_ASSERT).
+ *
+ * Re-entrant; no state.
+ */
+#ifndef ELO_MQTT_ENCODE_H
+#define ELO_MQTT_ENCODE_H
+
+#include "elo/mqtt/packet.h"
+
+ELO_MUST_USE elo_err elo_mqtt_encode_connect(const struct elo_mqtt_connect *connect, uint8_t *buf,
+                                             size_t cap, size_t *out_len);
+
+ELO_MUST_USE elo_err elo_mqtt_encode_connack(const struct elo_mqtt_connack *connack, uint8_t *buf,
+                                             size_t cap, size_t *out_len);
+
+ELO_MUST_USE elo_err elo_mqtt_encode_publish(const struct elo_mqtt_publish *publish, uint8_t *buf,
+                                             size_t cap, size_t *out_len);
+
+/*
+ * Everything of a PUBLISH up to its payload, for callers who keep the payload elsewhere: the
+ * broker, which shares one payload among all subscribers, and the device, which may stream it.
+ * The payload's length is taken from publish->payload.len; its bytes are not read.
+ */
+ELO_MUST_USE elo_err elo_mqtt_encode_publish_header(const struct elo_mqtt_publish *publish,
+                                                    uint8_t *buf, size_t cap, size_t *out_len);
+
+/* PUBACK, PUBREC, PUBREL, PUBCOMP or UNSUBACK. */
+ELO_MUST_USE elo_err elo_mqtt_encode_ack(elo_mqtt_type type, uint16_t packet_id, uint8_t *buf,
+                                         size_t cap, size_t *out_len);
+
+/* `count` subscriptions, at least one [MQTT-3.8.3-3]. */
+ELO_MUST_USE elo_err elo_mqtt_encode_subscribe(uint16_t packet_id,
+                                               const struct elo_mqtt_subscription *subs,
+                                               size_t count, uint8_t *buf, size_t cap,
+                                               size_t *out_len);
+
+/* `codes`: one byte a filter, as in elo_mqtt_suback. */
+ELO_MUST_USE elo_err elo_mqtt_encode_suback(uint16_t packet_id, elo_span codes, uint8_t *buf,
+                                            size_t cap, size_t *out_len);
+
+/* `count` filters, at least one [MQTT-3.10.3-2]. */
+ELO_MUST_USE elo_err elo_mqtt_encode_unsubscribe(uint16_t packet_id, const elo_span *filters,
+                                                 size_t count, uint8_t *buf, size_t cap,
+                                                 size_t *out_len);
+
+/* PINGREQ, PINGRESP or DISCONNECT: two bytes. */
+ELO_MUST_USE elo_err elo_mqtt_encode_empty(elo_mqtt_type type, uint8_t *buf, size_t cap,
+                                           size_t *out_len);
+
+#endif

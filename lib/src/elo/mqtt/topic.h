@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+/*
+ * Topic names and topic filters [MQTT-4.7]: what is valid, and what matches what.
+ *
+ * Topics are read left to right, level by level. UTF-8 is the codec's business; here bytes are
+ * compared. Re-entrant; no state.
+ */
+#ifndef ELO_MQTT_TOPIC_H
+#define ELO_MQTT_TOPIC_H
+
+#include "elo/base/err.h"
+#include "elo/base/span.h"
+
+/* AWS IoT Core's quotas ("AWS IoT Core endpoints and quotas", message broker). */
+#define ELO_TOPIC_MAX_BYTES   256u
+#define ELO_TOPIC_MAX_SLASHES 7u
+
+/* Not empty, no `+` `#`, no NUL, at most 65,535 bytes [MQTT-4.7.3-1] [MQTT-3.3.2-2]. */
+bool elo_topic_name_valid(elo_span name);
+
+/*
+ * Not empty, no NUL; `+` alone in its level, `#` alone in the last [MQTT-4.7.1-2] [MQTT-4.7.1-3].
+ * A shared filter `$share/NAME/FILTER` is valid when NAME is not empty, holds no wildcard, and
+ * FILTER is valid.
+ */
+bool elo_topic_filter_valid(elo_span filter);
+
+/* true if the filter holds `+` or `#`. */
+bool elo_topic_filter_is_wild(elo_span filter);
+
+/* Slashes in a name or filter, as the AWS quota counts them. */
+size_t elo_topic_slashes(elo_span topic);
+
+/*
+ * Does `name` match `filter`? Both must be valid, the filter not a shared one.
+ *
+ * A filter that starts with a wildcard does not match names that start with `$` [MQTT-4.7.2-1].
+ * AWS deviates from [MQTT-4.7.1-2] in one point, and so does this: `a/#` does not match `a`
+ * ("MQTT", AWS IoT Developer Guide). Pass `parent_too` = true for the standard's behaviour.
+ */
+bool elo_topic_matches(elo_span filter, elo_span name, bool parent_too);
+
+/*
+ * Cuts the next level off `*rest`. Levels may be empty ("a//b" has three). Start with `*done` =
+ * false; returns false when there are no more.
+ */
+bool elo_topic_next_level(elo_span *rest, bool *done, elo_span *out_level);
+
+#endif
