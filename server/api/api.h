@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+/*
+ * The AWS REST API of the desk: AWS IoT (control plane) and AWS IoT data plane, one route table.
+ *
+ * Pure: a request goes in, a response comes out, with the number of the store batch it must wait
+ * for. The edge holds a response until that batch is durable; if its commit failed it sends
+ * api_commit_failed() instead.
+ *
+ * Requests are signed with SigV4 by the desk's own key (api_config.key). Paths are split before
+ * they are percent-decoded. Errors have AWS's names, statuses, headers and body.
+ */
+#ifndef ELO_SERVER_API_H
+#define ELO_SERVER_API_H
+
+#include "server/auth/sigv4.h"
+#include "server/base/buf.h"
+#include "server/broker/broker.h"
+#include "server/pki/pki.h"
+
+struct api;
+
+struct api_config {
+    struct sigv4_key key; /* the desk's credentials; copied */
+    const char *endpoint; /* what DescribeEndpoint answers: host or host:port */
+    struct core_random random;
+    const struct log *log;
+    struct compat compat;
+};
+
+struct api_request {
+    struct sigv4_request http; /* spans live during the call */
+    elo_span source_ip;
+};
+
+struct api_response {
+    int status;
+    struct buf headers;  /* "Name: value\r\n" lines, Content-Type and x-amzn-* included */
+    struct buf body;
+    uint64_t after_seq;  /* send when the store says durable; 0: at once */
+    char request_id[37];
+};
+
+/* NULL: out of memory. Everything given outlives the api. */
+struct api *api_create(const struct api_config *config, struct registry *reg, struct broker *broker,
+                       struct pki_ca *ca);
+void api_destroy(struct api *api);
+
+/* Answers every request, also nonsense. `out` is filled, to be freed by api_response_free(). */
+void api_handle(struct api *api, const struct api_request *request, struct core_time now,
+                struct api_response *out);
+
+/* Turns a response whose commit failed into AWS's 500 with the cause in words. */
+void api_commit_failed(struct api_response *response, elo_err err);
+
+void api_response_free(struct api_response *response);
+
+#endif

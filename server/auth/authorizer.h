@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+/*
+ * May this connection do this? The one place that joins registry, policies and connection facts.
+ *
+ * An auth_session is what is known of one connection: its certificate, address, client id, the
+ * thing it is bound to. It compiles the policies attached to the certificate once, remembers
+ * decisions by action and resource, and starts afresh when the registry's generation has moved:
+ * a changed policy, attachment or thing counts from the next operation on.
+ *
+ * Core thread only. Everything is deterministic; nothing here asks a clock.
+ */
+#ifndef ELO_SERVER_AUTH_AUTHORIZER_H
+#define ELO_SERVER_AUTH_AUTHORIZER_H
+
+#include "server/auth/policy.h"
+#include "server/registry/registry.h"
+
+struct authorizer;
+struct auth_session;
+
+struct authorizer *authorizer_create(struct registry *reg); /* NULL: out of memory */
+void authorizer_destroy(struct authorizer *a);
+
+/* Who is at the other end, as TLS has shown it. Copied by auth_session_create(). */
+struct auth_peer {
+    elo_span certificate_id; /* 64 hex; empty: none */
+    elo_span certificate_der; /* for the subject's policy variables; may be empty */
+    elo_span source_ip;
+    uint16_t source_port;
+    elo_span server_name; /* SNI; empty: none */
+};
+
+/*
+ * Is the certificate good for a connection? ELO_OK, ELO_E_CERT_MISSING, ELO_E_CERT_UNKNOWN,
+ * ELO_E_CERT_INACTIVE (any status but ACTIVE and REVOKED), ELO_E_CERT_REVOKED, ELO_E_CERT_EXPIRED
+ * (dates against `wall_ms`; with `allow_expired` not checked).
+ */
+elo_err authorizer_certificate(const struct authorizer *a, elo_span certificate_id, int64_t wall_ms,
+                               bool allow_expired);
+
+/* NULL: out of memory. */
+struct auth_session *auth_session_create(struct authorizer *a, const struct auth_peer *peer);
+void auth_session_destroy(struct auth_session *s);
+
+/* What CONNECT said; before it, only iot:Connect questions make no sense. Copied. */
+struct auth_connect {
+    elo_span client_id;
+    bool persistent;
+    bool has_will;
+    elo_span will_topic;
+};
+ELO_MUST_USE elo_err auth_session_connect(struct auth_session *s,
+                                          const struct auth_connect *connect);
+
+/*
+ * Is `action` allowed on `name` (a client id, topic or topic filter without the ARN around it)?
+ * Repeated questions are answered from the session's cache in constant time.
+ */
+bool auth_allows(struct auth_session *s, enum policy_action action, elo_span name);
+
+/* Has the certificate any policy at all? */
+bool auth_has_policy(struct auth_session *s);
+
+/*
+ * Why the last answer for these is what it is: one sentence for log and people, such as
+ * "policy kitchen v1 allows client/kitchen, not client/esp-1" or "no policy is attached".
+ */
+size_t auth_explain(struct auth_session *s, enum policy_action action, elo_span name, char *buf,
+                    size_t cap);
+
+elo_span auth_session_certificate_id(const struct auth_session *s);
+elo_span auth_session_source_ip(const struct auth_session *s);
+
+#endif

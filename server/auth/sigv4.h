@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+/*
+ * AWS Signature Version 4: verifying requests (the server) and signing them (the command line).
+ *
+ * The rules are those the AWS CLI and SDKs follow for the IoT services: the canonical URI is the
+ * request's already encoded path encoded once more; the query is sorted, not decoded; the body is
+ * hashed by us, there is no x-amz-content-sha256 header. Nothing here allocates more than the
+ * canonical request; the clock is a parameter.
+ */
+#ifndef ELO_SERVER_AUTH_SIGV4_H
+#define ELO_SERVER_AUTH_SIGV4_H
+
+#include "elo/base/err.h"
+#include "elo/base/span.h"
+#include "server/base/aws_error.h"
+
+struct sigv4_header {
+    elo_span name;
+    elo_span value;
+};
+
+struct sigv4_request {
+    elo_span method;
+    elo_span path;  /* as on the wire, percent-encoded */
+    elo_span query; /* as on the wire, without the '?' */
+    const struct sigv4_header *headers;
+    size_t header_count;
+    elo_span body;
+};
+
+struct sigv4_key {
+    elo_span access_key_id;
+    elo_span secret;
+    elo_span session_token; /* empty: none */
+};
+
+/* What a verified request told of itself; spans into the request. */
+struct sigv4_scope {
+    elo_span access_key_id;
+    elo_span region;
+    elo_span service; /* "iot", "execute-api", "iotdata" ... */
+};
+
+/*
+ * Verifies the Authorization header. `services` is a NULL-terminated list of accepted service
+ * names. AWS_OK and `out`; or the exception AWS answers with, its message in `fault`:
+ * MissingAuthenticationTokenException, IncompleteSignatureException, InvalidSignatureException
+ * (signature differs, or X-Amz-Date over LIMIT_SIGV4_SKEW_S away from `now_s`),
+ * UnrecognizedClientException (unknown key id), or a scope with another date, region or service.
+ * `region` NULL: any region. Comparison of signatures is constant-time.
+ */
+aws_error sigv4_verify(const struct sigv4_request *request, const struct sigv4_key *key,
+                       const char *const *services, const char *region, int64_t now_s,
+                       struct sigv4_scope *out, struct aws_fault *fault);
+
+/* The values of the headers a signed request carries, NUL-terminated. */
+struct sigv4_signed {
+    char date[17]; /* X-Amz-Date: 20260102T030405Z */
+    char authorization[512];
+};
+
+/*
+ * Signs `request`, whose headers include host and every other header to sign, but not x-amz-date
+ * and authorization: those are the result. ELO_E_NO_SPACE, ELO_E_NO_MEMORY.
+ */
+ELO_MUST_USE elo_err sigv4_sign(const struct sigv4_request *request, const struct sigv4_key *key,
+                                const char *service, const char *region, int64_t now_s,
+                                struct sigv4_signed *out);
+
+#endif

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+/*
+ * What is not known for certain about AWS IoT Core, as named switches. The default is the
+ * likeliest behaviour; docs/COMPAT.md tells the evidence and the test that pins each.
+ *
+ *     elo serve --compat unregistered-certificate=alert
+ */
+#ifndef ELO_SERVER_BASE_COMPAT_H
+#define ELO_SERVER_BASE_COMPAT_H
+
+#include <stdbool.h>
+
+#include "elo/base/err.h"
+
+/* X(field, "name", "value0" (default), "value1", "what it is about") */
+#define COMPAT_LIST(X)                                                                             \
+    X(unregistered_certificate, "unregistered-certificate", "close-after-connect", "alert",        \
+      "an unknown or inactive client certificate: finish the handshake and close after CONNECT, "  \
+      "or refuse in the handshake")                                                                \
+    X(expired_certificate, "expired-certificate", "refuse", "allow",                               \
+      "a registered client certificate outside its validity dates")                                \
+    X(subscribe_denied, "subscribe-denied", "close", "suback-80",                                  \
+      "an MQTT 3.1.1 SUBSCRIBE that the policy does not allow")                                    \
+    X(too_many_subscriptions, "too-many-subscriptions", "suback-80", "close",                      \
+      "the 51st subscription of an MQTT 3.1.1 client")                                             \
+    X(qos2_publish, "qos2-publish", "ignore", "close",                                             \
+      "an MQTT 3.1.1 PUBLISH with QoS 2")                                                          \
+    X(missing_sni, "missing-sni", "allow", "refuse",                                               \
+      "a TLS ClientHello without server_name")                                                     \
+    X(http_publish_denied, "http-publish-denied", "403", "401",                                    \
+      "the HTTP status when a policy denies iot-data Publish")                                     \
+    X(empty_id_persistent, "empty-client-id-persistent", "connack-2", "generate",                  \
+      "an empty client id with clean session 0 on MQTT 3.1.1")
+
+struct compat {
+#define COMPAT_FIELD(field, name, v0, v1, about) unsigned char field; /* 0: default, 1: other */
+    COMPAT_LIST(COMPAT_FIELD)
+#undef COMPAT_FIELD
+};
+
+/* Sets one switch from "name=value". ELO_E_NOT_FOUND: no such switch; ELO_E_USAGE: no such value. */
+ELO_MUST_USE elo_err compat_set(struct compat *compat, const char *assignment);
+
+/* The i-th switch for listings; false past the end. */
+bool compat_at(unsigned i, const char **out_name, const char **out_default,
+               const char **out_other, const char **out_about);
+
+#endif

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+/*
+ * The message broker: MQTT 3.1.1 as AWS IoT Core speaks it. Pure: bytes and `now` go in; bytes, a
+ * list of connections with something to send, and the next deadline come out.
+ *
+ * A connection's life:
+ *
+ *     struct broker_conn *c = broker_open(broker, &peer, now);      TLS is done, nothing read yet
+ *     broker_input(c, bytes, now);                                  decrypted bytes, any split
+ *     while ((c = broker_next_ready(broker)) != NULL) {             after each batch of input
+ *         n = broker_output(c, pieces, max);  send them;  broker_output_ack(c, sent, now);
+ *         if (broker_wants_close(c) && nothing is left to send)  close the transport;
+ *     }
+ *     broker_closed(c, reason, now);                                the transport is gone: frees c
+ *
+ * After broker_input() the connection may want to be closed (a violation, a take-over, a denial);
+ * it stays valid, ignores further input, and is freed only by broker_closed(), which the owner
+ * must call exactly once for every connection opened.
+ *
+ * What AWS does not allow is answered as AWS answers it on MQTT 3.1.1: mostly by closing without a
+ * word. The log says why; so does broker_close_reason().
+ *
+ * Sharing: a published message is one immutable block counted by references; a subscriber's queue
+ * holds the block and an encoded header. Routing is a tree of topic levels. Deliveries of one
+ * batch of input are coalesced per subscriber: the owner asks for output once per wake-up.
+ *
+ * Limits are in server/base/limits.h. Core thread only.
+ */
+#ifndef ELO_SERVER_BROKER_H
+#define ELO_SERVER_BROKER_H
+
+#include "server/auth/authorizer.h"
+#include "server/base/compat.h"
+#include "server/base/env.h"
+#include "server/base/log.h"
+
+struct broker;
+struct broker_conn;
+
+struct broker_config {
+    struct compat compat;
+    const struct log *log; /* outlives the broker */
+    struct core_random random;
+};
+
+/* NULL: out of memory. `auth` outlives the broker. */
+struct broker *broker_create(const struct broker_config *config, struct authorizer *auth);
+
+/* Every connection must have been closed. */
+void broker_destroy(struct broker *b);
+
+/*
+ * A transport is ready. `refused` is ELO_OK, or why its certificate is not good: the connection
+ * then reads until CONNECT and is closed, as AWS does, and the log tells who and why.
+ * NULL: out of memory or LIMIT_CONNECTIONS; the owner closes the transport.
+ */
+struct broker_conn *broker_open(struct broker *b, const struct auth_peer *peer, elo_err refused,
+                                struct core_time now);
+
+void broker_set_user(struct broker_conn *c, void *user); /* the owner's own pointer */
+void *broker_user(const struct broker_conn *c);
+
+/* Decrypted bytes as they came. They are not kept beyond the call unless a packet is incomplete. */
+void broker_input(struct broker_conn *c, elo_span bytes, struct core_time now);
+
+/*
+ * Up to `max` pieces to be sent in order; their number. Valid until the next call for this
+ * connection. broker_output_ack() takes back what was sent, at any byte.
+ */
+size_t broker_output(struct broker_conn *c, elo_span *out, size_t max);
+void broker_output_ack(struct broker_conn *c, size_t sent, struct core_time now);
+size_t broker_output_bytes(const struct broker_conn *c);
+
+bool broker_wants_close(const struct broker_conn *c);
+elo_err broker_close_reason(const struct broker_conn *c);
+
+/* The transport is gone (`why`: ELO_OK if we asked for it). Publishes the will if it is due. */
+void broker_closed(struct broker_conn *c, elo_err why, struct core_time now);
+
+/* A connection with new output or a wish to close, each once; NULL: none. */
+struct broker_conn *broker_next_ready(struct broker *b);
+
+/* When broker_tick() must be called at the latest (mono_ms), or INT64_MAX. */
+int64_t broker_deadline(const struct broker *b);
+void broker_tick(struct broker *b, struct core_time now);
+
+/*
+ * Publishes for somebody who is no MQTT client: the API. The topic has been checked and allowed.
+ * ELO_E_NO_MEMORY, ELO_E_QUOTA (too many retained messages).
+ */
+ELO_MUST_USE elo_err broker_publish(struct broker *b, elo_span topic, elo_span payload, uint8_t qos,
+                                    bool retain, struct core_time now);
+
+/* The certificate's status has changed or it is gone: connections with it end if it is not good. */
+void broker_certificate_changed(struct broker *b, elo_span certificate_id, struct core_time now);
+
+/* Ends every connection (the server stops); wills are published. */
+void broker_shutdown(struct broker *b, struct core_time now);
+
+struct broker_stats {
+    uint64_t connections; /* now */
+    uint64_t sessions;    /* connected and stored */
+    uint64_t subscriptions;
+    uint64_t retained;
+    uint64_t connects;
+    uint64_t connects_refused;
+    uint64_t publish_in;
+    uint64_t publish_out;
+    uint64_t dropped;
+};
+void broker_stats(const struct broker *b, struct broker_stats *out);
+
+#endif

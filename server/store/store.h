@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+/*
+ * The database: one SQLite file, one writer, grouped commits. The only user of sqlite3.h.
+ *
+ * Life cycle: store_open() migrates the schema; store_load_*() hand every row to the registry once;
+ * then changes go in as batches and come out as sequence numbers:
+ *
+ *     struct store_batch *b = store_begin(store);
+ *     store_put_thing(b, &thing);
+ *     uint64_t seq = store_submit(b);
+ *     ... later, from the core's loop: store_poll(store, &progress) ...
+ *     progress.durable >= seq: it is on disk (fsync done); the reply may leave.
+ *
+ * Acknowledged means durable: every batch is all-or-nothing, batches become durable in order, and
+ * many batches share one transaction and one fsync (WAL, synchronous=FULL).
+ *
+ * When a commit fails (disk full, I/O error), every batch up to `progress.failed` is rolled back:
+ * none of it will ever be durable. The core then answers those requests with a failure and reloads
+ * what it keeps in memory from the database. Batches submitted later are tried afresh.
+ *
+ * With `threaded`, commits run on the store's own thread, which calls `wake` when there is
+ * something to poll. Without, they run inside store_poll(): how tests get a deterministic store.
+ *
+ * Everything else is called from the core's thread only. Memory: batches copy what they are given.
+ */
+#ifndef ELO_SERVER_STORE_H
+#define ELO_SERVER_STORE_H
+
+#include "elo/base/err.h"
+#include "elo/base/span.h"
+
+struct store;
+struct store_batch;
+
+struct store_config {
+    const char *path; /* the database file; made if absent, mode 0600 */
+    bool threaded;
+    void (*wake)(void *ctx); /* called on the store's thread; NULL if not threaded */
+    void *ctx;
+};
+
+struct store_progress {
+    uint64_t durable; /* every batch up to here, except failed ones, is on disk */
+    uint64_t failed;  /* every batch not durable up to here has been rolled back; 0: none since
+                         the last poll */
+    elo_err err;      /* why: ELO_E_DISK_FULL, ELO_E_IO, ELO_E_CORRUPT, ELO_E_NO_MEMORY */
+};
+
+/*
+ * ELO_OK, or ELO_E_PERMISSION, ELO_E_CORRUPT (not a database, or damaged), ELO_E_DISK_FULL,
+ * ELO_E_IO, ELO_E_UNSUPPORTED (made by a newer Elo); `why` gets the particulars as one line.
+ */
+ELO_MUST_USE elo_err store_open(const struct store_config *config, struct store **out, char *why,
+                                size_t why_cap);
+
+/* Waits for everything submitted, then closes. */
+void store_close(struct store *store);
+
+/* Rows, as the tables hold them. Spans given to a loader live during the call. */
+struct store_thing {
+    elo_span name;
+    elo_span id; /* UUID text */
+    elo_span type_name;
+    elo_span attributes; /* a JSON object of strings */
+    int64_t version;
+    int64_t created_ms;
+};
+
+struct store_certificate {
+    elo_span id; /* 64 hex: SHA-256 of the DER */
+    elo_span pem;
+    elo_span status; /* "ACTIVE" ... */
+    elo_span mode;   /* "DEFAULT", "SNI_ONLY" */
+    elo_span ca_id;  /* empty: none */
+    elo_span generation_id;
+    int64_t created_ms;
+    int64_t modified_ms;
+    int64_t not_before_s;
+    int64_t not_after_s;
+    int64_t customer_version;
+};
+
+struct store_policy {
+    elo_span name;
+    elo_span generation_id;
+    int64_t default_version;
+    int64_t next_version; /* version ids are never used again */
+    int64_t created_ms;
+    int64_t modified_ms;
+};
+
+struct store_policy_version {
+    elo_span policy;
+    int64_t version;
+    elo_span document;
+    elo_span generation_id;
+    int64_t created_ms;
+};
+
+struct store_loader {
+    void *ctx;
+    elo_err (*thing)(void *ctx, const struct store_thing *row);
+    elo_err (*certificate)(void *ctx, const struct store_certificate *row);
+    elo_err (*policy)(void *ctx, const struct store_policy *row);
+    elo_err (*policy_version)(void *ctx, const struct store_policy_version *row);
+    elo_err (*policy_target)(void *ctx, elo_span policy, elo_span target_arn);
+    elo_err (*thing_principal)(void *ctx, elo_span thing, elo_span principal_arn, bool exclusive);
+};
+
+/* Reads every durable row, in the order of the members above. Stops at the loader's first error. */
+ELO_MUST_USE elo_err store_load(struct store *store, const struct store_loader *loader);
+
+/* NULL: out of memory. */
+struct store_batch *store_begin(struct store *store);
+
+/* Replace or insert by primary key; delete is harmless when the row is absent. */
+void store_put_thing(struct store_batch *b, const struct store_thing *row);
+void store_delete_thing(struct store_batch *b, elo_span name);
+void store_put_certificate(struct store_batch *b, const struct store_certificate *row);
+void store_delete_certificate(struct store_batch *b, elo_span id);
+void store_put_policy(struct store_batch *b, const struct store_policy *row);
+void store_delete_policy(struct store_batch *b, elo_span name);
+void store_put_policy_version(struct store_batch *b, const struct store_policy_version *row);
+void store_delete_policy_version(struct store_batch *b, elo_span policy, int64_t version);
+void store_put_policy_target(struct store_batch *b, elo_span policy, elo_span target_arn);
+void store_delete_policy_target(struct store_batch *b, elo_span policy, elo_span target_arn);
+void store_put_thing_principal(struct store_batch *b, elo_span thing, elo_span principal_arn,
+                               bool exclusive);
+void store_delete_thing_principal(struct store_batch *b, elo_span thing, elo_span principal_arn);
+
+/*
+ * Hands the batch over and frees it. The sequence number, or 0 when a put ran out of memory: then
+ * nothing was submitted. An empty batch is allowed and costs nothing.
+ */
+uint64_t store_submit(struct store_batch *b);
+
+void store_abandon(struct store_batch *b);
+
+/* The last number handed out: a reply that reads memory waits for it, so that it shows nothing
+ * that a crash could take back. */
+uint64_t store_issued(const struct store *store);
+
+/* What has happened since the last poll. */
+void store_poll(struct store *store, struct store_progress *out);
+
+#endif
