@@ -50,7 +50,7 @@ struct elo_json_token {
 
 struct elo_json_reader {
     elo_span text;
-    size_t error_at;   /* byte offset of the fault after an error */
+    size_t error_at; /* byte offset of the fault after an error */
     size_t _at;
     uint32_t _is_array; /* one bit a level */
     uint8_t _depth;
@@ -74,7 +74,8 @@ ELO_MUST_USE elo_err elo_json_next(struct elo_json_reader *r, struct elo_json_to
  * a KEY, the value after it. `*out_raw` (may be NULL) becomes the value's whole text, quotes and
  * brackets included: how to take over a sub-document unchanged. Errors as elo_json_next().
  */
-ELO_MUST_USE elo_err elo_json_skip(struct elo_json_reader *r, const struct elo_json_token *tok,
+ELO_MUST_USE elo_err elo_json_skip(struct elo_json_reader *r,
+                                   const struct elo_json_token *tok,
                                    elo_span *out_raw);
 
 /* Is this KEY or STRING equal to `text` once unescaped? Reads no byte outside the token. */
@@ -84,7 +85,9 @@ bool elo_json_token_is(const struct elo_json_token *tok, elo_span text);
  * Writes the unescaped text of a KEY or STRING at `buf`: never longer than tok->raw.len, and a
  * \u0000 becomes a NUL byte. ELO_E_NO_SPACE with `*out_len` = the size it takes if `cap` is small.
  */
-ELO_MUST_USE elo_err elo_json_unescape(const struct elo_json_token *tok, uint8_t *buf, size_t cap,
+ELO_MUST_USE elo_err elo_json_unescape(const struct elo_json_token *tok,
+                                       uint8_t *buf,
+                                       size_t cap,
                                        size_t *out_len);
 
 /*
