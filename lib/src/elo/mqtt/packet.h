@@ -98,7 +98,7 @@ struct elo_mqtt_ack {
  */
 struct elo_mqtt_subscribe {
     uint16_t packet_id;
-    uint16_t count; /* filters in the payload, 1 ... */
+    uint32_t count; /* filters in the payload, 1 ...: a large packet holds more than 65,535 */
     elo_span filters;
 };
 
