@@ -35,19 +35,23 @@ struct api_request {
 
 struct api_response {
     int status;
-    struct buf headers;  /* "Name: value\r\n" lines, Content-Type and x-amzn-* included */
+    struct buf headers; /* "Name: value\r\n" lines, Content-Type and x-amzn-* included */
     struct buf body;
-    uint64_t after_seq;  /* send when the store says durable; 0: at once */
+    uint64_t after_seq; /* send when the store says durable; 0: at once */
     char request_id[37];
 };
 
 /* NULL: out of memory. Everything given outlives the api. */
-struct api *api_create(const struct api_config *config, struct registry *reg, struct broker *broker,
+struct api *api_create(const struct api_config *config,
+                       struct registry *reg,
+                       struct broker *broker,
                        struct pki_ca *ca);
 void api_destroy(struct api *api);
 
 /* Answers every request, also nonsense. `out` is filled, to be freed by api_response_free(). */
-void api_handle(struct api *api, const struct api_request *request, struct core_time now,
+void api_handle(struct api *api,
+                const struct api_request *request,
+                struct core_time now,
                 struct api_response *out);
 
 /* Turns a response whose commit failed into AWS's 500 with the cause in words. */

@@ -24,7 +24,7 @@ void authorizer_destroy(struct authorizer *a);
 
 /* Who is at the other end, as TLS has shown it. Copied by auth_session_create(). */
 struct auth_peer {
-    elo_span certificate_id; /* 64 hex; empty: none */
+    elo_span certificate_id;  /* 64 hex; empty: none */
     elo_span certificate_der; /* for the subject's policy variables; may be empty */
     elo_span source_ip;
     uint16_t source_port;
@@ -36,7 +36,9 @@ struct auth_peer {
  * ELO_E_CERT_INACTIVE (any status but ACTIVE and REVOKED), ELO_E_CERT_REVOKED, ELO_E_CERT_EXPIRED
  * (dates against `wall_ms`; with `allow_expired` not checked).
  */
-elo_err authorizer_certificate(const struct authorizer *a, elo_span certificate_id, int64_t wall_ms,
+elo_err authorizer_certificate(const struct authorizer *a,
+                               elo_span certificate_id,
+                               int64_t wall_ms,
                                bool allow_expired);
 
 /* NULL: out of memory. */
@@ -66,8 +68,8 @@ bool auth_has_policy(struct auth_session *s);
  * Why the last answer for these is what it is: one sentence for log and people, such as
  * "policy kitchen v1 allows client/kitchen, not client/esp-1" or "no policy is attached".
  */
-size_t auth_explain(struct auth_session *s, enum policy_action action, elo_span name, char *buf,
-                    size_t cap);
+size_t auth_explain(
+    struct auth_session *s, enum policy_action action, elo_span name, char *buf, size_t cap);
 
 elo_span auth_session_certificate_id(const struct auth_session *s);
 elo_span auth_session_source_ip(const struct auth_session *s);

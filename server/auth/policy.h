@@ -26,7 +26,9 @@ struct policy;
  * LIMIT_POLICY_CHARS, white space not counted), ELO_E_NO_MEMORY. `why` gets a sentence that names
  * the fault and where it is, for MalformedPolicyException.
  */
-ELO_MUST_USE elo_err policy_parse(elo_span document, struct policy **out, char *why,
+ELO_MUST_USE elo_err policy_parse(elo_span document,
+                                  struct policy **out,
+                                  char *why,
                                   size_t why_cap);
 struct policy *policy_retain(struct policy *policy);
 void policy_release(struct policy *policy); /* NULL is allowed */
@@ -73,8 +75,11 @@ struct policy_decision {
  * Decides `action` on `resource_arn` over `count` policies. Costs one pass over the statements;
  * callers cache (authorizer.h).
  */
-void policy_eval(struct policy *const *policies, size_t count, enum policy_action action,
-                 elo_span resource_arn, const struct policy_variables *vars,
+void policy_eval(struct policy *const *policies,
+                 size_t count,
+                 enum policy_action action,
+                 elo_span resource_arn,
+                 const struct policy_variables *vars,
                  struct policy_decision *out);
 
 /*
@@ -82,8 +87,13 @@ void policy_eval(struct policy *const *policies, size_t count, enum policy_actio
  * have allowed ("allows client/kitchen"), variables filled in or named as missing. Writes one
  * sentence without a full stop; the bytes written, never more than `cap` - 1, NUL-terminated.
  */
-size_t policy_explain(struct policy *const *policies, const elo_span *names, size_t count,
-                      enum policy_action action, elo_span resource_arn,
-                      const struct policy_variables *vars, char *buf, size_t cap);
+size_t policy_explain(struct policy *const *policies,
+                      const elo_span *names,
+                      size_t count,
+                      enum policy_action action,
+                      elo_span resource_arn,
+                      const struct policy_variables *vars,
+                      char *buf,
+                      size_t cap);
 
 #endif

@@ -50,9 +50,13 @@ struct sigv4_scope {
  * UnrecognizedClientException (unknown key id), or a scope with another date, region or service.
  * `region` NULL: any region. Comparison of signatures is constant-time.
  */
-aws_error sigv4_verify(const struct sigv4_request *request, const struct sigv4_key *key,
-                       const char *const *services, const char *region, int64_t now_s,
-                       struct sigv4_scope *out, struct aws_fault *fault);
+aws_error sigv4_verify(const struct sigv4_request *request,
+                       const struct sigv4_key *key,
+                       const char *const *services,
+                       const char *region,
+                       int64_t now_s,
+                       struct sigv4_scope *out,
+                       struct aws_fault *fault);
 
 /* The values of the headers a signed request carries, NUL-terminated. */
 struct sigv4_signed {
@@ -64,8 +68,11 @@ struct sigv4_signed {
  * Signs `request`, whose headers include host and every other header to sign, but not x-amz-date
  * and authorization: those are the result. ELO_E_NO_SPACE, ELO_E_NO_MEMORY.
  */
-ELO_MUST_USE elo_err sigv4_sign(const struct sigv4_request *request, const struct sigv4_key *key,
-                                const char *service, const char *region, int64_t now_s,
+ELO_MUST_USE elo_err sigv4_sign(const struct sigv4_request *request,
+                                const struct sigv4_key *key,
+                                const char *service,
+                                const char *region,
+                                int64_t now_s,
                                 struct sigv4_signed *out);
 
 #endif

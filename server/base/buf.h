@@ -24,7 +24,7 @@ struct buf {
 };
 
 void buf_init(struct buf *b, size_t max);
-void buf_free(struct buf *b); /* also makes it empty and usable again */
+void buf_free(struct buf *b);  /* also makes it empty and usable again */
 void buf_clear(struct buf *b); /* empty, memory kept, error forgotten */
 
 void buf_add(struct buf *b, elo_span bytes);

@@ -24,10 +24,8 @@
       "an MQTT 3.1.1 SUBSCRIBE that the policy does not allow")                                    \
     X(too_many_subscriptions, "too-many-subscriptions", "suback-80", "close",                      \
       "the 51st subscription of an MQTT 3.1.1 client")                                             \
-    X(qos2_publish, "qos2-publish", "ignore", "close",                                             \
-      "an MQTT 3.1.1 PUBLISH with QoS 2")                                                          \
-    X(missing_sni, "missing-sni", "allow", "refuse",                                               \
-      "a TLS ClientHello without server_name")                                                     \
+    X(qos2_publish, "qos2-publish", "ignore", "close", "an MQTT 3.1.1 PUBLISH with QoS 2")         \
+    X(missing_sni, "missing-sni", "allow", "refuse", "a TLS ClientHello without server_name")      \
     X(http_publish_denied, "http-publish-denied", "403", "401",                                    \
       "the HTTP status when a policy denies iot-data Publish")                                     \
     X(empty_id_persistent, "empty-client-id-persistent", "connack-2", "generate",                  \
@@ -39,11 +37,15 @@ struct compat {
 #undef COMPAT_FIELD
 };
 
-/* Sets one switch from "name=value". ELO_E_NOT_FOUND: no such switch; ELO_E_USAGE: no such value. */
+/* Sets one switch from "name=value". ELO_E_NOT_FOUND: no such switch; ELO_E_USAGE: no such value.
+ */
 ELO_MUST_USE elo_err compat_set(struct compat *compat, const char *assignment);
 
 /* The i-th switch for listings; false past the end. */
-bool compat_at(unsigned i, const char **out_name, const char **out_default,
-               const char **out_other, const char **out_about);
+bool compat_at(unsigned i,
+               const char **out_name,
+               const char **out_default,
+               const char **out_other,
+               const char **out_about);
 
 #endif

@@ -9,7 +9,7 @@
 
 /* AWS quotas: message broker */
 #define LIMIT_CLIENT_ID_BYTES          128u
-#define LIMIT_PAYLOAD_BYTES            131072u /* 128 KB */
+#define LIMIT_PAYLOAD_BYTES            131072u                             /* 128 KB */
 #define LIMIT_PACKET_BYTES             (LIMIT_PAYLOAD_BYTES + 18u * 1024u) /* 146 KB */
 #define LIMIT_TOPIC_BYTES              256u
 #define LIMIT_TOPIC_SLASHES            7u
@@ -39,13 +39,13 @@
 #define LIMIT_SIGV4_SKEW_S      900 /* 15 minutes */
 
 /* Our own */
-#define LIMIT_OUTPUT_BYTES         (4u * 1024u * 1024u) /* unsent bytes a slow consumer may hold */
-#define LIMIT_QUEUED_MESSAGES      10000u /* QoS 1 messages an offline session may hold */
-#define LIMIT_QUEUED_BYTES         (16u * 1024u * 1024u)
-#define LIMIT_RETAINED_MESSAGES    50000u
-#define LIMIT_CONNECTIONS          20000u
-#define LIMIT_CONNECT_WAIT_MS      10000 /* TLS done to CONNECT complete */
-#define LIMIT_HANDSHAKE_WAIT_MS    10000
-#define LIMIT_PEM_BYTES            65536u
+#define LIMIT_OUTPUT_BYTES      (4u * 1024u * 1024u) /* unsent bytes a slow consumer may hold */
+#define LIMIT_QUEUED_MESSAGES   10000u /* QoS 1 messages an offline session may hold */
+#define LIMIT_QUEUED_BYTES      (16u * 1024u * 1024u)
+#define LIMIT_RETAINED_MESSAGES 50000u
+#define LIMIT_CONNECTIONS       20000u
+#define LIMIT_CONNECT_WAIT_MS   10000 /* TLS done to CONNECT complete */
+#define LIMIT_HANDSHAKE_WAIT_MS 10000
+#define LIMIT_PEM_BYTES         65536u
 
 #endif

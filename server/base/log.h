@@ -44,9 +44,13 @@ void log_line(const struct log *log, enum log_level level, elo_err err, const ch
     __attribute__((format(printf, 4, 5)));
 
 /* One line, newline included: JSON in CloudWatch's shape; or for a terminal. */
-void log_format_json(const struct log_record *record, int64_t wall_ms, const char *account,
+void log_format_json(const struct log_record *record,
+                     int64_t wall_ms,
+                     const char *account,
                      struct buf *out);
-void log_format_text(const struct log_record *record, int64_t wall_ms, bool colour,
+void log_format_text(const struct log_record *record,
+                     int64_t wall_ms,
+                     bool colour,
                      struct buf *out);
 
 #endif

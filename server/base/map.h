@@ -14,7 +14,7 @@
 
 struct map_slot {
     elo_span key;
-    void *value; /* NULL: never used or removed; see hash */
+    void *value;   /* NULL: never used or removed; see hash */
     uint32_t hash; /* 0 with value NULL: never used; 1 with value NULL: removed */
 };
 

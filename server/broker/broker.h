@@ -55,8 +55,8 @@ void broker_destroy(struct broker *b);
  * then reads until CONNECT and is closed, as AWS does, and the log tells who and why.
  * NULL: out of memory or LIMIT_CONNECTIONS; the owner closes the transport.
  */
-struct broker_conn *broker_open(struct broker *b, const struct auth_peer *peer, elo_err refused,
-                                struct core_time now);
+struct broker_conn *
+broker_open(struct broker *b, const struct auth_peer *peer, elo_err refused, struct core_time now);
 
 void broker_set_user(struct broker_conn *c, void *user); /* the owner's own pointer */
 void *broker_user(const struct broker_conn *c);
@@ -89,8 +89,12 @@ void broker_tick(struct broker *b, struct core_time now);
  * Publishes for somebody who is no MQTT client: the API. The topic has been checked and allowed.
  * ELO_E_NO_MEMORY, ELO_E_QUOTA (too many retained messages).
  */
-ELO_MUST_USE elo_err broker_publish(struct broker *b, elo_span topic, elo_span payload, uint8_t qos,
-                                    bool retain, struct core_time now);
+ELO_MUST_USE elo_err broker_publish(struct broker *b,
+                                    elo_span topic,
+                                    elo_span payload,
+                                    uint8_t qos,
+                                    bool retain,
+                                    struct core_time now);
 
 /* The certificate's status has changed or it is gone: connections with it end if it is not good. */
 void broker_certificate_changed(struct broker *b, elo_span certificate_id, struct core_time now);

@@ -33,8 +33,8 @@ bool pki_random(void *out, size_t len);
  * certificate belong together and that it has not expired.
  * ELO_E_CORRUPT, ELO_E_CA_EXPIRED, ELO_E_PERMISSION, ELO_E_DISK_FULL, ELO_E_IO with `why`.
  */
-ELO_MUST_USE elo_err pki_ca_open(const char *dir, int64_t now_s, struct pki_ca **out, char *why,
-                                 size_t why_cap);
+ELO_MUST_USE elo_err
+pki_ca_open(const char *dir, int64_t now_s, struct pki_ca **out, char *why, size_t why_cap);
 void pki_ca_close(struct pki_ca *ca);
 elo_span pki_ca_pem(const struct pki_ca *ca);
 
@@ -46,7 +46,9 @@ struct pki_certificate {
 };
 
 /* From PEM text (the first certificate in it). ELO_E_BAD_PEM. */
-ELO_MUST_USE elo_err pki_certificate_read(elo_span pem, struct pki_certificate *out, char *why,
+ELO_MUST_USE elo_err pki_certificate_read(elo_span pem,
+                                          struct pki_certificate *out,
+                                          char *why,
                                           size_t why_cap);
 ELO_MUST_USE elo_err pki_certificate_der_to_id(elo_span der, char out_id[65]);
 
@@ -58,8 +60,8 @@ ELO_MUST_USE elo_err pki_certificate_to_pem(elo_span pem_or_der, struct buf *out
  * "Subject.AlternativeName.DNSName", "SerialNumber" ... (the text after "iot:Certificate.").
  * The number of values; for index < number `*out` is set, valid while `scratch` is unchanged.
  */
-size_t pki_certificate_variable(elo_span der, elo_span name, size_t index, struct buf *scratch,
-                                elo_span *out);
+size_t pki_certificate_variable(
+    elo_span der, elo_span name, size_t index, struct buf *scratch, elo_span *out);
 
 /* What AWS issues: subject as given, not before two minutes ago, until 2049-12-31T23:59:59Z. */
 struct pki_issued {
@@ -72,27 +74,37 @@ void pki_issued_init(struct pki_issued *issued);
 void pki_issued_free(struct pki_issued *issued); /* wipes the private key */
 
 /* CreateKeysAndCertificate: RSA-2048, private key as PKCS#1 PEM, subject CN=AWS IoT Certificate. */
-ELO_MUST_USE elo_err pki_issue_with_key(struct pki_ca *ca, int64_t now_s, struct pki_issued *out,
-                                        char *why, size_t why_cap);
+ELO_MUST_USE elo_err pki_issue_with_key(
+    struct pki_ca *ca, int64_t now_s, struct pki_issued *out, char *why, size_t why_cap);
 
 /*
- * CreateCertificateFromCsr: the CSR's signature is checked, its subject kept, its key must be RSA of
- * at least 2048 bits or P-256, P-384, P-521. ELO_E_BAD_PEM, ELO_E_UNSUPPORTED with `why`.
+ * CreateCertificateFromCsr: the CSR's signature is checked, its subject kept, its key must be RSA
+ * of at least 2048 bits or P-256, P-384, P-521. ELO_E_BAD_PEM, ELO_E_UNSUPPORTED with `why`.
  */
-ELO_MUST_USE elo_err pki_issue_from_csr(struct pki_ca *ca, elo_span csr_pem, int64_t now_s,
-                                        struct pki_issued *out, char *why, size_t why_cap);
+ELO_MUST_USE elo_err pki_issue_from_csr(struct pki_ca *ca,
+                                        elo_span csr_pem,
+                                        int64_t now_s,
+                                        struct pki_issued *out,
+                                        char *why,
+                                        size_t why_cap);
 
 /* For `elo add`: a fresh P-256 key (PKCS#8 PEM) and a CSR for it with CN = `common_name`. */
-ELO_MUST_USE elo_err pki_make_key_and_csr(const char *common_name, struct buf *out_key_pem,
+ELO_MUST_USE elo_err pki_make_key_and_csr(const char *common_name,
+                                          struct buf *out_key_pem,
                                           struct buf *out_csr_pem);
 
 /*
- * The server's own TLS certificate, signed by the CA: P-256, one year, for `names` (DNS names and IP
- * addresses as text). Written to `dir`/server.pem (certificate) and server.key (0600); an existing
- * pair is kept while it is valid for 30 more days, signed by this CA and covers every name.
+ * The server's own TLS certificate, signed by the CA: P-256, one year, for `names` (DNS names and
+ * IP addresses as text). Written to `dir`/server.pem (certificate) and server.key (0600); an
+ * existing pair is kept while it is valid for 30 more days, signed by this CA and covers every
+ * name.
  */
-ELO_MUST_USE elo_err pki_server_certificate(struct pki_ca *ca, const char *dir,
-                                            const char *const *names, size_t name_count,
-                                            int64_t now_s, char *why, size_t why_cap);
+ELO_MUST_USE elo_err pki_server_certificate(struct pki_ca *ca,
+                                            const char *dir,
+                                            const char *const *names,
+                                            size_t name_count,
+                                            int64_t now_s,
+                                            char *why,
+                                            size_t why_cap);
 
 #endif

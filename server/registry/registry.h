@@ -32,7 +32,8 @@ struct registry_config {
 };
 
 /* Loads everything from the store. */
-ELO_MUST_USE elo_err registry_create(const struct registry_config *config, struct store *store,
+ELO_MUST_USE elo_err registry_create(const struct registry_config *config,
+                                     struct store *store,
                                      struct registry **out);
 void registry_destroy(struct registry *reg);
 
@@ -115,7 +116,8 @@ const struct policy_version *registry_policy_default(const struct policy_record 
  * The names of the policies attached to a target (certificate ARN). Calls `each` until it answers
  * false.
  */
-void registry_each_policy_of(const struct registry *reg, elo_span target_arn,
+void registry_each_policy_of(const struct registry *reg,
+                             elo_span target_arn,
                              bool (*each)(void *ctx, const struct policy_record *policy),
                              void *ctx);
 
@@ -127,8 +129,8 @@ bool registry_is_attached(const struct registry *reg, elo_span thing, elo_span p
  * otherwise the thing named like the client id if the certificate is attached to it; NULL: none
  * ("Policy variables for things", AWS IoT Developer Guide).
  */
-const struct thing *registry_bound_thing(const struct registry *reg, elo_span certificate_id,
-                                         elo_span client_id);
+const struct thing *
+registry_bound_thing(const struct registry *reg, elo_span certificate_id, elo_span client_id);
 
 /* The write side, by resource. */
 #include "server/registry/write.h"

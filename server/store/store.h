@@ -51,7 +51,9 @@ struct store_progress {
  * ELO_OK, or ELO_E_PERMISSION, ELO_E_CORRUPT (not a database, or damaged), ELO_E_DISK_FULL,
  * ELO_E_IO, ELO_E_UNSUPPORTED (made by a newer Elo); `why` gets the particulars as one line.
  */
-ELO_MUST_USE elo_err store_open(const struct store_config *config, struct store **out, char *why,
+ELO_MUST_USE elo_err store_open(const struct store_config *config,
+                                struct store **out,
+                                char *why,
                                 size_t why_cap);
 
 /* Waits for everything submitted, then closes. */
@@ -125,7 +127,9 @@ void store_put_policy_version(struct store_batch *b, const struct store_policy_v
 void store_delete_policy_version(struct store_batch *b, elo_span policy, int64_t version);
 void store_put_policy_target(struct store_batch *b, elo_span policy, elo_span target_arn);
 void store_delete_policy_target(struct store_batch *b, elo_span policy, elo_span target_arn);
-void store_put_thing_principal(struct store_batch *b, elo_span thing, elo_span principal_arn,
+void store_put_thing_principal(struct store_batch *b,
+                               elo_span thing,
+                               elo_span principal_arn,
                                bool exclusive);
 void store_delete_thing_principal(struct store_batch *b, elo_span thing, elo_span principal_arn);
 

@@ -53,8 +53,12 @@ ELO_MUST_USE elo_err elo_mqtt_frame(elo_span in, uint32_t max_packet, struct elo
  * ELO_E_TOPIC       a PUBLISH or will topic is empty or has a wildcard [MQTT-3.3.2-2], or a filter
  *                   breaks the rules of topic.h [MQTT-4.7]
  * ELO_E_UNSUPPORTED a CONNECT whose protocol name or level is not MQTT 3.1.1's. `out` then has
- *                   type CONNECT and `level` alone, so that a server can answer
+ *                   type CONNECT and `level` alone (all else zero), so that a server can answer
  *                   CONNACK 1 [MQTT-3.1.2-2].
+ *
+ * Not refused here: an empty client id, with or without clean session, which is the server's to
+ * judge (CONNACK 2) [MQTT-3.1.3-8]; a remaining length written in more bytes than it needs, which
+ * 3.1.1 does not forbid.
  */
 ELO_MUST_USE elo_err elo_mqtt_decode(elo_span in, struct elo_mqtt_packet *out);
 

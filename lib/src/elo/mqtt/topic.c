@@ -66,6 +66,29 @@ static bool levels_valid(elo_span filter)
     return true;
 }
 
+/* Cuts `topic` = PREFIX NAME "/" REST; false if it is not made so, or NAME or REST is empty. */
+static bool cut(elo_span topic, elo_span prefix, elo_span *out_name, elo_span *out_rest)
+{
+    if (!elo_span_starts_with(topic, prefix)) {
+        return false;
+    }
+    elo_span rest = elo_span_from(topic, prefix.len);
+    elo_span name;
+    bool done = false;
+    (void)elo_topic_next_level(&rest, &done, &name);
+    if (name.len == 0 || rest.len == 0) {
+        return false;
+    }
+    *out_name = name;
+    *out_rest = rest;
+    return true;
+}
+
+bool elo_topic_split_share(elo_span shared, elo_span *out_name, elo_span *out_filter)
+{
+    return cut(shared, ELO_SPAN("$share/"), out_name, out_filter);
+}
+
 bool elo_topic_filter_valid(elo_span filter)
 {
     if (!length_valid(filter) || has(filter, '\0')) {
@@ -74,12 +97,10 @@ bool elo_topic_filter_valid(elo_span filter)
     if (!elo_span_starts_with(filter, ELO_SPAN("$share/"))) {
         return levels_valid(filter);
     }
-    elo_span rest = elo_span_from(filter, sizeof "$share/" - 1);
     elo_span share;
-    bool done = false;
-    (void)elo_topic_next_level(&rest, &done, &share);
-    return share.len != 0 && !elo_topic_filter_is_wild(share) && rest.len != 0 &&
-           levels_valid(rest);
+    elo_span shared;
+    return elo_topic_split_share(filter, &share, &shared) && !elo_topic_filter_is_wild(share) &&
+           levels_valid(shared);
 }
 
 size_t elo_topic_slashes(elo_span topic)
@@ -89,6 +110,17 @@ size_t elo_topic_slashes(elo_span topic)
         slashes += topic.ptr[i] == '/';
     }
     return slashes;
+}
+
+bool elo_topic_within_quota(elo_span topic)
+{
+    elo_span name;
+    elo_span counted = topic;
+    if (!elo_topic_split_share(topic, &name, &counted)) {
+        (void)cut(topic, ELO_SPAN("$aws/rules/"), &name, &counted);
+    }
+    return counted.len <= ELO_TOPIC_MAX_BYTES &&
+           elo_topic_slashes(counted) <= ELO_TOPIC_MAX_SLASHES;
 }
 
 /* [MQTT-4.7.2-1]: names that start with `$` are the server's; a wildcard does not reach them. */

@@ -29,8 +29,24 @@ bool elo_topic_filter_valid(elo_span filter);
 /* true if the filter holds `+` or `#`. */
 bool elo_topic_filter_is_wild(elo_span filter);
 
-/* Slashes in a name or filter, as the AWS quota counts them. */
+/* Slashes in a name or filter, all of them. */
 size_t elo_topic_slashes(elo_span topic);
+
+/*
+ * Would AWS take a name or filter of this size? At most ELO_TOPIC_MAX_BYTES and
+ * ELO_TOPIC_MAX_SLASHES, to which `$share/NAME/` of a filter and `$aws/rules/RULE/` of a name
+ * (Basic Ingest) do not count.
+ */
+bool elo_topic_within_quota(elo_span topic);
+
+/*
+ * Takes a shared filter `$share/NAME/FILTER` apart. false, and the outputs untouched, if it is not
+ * one: another beginning, or an empty NAME or FILTER. The outputs are parts of `shared`.
+ *
+ * FILTER is a plain filter whatever it looks like: `$share/a/$share/b/c` shares the topic
+ * `$share/b/c`, to which no one can publish.
+ */
+bool elo_topic_split_share(elo_span shared, elo_span *out_name, elo_span *out_filter);
 
 /*
  * Does `name` match `filter`? Both must be valid, the filter not a shared one.

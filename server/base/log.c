@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+#include "server/base/log.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "elo/json/write.h"
+#include "errors/explain.h"
+
+static const char *const level_names[] = {"DEBUG", "INFO", "WARN", "ERROR"};
+
+void log_emit(const struct log *log, const struct log_record *record)
+{
+    if (log->sink != NULL && record->level >= log->level) {
+        log->sink(log->ctx, record);
+    }
+}
+
+void log_line(const struct log *log, enum log_level level, elo_err err, const char *format, ...)
+{
+    if (log->sink == NULL || level < log->level) {
+        return;
+    }
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    struct log_record record = {
+        .level = level, .event_type = "Server", .err = err, .details = elo_span_str(text)};
+    log_emit(log, &record);
+}
+
+/* "2026-01-02 03:04:05.123", as CloudWatch writes it, in UTC. */
+static void timestamp(int64_t wall_ms, char out[32])
+{
+    time_t seconds = (time_t)(wall_ms / 1000);
+    struct tm tm;
+    gmtime_r(&seconds, &tm);
+    char date[24];
+    strftime(date, sizeof date, "%Y-%m-%d %H:%M:%S", &tm);
+    snprintf(out, 32, "%s.%03d", date, (int)(wall_ms % 1000));
+}
+
+static void member(struct elo_json_writer *w, const char *key, elo_span value)
+{
+    if (value.len > 0) {
+        elo_json_key(w, elo_span_str(key));
+        elo_json_string(w, value);
+    }
+}
+
+void log_format_json(const struct log_record *r,
+                     int64_t wall_ms,
+                     const char *account,
+                     struct buf *out)
+{
+    char when[32];
+    timestamp(wall_ms, when);
+    uint8_t line[4096];
+    struct elo_json_writer w;
+    elo_json_writer_init(&w, line, sizeof line);
+    elo_json_begin_object(&w);
+    member(&w, "timestamp", elo_span_str(when));
+    member(&w, "logLevel", elo_span_str(level_names[r->level]));
+    member(&w, "accountId", elo_span_str(account));
+    member(&w, "status", r->err == ELO_OK ? ELO_SPAN("Success") : ELO_SPAN("Failure"));
+    member(&w, "eventType", elo_span_str(r->event_type));
+    member(&w, "protocol", elo_span_str(r->protocol));
+    member(&w, "clientId", r->client_id);
+    member(&w, "principalId", r->principal_id);
+    member(&w, "sourceIp", r->source_ip);
+    if (r->source_port != 0) {
+        elo_json_key(&w, ELO_SPAN("sourcePort"));
+        elo_json_int(&w, r->source_port);
+    }
+    member(&w, "topicName", r->topic);
+    member(&w, "reason", r->reason);
+    member(&w, "details", r->details);
+    if (r->err != ELO_OK) {
+        const struct elo_reason *why = elo_explain(r->err);
+        member(&w, "code", elo_span_str(why->slug));
+        member(&w, "cause", elo_span_str(why->cause));
+        member(&w, "cure", elo_span_str(why->cure));
+    }
+    elo_json_end_object(&w);
+    size_t len = 0;
+    if (elo_json_finish(&w, &len) == ELO_OK) {
+        buf_add(out, elo_span_of(line, len));
+        buf_byte(out, '\n');
+        return;
+    }
+    /* Too long or not UTF-8: what cannot be said is left out, the event is not. */
+    buf_format(out,
+               "{\"timestamp\":\"%s\",\"logLevel\":\"%s\",\"status\":\"%s\",\"eventType\":\"%s\","
+               "\"details\":\"a record that could not be written whole\"}\n",
+               when, level_names[r->level], r->err == ELO_OK ? "Success" : "Failure",
+               r->event_type);
+}
+
+/* Outsiders choose client ids and topics: nothing that could steer a terminal gets through. */
+static void printable(struct buf *out, elo_span text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t c = text.ptr[i];
+        if (c < 0x20 || c == 0x7f || (c == 0xc2 && i + 1 < text.len && text.ptr[i + 1] < 0xa0)) {
+            buf_format(out, "\\x%02x", c);
+        } else {
+            buf_byte(out, c);
+        }
+    }
+}
+
+static void field(struct buf *out, const char *before, elo_span value)
+{
+    if (value.len > 0) {
+        buf_text(out, before);
+        printable(out, value);
+    }
+}
+
+void log_format_text(const struct log_record *r, int64_t wall_ms, bool colour, struct buf *out)
+{
+    static const char *const paint[] = {"\033[2m", "", "\033[33m", "\033[31m"};
+    time_t seconds = (time_t)(wall_ms / 1000);
+    struct tm tm;
+    localtime_r(&seconds, &tm);
+    char when[16];
+    strftime(when, sizeof when, "%H:%M:%S", &tm);
+    buf_format(out, "%s%s.%03d %-11s", colour ? paint[r->level] : "", when, (int)(wall_ms % 1000),
+               r->event_type);
+    field(out, " ", r->client_id);
+    field(out, " ", r->topic);
+    if (r->err != ELO_OK) {
+        buf_format(out, " refused %s", elo_explain(r->err)->slug);
+    }
+    field(out, r->err != ELO_OK ? ": " : "  ", r->details.len > 0 ? r->details : r->reason);
+    if (r->source_port != 0) {
+        field(out, "  from ", r->source_ip);
+        buf_format(out, ":%u", r->source_port);
+    }
+    buf_text(out, colour ? "\033[0m\n" : "\n");
+    if (r->err != ELO_OK && r->level >= LOG_WARN) {
+        const struct elo_reason *why = elo_explain(r->err);
+        buf_format(out, "%s             %s %s%s\n", colour ? "\033[2m" : "", why->cause, why->cure,
+                   colour ? "\033[0m" : "");
+    }
+}

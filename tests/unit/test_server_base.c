@@ -1,0 +1,203 @@
+// links: server_base
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+/* server/base: buffers at their caps, maps against a list, allocation that fails, log lines. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "server/base/aws_error.h"
+#include "server/base/buf.h"
+#include "server/base/compat.h"
+#include "server/base/env.h"
+#include "server/base/log.h"
+#include "server/base/map.h"
+#include "server/base/mem.h"
+
+static void buf_holds_its_cap_and_no_byte_more(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, 100);
+    for (int i = 0; i < 100; i++) {
+        buf_byte(&b, (uint8_t)i);
+    }
+    assert_int_equal(buf_err(&b), ELO_OK);
+    assert_int_equal(buf_span(&b).len, 100);
+    buf_drop(&b, 30);
+    assert_int_equal(buf_span(&b).ptr[0], 30);
+    buf_add(&b, ELO_SPAN("123456789012345678901234567890"));
+    assert_int_equal(buf_err(&b), ELO_OK);
+    buf_byte(&b, 0);
+    assert_int_equal(buf_err(&b), ELO_E_TOO_LARGE);
+    assert_int_equal(buf_span(&b).len, 0);
+    buf_byte(&b, 0); /* stays failed */
+    assert_int_equal(buf_span(&b).len, 0);
+    buf_clear(&b);
+    buf_format(&b, "%s-%d", "x", 7);
+    assert_true(elo_span_eq(buf_span(&b), ELO_SPAN("x-7")));
+    buf_free(&b);
+}
+
+static void buf_survives_a_failed_allocation(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, 1000);
+    buf_text(&b, "kept until then");
+    mem_fail_at(1);
+    buf_add(&b, elo_span_of((uint8_t[200]){0}, 200));
+    mem_fail_at(0);
+    assert_int_equal(buf_err(&b), ELO_E_NO_MEMORY);
+    buf_free(&b);
+}
+
+enum { KEYS = 3000 };
+static char keys[KEYS][8];
+
+static void map_does_what_a_list_does(void **state)
+{
+    (void)state;
+    static bool there[KEYS];
+    struct map m;
+    map_init(&m);
+    for (int i = 0; i < KEYS; i++) {
+        snprintf(keys[i], sizeof keys[i], "k%d", i);
+    }
+    uint32_t random = 1;
+    size_t count = 0;
+    for (int step = 0; step < 60000; step++) {
+        random = random * 1664525u + 1013904223u;
+        unsigned i = (random >> 8) % KEYS;
+        elo_span key = elo_span_str(keys[i]);
+        assert_ptr_equal(map_get(&m, key), there[i] ? keys[i] : NULL);
+        if (random >> 31) {
+            assert_true(map_put(&m, key, keys[i]));
+            count += !there[i];
+            there[i] = true;
+        } else {
+            assert_ptr_equal(map_remove(&m, key), there[i] ? keys[i] : NULL);
+            count -= there[i];
+            there[i] = false;
+        }
+        assert_int_equal(map_len(&m), count);
+    }
+    size_t seen = 0;
+    for (size_t at = 0; map_next(&m, &at) != NULL;) {
+        seen++;
+    }
+    assert_int_equal(seen, count);
+    map_free(&m);
+}
+
+static void map_put_fails_whole(void **state)
+{
+    (void)state;
+    struct map m;
+    map_init(&m);
+    mem_fail_at(1);
+    assert_false(map_put(&m, ELO_SPAN("a"), keys));
+    mem_fail_at(0);
+    assert_null(map_get(&m, ELO_SPAN("a")));
+    assert_true(map_put(&m, ELO_SPAN("a"), keys));
+    assert_true(map_put(&m, ELO_SPAN(""), keys)); /* an empty key is a key */
+    assert_ptr_equal(map_get(&m, ELO_SPAN("")), keys);
+    map_free(&m);
+}
+
+static void fill_counting(void *ctx, void *out, size_t len)
+{
+    (void)ctx;
+    for (size_t i = 0; i < len; i++) {
+        ((uint8_t *)out)[i] = (uint8_t)(0xf0 + i);
+    }
+}
+
+static void uuid_is_version_4(void **state)
+{
+    (void)state;
+    struct core_random r = {fill_counting, NULL};
+    char text[37];
+    core_uuid(&r, text);
+    assert_string_equal(text, "f0f1f2f3-f4f5-46f7-b8f9-fafbfcfdfeff");
+}
+
+static void compat_takes_names_and_values_only(void **state)
+{
+    (void)state;
+    struct compat c = {0};
+    assert_int_equal(compat_set(&c, "subscribe-denied=suback-80"), ELO_OK);
+    assert_int_equal(c.subscribe_denied, 1);
+    assert_int_equal(compat_set(&c, "subscribe-denied=close"), ELO_OK);
+    assert_int_equal(c.subscribe_denied, 0);
+    assert_int_equal(compat_set(&c, "subscribe-denied=maybe"), ELO_E_USAGE);
+    assert_int_equal(compat_set(&c, "subscribe-denie=close"), ELO_E_NOT_FOUND);
+    assert_int_equal(compat_set(&c, "subscribe-denied"), ELO_E_USAGE);
+}
+
+static struct buf line;
+
+static void keep(void *ctx, const struct log_record *record)
+{
+    (void)ctx;
+    log_format_text(record, 1767323045123, false, &line);
+    log_format_json(record, 1767323045123, "111122223333", &line);
+}
+
+static void log_lines_say_why_and_cannot_steer_a_terminal(void **state)
+{
+    (void)state;
+    buf_init(&line, 65536);
+    struct log log = {.sink = keep, .level = LOG_INFO};
+    struct log_record r = {.level = LOG_WARN,
+                           .event_type = "Connect",
+                           .err = ELO_E_POLICY_CONNECT,
+                           .client_id = ELO_SPAN("evil\033[2J\n"),
+                           .source_ip = ELO_SPAN("192.0.2.44"),
+                           .source_port = 49152,
+                           .details = ELO_SPAN("policy p v1 allows client/a, not client/b")};
+    log_emit(&log, &r);
+    r.level = LOG_DEBUG;
+    log_emit(&log, &r); /* below the level: not made */
+    buf_byte(&line, 0);
+    const char *text = (const char *)buf_span(&line).ptr;
+    assert_non_null(strstr(text, "evil\\x1b[2J\\x0a refused E-POLICY-CONNECT: policy p v1"));
+    assert_non_null(
+        strstr(text, "\"timestamp\":\"2026-01-02 03:04:05.123\",\"logLevel\":\"WARN\""));
+    assert_non_null(strstr(text, "\"clientId\":\"evil\\u001b[2J\\n\""));
+    assert_non_null(strstr(text, "\"code\":\"E-POLICY-CONNECT\""));
+    assert_null(strchr(text, '\033'));
+    buf_free(&line);
+}
+
+static void aws_errors_have_names_and_statuses(void **state)
+{
+    (void)state;
+    struct aws_fault f;
+    assert_int_equal(aws_fault_set(&f, AWS_VersionsLimitExceededException, "The policy %s", "x"),
+                     AWS_VersionsLimitExceededException);
+    assert_string_equal(f.message, "The policy x");
+    assert_string_equal(aws_error_name(f.error), "VersionsLimitExceededException");
+    assert_int_equal(aws_error_status(f.error), 409);
+    assert_int_equal(aws_error_status(AWS_ServiceUnavailableException), 503);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(buf_holds_its_cap_and_no_byte_more),
+        cmocka_unit_test(buf_survives_a_failed_allocation),
+        cmocka_unit_test(map_does_what_a_list_does),
+        cmocka_unit_test(map_put_fails_whole),
+        cmocka_unit_test(uuid_is_version_4),
+        cmocka_unit_test(compat_takes_names_and_values_only),
+        cmocka_unit_test(log_lines_say_why_and_cannot_steer_a_terminal),
+        cmocka_unit_test(aws_errors_have_names_and_statuses),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
