@@ -144,8 +144,7 @@ struct elo_tls {
             bool not_yet_valid;
         } x509;
         elo_err error;
-        int bear_error;
-        bool require_alpn, ready, closing;
+        bool require_alpn, ready, closing, shut;
         uint8_t alert_len, alert_sent;
         uint8_t alert[7];
     } _internal;

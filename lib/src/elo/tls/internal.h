@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+/*
+ * What the files of this folder share; not for others.
+ */
+#ifndef ELO_TLS_INTERNAL_H
+#define ELO_TLS_INTERNAL_H
+
+#include "elo/tls/tls.h"
+
+/* --- error.c: BearSSL's numbers into reasons ---------------------------------------------- */
+
+/* What was going on when BearSSL failed; it changes what a number means. */
+struct elo__tls_moment {
+    bool ready;         /* the handshake was complete */
+    bool not_yet_valid; /* a certificate of the server begins after our clock */
+};
+
+/* The reason for BearSSL's error number `bear`, not 0. `*out_alert` becomes the alert to tell the
+ * server while records are still in the clear, 0 for none. */
+elo_err elo__tls_reason(int bear, struct elo__tls_moment moment, uint8_t *out_alert);
+
+/* --- validity.c: the dates of a certificate that streams by -------------------------------- */
+
+void elo__tls_validity_init(struct elo__tls_validity *v);
+void elo__tls_validity_feed(struct elo__tls_validity *v, const uint8_t *data, size_t len);
+
+/* Both dates were read. */
+bool elo__tls_validity_known(const struct elo__tls_validity *v);
+
+/* --- x509.c: chain validation that also remembers dates ------------------------------------- */
+
+/* `x509->minimal` is initialised and has its time set; this wraps it. */
+void elo__tls_x509_init(struct elo__tls_x509 *x509, uint32_t now_unix);
+
+/* --- pem.c: objects out of PEM or DER ------------------------------------------------------- */
+
+/* Receives objects. `begin` is told the PEM name (upper case; NULL: the input is DER) and answers
+ * ELO_OK to get the bytes, ELO_END to pass, or a failure; `end` judges what came. */
+struct elo__tls_sink {
+    elo_err (*begin)(void *ctx, const char *name);
+    void (*put)(void *ctx, const void *data, size_t len);
+    elo_err (*end)(void *ctx);
+};
+
+/* Feeds every object of `text` to the sink. ELO_E_BAD_PEM when none was taken, or one is damaged or
+ * unfinished; else the first failure of the sink. */
+elo_err elo__tls_read_objects(elo_span text,
+                              br_pem_decoder_context *pem,
+                              const struct elo__tls_sink *sink,
+                              void *ctx);
+
+/* Is this PEM object a certificate? DER is taken for one. */
+bool elo__tls_is_certificate(const char *name);
+
+/* A growing run of bytes in the caller's memory; `full` sticks. */
+struct elo__tls_arena {
+    uint8_t *ptr;
+    size_t cap, used;
+    bool full;
+};
+
+/* Appends; where the bytes now are, or NULL when they did not fit. */
+uint8_t *elo__tls_arena_add(struct elo__tls_arena *arena, const void *data, size_t len);
+
+/* Overwrites secrets in a way that the compiler keeps. */
+void elo__tls_wipe(void *mem, size_t len);
+
+#endif
