@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+/*
+ * The desk, whole: opens the data folder, wires store, registry, broker, API and network together
+ * and runs until it is told to stop. Wiring only; `elo serve`, `elo up` and `elo demo` call it.
+ *
+ * Everything lives under `dir` (made if absent, mode 0700):
+ *
+ *     elo.db           the registry                 ca.pem, ca.key          the desk's CA
+ *     desk.json        region and account, fixed    server.pem, server.key  the server's
+ * certificate credentials      AWS profile file, 0600       endpoints.json          while it runs
+ *
+ * Re-entrant in one process only one after the other: it owns the signals SIGTERM and SIGINT while
+ * it runs, and ignores SIGPIPE for good.
+ */
+#ifndef ELO_SERVER_SERVE_H
+#define ELO_SERVER_SERVE_H
+
+#include <stdio.h>
+
+#include "elo/base/err.h"
+#include "server/base/compat.h"
+#include "server/base/log.h"
+
+enum serve_log { SERVE_LOG_JSON, SERVE_LOG_TEXT };
+
+/* What the server tells when it is ready. Valid during the call. */
+struct serve_endpoints {
+    const char *mqtts; /* "localhost:8883" */
+    const char *https; /* "localhost:8443" */
+    const char *http;  /* "http://127.0.0.1:8080" */
+    const char *region;
+    const char *account;
+};
+
+struct serve_config {
+    const char *dir;
+    int mqtts_port;       /* 0: any free port; default 8883 */
+    int https_port;       /* default 8443 */
+    int http_port;        /* default 8080; always on loopback */
+    const char *listen;   /* address for mqtts and https; NULL: loopback */
+    const char *endpoint; /* what DescribeEndpoint answers; NULL: made from listen and the port */
+    const char *region;   /* NULL: as the data folder has it, or us-east-1 */
+    const char *account;  /* NULL: as the data folder has it, or 000000000000 */
+    struct compat compat;
+    enum serve_log log_format;
+    enum log_level log_level;
+    FILE *log; /* where log lines go */
+    bool log_colour;
+
+    /* Called once when every listener is open and endpoints.json is written. May be NULL. */
+    void (*ready)(void *ctx, const struct serve_endpoints *endpoints);
+    void *ctx;
+};
+
+/* Defaults for everything but `dir`. */
+void serve_defaults(struct serve_config *config);
+
+/*
+ * Runs until SIGTERM or SIGINT: ELO_OK. Or a reason not to start, said as one line with cause and
+ * cure in `why`: ELO_E_PORT_IN_USE, ELO_E_PERMISSION, ELO_E_CORRUPT, ELO_E_CA_EXPIRED,
+ * ELO_E_DISK_FULL, ELO_E_USAGE (region or account differ from the data folder's), ELO_E_IO.
+ */
+ELO_MUST_USE elo_err serve_run(const struct serve_config *config, char *why, size_t why_cap);
+
+#endif

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+/*
+ * The edge: one libuv loop that turns connections into bytes for the core and back. With
+ * server/pki the only user of OpenSSL; the only user of libuv and llhttp.
+ *
+ *     8883  TLS, client certificate required      -> broker
+ *     8443  TLS, ALPN decides: x-amzn-mqtt-ca     -> broker (client certificate required)
+ *                              anything else      -> HTTP -> api
+ *     8080  plain HTTP on loopback                -> api
+ *
+ * One wake-up reads what every ready socket has, hands it to the core, then asks the core once for
+ * what is to be sent: deliveries of a batch leave in one TLS record per subscriber. API replies
+ * wait here until the store says durable.
+ *
+ * A client certificate is judged by its registration, not by its issuer: TLS proves possession of
+ * the key, authorizer_certificate() says whether it is good.
+ */
+#ifndef ELO_SERVER_NET_H
+#define ELO_SERVER_NET_H
+
+#include "server/api/api.h"
+
+struct net;
+
+struct net_config {
+    const char *listen; /* NULL: loopback, IPv4 and (if there) IPv6 */
+    int mqtts_port, https_port, http_port;
+    const char *cert_file, *key_file;
+    const struct log *log;
+    struct compat compat;
+    struct broker *broker;
+    struct authorizer *authorizer;
+    struct api *api;
+    struct store *store;
+
+    /* A commit failed: the owner makes the core's memory agree with the database again. */
+    void (*commit_failed)(void *ctx, elo_err err);
+    void *ctx;
+};
+
+/* Made before the store is opened, because the store needs net_wake(). */
+ELO_MUST_USE elo_err net_create(struct net **out);
+
+/* For store_config.wake: may be called on any thread. */
+void net_wake(void *net);
+
+/* Binds every port. ELO_E_PORT_IN_USE, ELO_E_PERMISSION, ELO_E_IO, ELO_E_BAD_PEM with `why`. */
+ELO_MUST_USE elo_err net_open(struct net *net,
+                              const struct net_config *config,
+                              char *why,
+                              size_t why_cap);
+
+/* The ports that were bound. */
+int net_mqtts_port(const struct net *net);
+int net_https_port(const struct net *net);
+int net_http_port(const struct net *net);
+
+/* Runs until SIGTERM, SIGINT or net_stop(): then stops accepting, ends connections, returns. */
+void net_run(struct net *net);
+void net_stop(struct net *net);
+
+struct core_time net_time(const struct net *net);
+
+/* After net_run(), or instead of it. */
+void net_destroy(struct net *net);
+
+#endif
