@@ -19,6 +19,12 @@ struct elo__cursor {
     const uint8_t *end;
 };
 
+static inline struct elo__cursor elo__cursor_over(elo_span s)
+{
+    struct elo__cursor c = {s.ptr, elo_span_from(s, s.len).ptr};
+    return c;
+}
+
 static inline size_t elo__left(const struct elo__cursor *c)
 {
     return (size_t)(c->end - c->at);

@@ -303,9 +303,9 @@ elo_err elo_mqtt_decode(elo_span in, struct elo_mqtt_packet *out)
 /* Both walks stop at anything the decoder would not have let through. */
 bool elo_mqtt_next_subscription(elo_span *rest, struct elo_mqtt_subscription *out)
 {
-    struct elo__cursor c = {rest->ptr, elo_span_from(*rest, rest->len).ptr};
+    struct elo__cursor c = elo__cursor_over(*rest);
     struct elo_mqtt_subscription s;
-    if (rest->len == 0 || !elo__take_binary(&c, &s.filter) || !elo__take_u8(&c, &s.qos)) {
+    if (!elo__take_binary(&c, &s.filter) || !elo__take_u8(&c, &s.qos)) {
         return false;
     }
     *out = s;
@@ -315,9 +315,9 @@ bool elo_mqtt_next_subscription(elo_span *rest, struct elo_mqtt_subscription *ou
 
 bool elo_mqtt_next_filter(elo_span *rest, elo_span *out_filter)
 {
-    struct elo__cursor c = {rest->ptr, elo_span_from(*rest, rest->len).ptr};
+    struct elo__cursor c = elo__cursor_over(*rest);
     elo_span filter;
-    if (rest->len == 0 || !elo__take_binary(&c, &filter)) {
+    if (!elo__take_binary(&c, &filter)) {
         return false;
     }
     *out_filter = filter;
