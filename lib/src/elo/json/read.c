@@ -532,12 +532,12 @@ elo_err elo_json_int64(const struct elo_json_token *tok, int64_t *out)
     bool negative = tok->raw.len > 0 && tok->raw.ptr[0] == '-';
     bool fits = true;
     int64_t v = 0; /* kept negative: that side reaches one further */
-    size_t i;
+    size_t i = negative ? 1 : 0;
 
-    if (tok->type != ELO_JSON_NUMBER) {
+    if (tok->type != ELO_JSON_NUMBER || i == tok->raw.len) {
         return ELO_E_MALFORMED;
     }
-    for (i = negative ? 1 : 0; i < tok->raw.len; i++) {
+    for (; i < tok->raw.len; i++) {
         int digit = tok->raw.ptr[i] - '0';
 
         if (digit < 0 || digit > 9) {
