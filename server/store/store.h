@@ -15,9 +15,12 @@
  * Acknowledged means durable: every batch is all-or-nothing, batches become durable in order, and
  * many batches share one transaction and one fsync (WAL, synchronous=FULL).
  *
- * When a commit fails (disk full, I/O error), every batch up to `progress.failed` is rolled back:
- * none of it will ever be durable. The core then answers those requests with a failure and reloads
- * what it keeps in memory from the database. Batches submitted later are tried afresh.
+ * When a commit fails (disk full, I/O error), nothing more is committed until the core polls. That
+ * poll reports `progress.failed`, the last number handed out at that moment: every batch that was
+ * not durable by then has been rolled back or thrown away, those queued behind the failed one too,
+ * for they were computed from memory that held it. So no batch is both reported failed and durable
+ * later, not even after a crash. The core answers those requests with a failure and reloads what it
+ * keeps in memory from the database before it submits anything else; then all is as before.
  *
  * With `threaded`, commits run on the store's own thread, which calls `wake` when there is
  * something to poll. Without, they run inside store_poll(): how tests get a deterministic store.
@@ -42,14 +45,15 @@ struct store_config {
 
 struct store_progress {
     uint64_t durable; /* every batch up to here, except failed ones, is on disk */
-    uint64_t failed;  /* every batch not durable up to here has been rolled back; 0: none since
-                         the last poll */
+    uint64_t failed;  /* 0, or: durable < number <= failed will never be on disk */
     elo_err err;      /* why: ELO_E_DISK_FULL, ELO_E_IO, ELO_E_CORRUPT, ELO_E_NO_MEMORY */
 };
 
 /*
  * ELO_OK, or ELO_E_PERMISSION, ELO_E_CORRUPT (not a database, or damaged), ELO_E_DISK_FULL,
- * ELO_E_IO, ELO_E_UNSUPPORTED (made by a newer Elo); `why` gets the particulars as one line.
+ * ELO_E_IO (also: another process has it open), ELO_E_NO_MEMORY, ELO_E_UNSUPPORTED (made by a newer
+ * Elo); `why` gets the particulars, cause and cure, as one line. The file stays locked until
+ * store_close() or the end of the process.
  */
 ELO_MUST_USE elo_err store_open(const struct store_config *config,
                                 struct store **out,
@@ -134,8 +138,9 @@ void store_put_thing_principal(struct store_batch *b,
 void store_delete_thing_principal(struct store_batch *b, elo_span thing, elo_span principal_arn);
 
 /*
- * Hands the batch over and frees it. The sequence number, or 0 when a put ran out of memory: then
- * nothing was submitted. An empty batch is allowed and costs nothing.
+ * Hands the batch over and frees it. The sequence number, or 0 when a put ran out of memory or the
+ * queue is full (64 MiB: the disk has stopped answering): then nothing was submitted. An empty
+ * batch is allowed, costs nothing and is answered with the last number handed out.
  */
 uint64_t store_submit(struct store_batch *b);
 

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+#include "server/store/batch.h"
+
+#include "server/base/mem.h"
+
+struct store_batch *store_begin(struct store *store)
+{
+    struct store_batch *b = mem_zero(sizeof *b);
+    if (b) {
+        b->store = store;
+    }
+    return b;
+}
+
+static void free_batch(struct store_batch *b)
+{
+    for (struct store_op *op = b->first, *next; op; op = next) {
+        next = op->next;
+        mem_free(op);
+    }
+    mem_free(b);
+}
+
+void store__batches_free(struct store_batch *first)
+{
+    for (struct store_batch *b = first, *next; b; b = next) {
+        next = b->next;
+        free_batch(b);
+    }
+}
+
+void store_abandon(struct store_batch *b)
+{
+    if (b) {
+        free_batch(b);
+    }
+}
+
+static struct store_value text(elo_span span)
+{
+    return (struct store_value){.is_text = true, .text = span};
+}
+
+static struct store_value number(int64_t value)
+{
+    return (struct store_value){.number = value};
+}
+
+/* Copies the values; texts move behind them. */
+static void fill(struct store_op *op, const struct store_value *values, unsigned count)
+{
+    uint8_t *at = (uint8_t *)&op->values[count];
+    for (unsigned i = 0; i < count; i++) {
+        op->values[i] = values[i];
+        if (values[i].is_text) {
+            if (values[i].text.len > 0) {
+                memcpy(at, values[i].text.ptr, values[i].text.len);
+            }
+            op->values[i].text.ptr = at;
+            at += values[i].text.len;
+        }
+    }
+}
+
+static void add(struct store_batch *b,
+                enum store_statement statement,
+                const struct store_value *values,
+                unsigned count)
+{
+    size_t bytes = sizeof(struct store_op) + count * sizeof *values;
+    for (unsigned i = 0; i < count; i++) {
+        bytes += values[i].text.len;
+    }
+    struct store_op *op = mem_alloc(bytes);
+    if (!op) {
+        b->failed = true;
+        return;
+    }
+    *op = (struct store_op){.statement = statement, .count = count};
+    fill(op, values, count);
+    if (b->last) {
+        b->last->next = op;
+    } else {
+        b->first = op;
+    }
+    b->last = op;
+    b->bytes += bytes;
+}
+
+/* The values in the order of the statement's question marks. */
+#define ADD(b, statement, ...)                                                                     \
+    do {                                                                                           \
+        const struct store_value values_[] = {__VA_ARGS__};                                        \
+        add((b), (statement), values_, (unsigned)(sizeof values_ / sizeof *values_));              \
+    } while (0)
+
+void store_put_thing(struct store_batch *b, const struct store_thing *row)
+{
+    ADD(b, STORE_PUT_THING, text(row->name), text(row->id), text(row->type_name),
+        text(row->attributes), number(row->version), number(row->created_ms));
+}
+
+void store_delete_thing(struct store_batch *b, elo_span name)
+{
+    ADD(b, STORE_DELETE_THING, text(name));
+}
+
+void store_put_certificate(struct store_batch *b, const struct store_certificate *row)
+{
+    ADD(b, STORE_PUT_CERTIFICATE, text(row->id), text(row->pem), text(row->status), text(row->mode),
+        text(row->ca_id), text(row->generation_id), number(row->created_ms),
+        number(row->modified_ms), number(row->not_before_s), number(row->not_after_s),
+        number(row->customer_version));
+}
+
+void store_delete_certificate(struct store_batch *b, elo_span id)
+{
+    ADD(b, STORE_DELETE_CERTIFICATE, text(id));
+}
+
+void store_put_policy(struct store_batch *b, const struct store_policy *row)
+{
+    ADD(b, STORE_PUT_POLICY, text(row->name), text(row->generation_id),
+        number(row->default_version), number(row->next_version), number(row->created_ms),
+        number(row->modified_ms));
+}
+
+void store_delete_policy(struct store_batch *b, elo_span name)
+{
+    ADD(b, STORE_DELETE_POLICY, text(name));
+}
+
+void store_put_policy_version(struct store_batch *b, const struct store_policy_version *row)
+{
+    ADD(b, STORE_PUT_POLICY_VERSION, text(row->policy), number(row->version), text(row->document),
+        text(row->generation_id), number(row->created_ms));
+}
+
+void store_delete_policy_version(struct store_batch *b, elo_span policy, int64_t version)
+{
+    ADD(b, STORE_DELETE_POLICY_VERSION, text(policy), number(version));
+}
+
+void store_put_policy_target(struct store_batch *b, elo_span policy, elo_span target_arn)
+{
+    ADD(b, STORE_PUT_POLICY_TARGET, text(policy), text(target_arn));
+}
+
+void store_delete_policy_target(struct store_batch *b, elo_span policy, elo_span target_arn)
+{
+    ADD(b, STORE_DELETE_POLICY_TARGET, text(policy), text(target_arn));
+}
+
+void store_put_thing_principal(struct store_batch *b,
+                               elo_span thing,
+                               elo_span principal_arn,
+                               bool exclusive)
+{
+    ADD(b, STORE_PUT_THING_PRINCIPAL, text(thing), text(principal_arn), number(exclusive));
+}
+
+void store_delete_thing_principal(struct store_batch *b, elo_span thing, elo_span principal_arn)
+{
+    ADD(b, STORE_DELETE_THING_PRINCIPAL, text(thing), text(principal_arn));
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+/*
+ * Private to server/store: a batch is a list of operations, each a statement of the table below and
+ * the values to bind, in order. An operation and its texts are one allocation; nothing of it is
+ * allocated again until it is freed, so the store's thread never allocates.
+ */
+#ifndef ELO_SERVER_STORE_BATCH_H
+#define ELO_SERVER_STORE_BATCH_H
+
+#include "server/store/store.h"
+
+/* X(name, SQL): everything that is run more than once. */
+#define STORE_STATEMENT_LIST(X)                                                                    \
+    X(BEGIN, "BEGIN IMMEDIATE")                                                                    \
+    X(COMMIT, "COMMIT")                                                                            \
+    X(ROLLBACK, "ROLLBACK")                                                                        \
+    X(PUT_THING, "REPLACE INTO thing (name, id, type_name, attributes, version, created_ms) "      \
+                 "VALUES (?, ?, ?, ?, ?, ?)")                                                      \
+    X(DELETE_THING, "DELETE FROM thing WHERE name = ?")                                            \
+    X(PUT_CERTIFICATE,                                                                             \
+      "REPLACE INTO certificate (id, pem, status, mode, ca_id, generation_id, created_ms, "        \
+      "modified_ms, not_before_s, not_after_s, customer_version) "                                 \
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                                                  \
+    X(DELETE_CERTIFICATE, "DELETE FROM certificate WHERE id = ?")                                  \
+    X(PUT_POLICY, "REPLACE INTO policy (name, generation_id, default_version, next_version, "      \
+                  "created_ms, modified_ms) VALUES (?, ?, ?, ?, ?, ?)")                            \
+    X(DELETE_POLICY, "DELETE FROM policy WHERE name = ?")                                          \
+    X(PUT_POLICY_VERSION, "REPLACE INTO policy_version (policy, version, document, "               \
+                          "generation_id, created_ms) VALUES (?, ?, ?, ?, ?)")                     \
+    X(DELETE_POLICY_VERSION, "DELETE FROM policy_version WHERE policy = ? AND version = ?")        \
+    X(PUT_POLICY_TARGET, "REPLACE INTO policy_target (policy, target_arn) VALUES (?, ?)")          \
+    X(DELETE_POLICY_TARGET, "DELETE FROM policy_target WHERE policy = ? AND target_arn = ?")       \
+    X(PUT_THING_PRINCIPAL,                                                                         \
+      "REPLACE INTO thing_principal (thing, principal_arn, exclusive) VALUES (?, ?, ?)")           \
+    X(DELETE_THING_PRINCIPAL, "DELETE FROM thing_principal WHERE thing = ? AND principal_arn = ?")
+
+enum store_statement {
+#define STORE_STATEMENT_ENUM(name, sql) STORE_##name,
+    STORE_STATEMENT_LIST(STORE_STATEMENT_ENUM)
+#undef STORE_STATEMENT_ENUM
+        STORE_STATEMENT_COUNT
+};
+
+struct store_value {
+    bool is_text;
+    elo_span text;
+    int64_t number;
+};
+
+struct store_op {
+    struct store_op *next;
+    enum store_statement statement;
+    unsigned count;
+    struct store_value values[]; /* then the bytes of the texts */
+};
+
+struct store_batch {
+    struct store *store;
+    struct store_batch *next; /* in the queue */
+    uint64_t seq;
+    struct store_op *first;
+    struct store_op *last;
+    size_t bytes; /* of all operations: what it weighs in the queue */
+    bool failed;  /* a put ran out of memory */
+};
+
+/* Frees a list of batches. */
+void store__batches_free(struct store_batch *first);
+
+#endif

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+/*
+ * How this works: a table of queries, each with the function that makes a row of it. Rows come in
+ * the order in which the registry sorts them, so that building its indexes only appends.
+ */
+#include "server/store/db.h"
+
+static elo_span column_text(sqlite3_stmt *row, int column)
+{
+    const unsigned char *text = sqlite3_column_text(row, column);
+    return elo_span_of(text, (size_t)sqlite3_column_bytes(row, column));
+}
+
+static elo_err row_thing(const struct store_loader *to, sqlite3_stmt *row)
+{
+    const struct store_thing thing = {
+        .name = column_text(row, 0),
+        .id = column_text(row, 1),
+        .type_name = column_text(row, 2),
+        .attributes = column_text(row, 3),
+        .version = sqlite3_column_int64(row, 4),
+        .created_ms = sqlite3_column_int64(row, 5),
+    };
+    return to->thing(to->ctx, &thing);
+}
+
+static elo_err row_certificate(const struct store_loader *to, sqlite3_stmt *row)
+{
+    const struct store_certificate certificate = {
+        .id = column_text(row, 0),
+        .pem = column_text(row, 1),
+        .status = column_text(row, 2),
+        .mode = column_text(row, 3),
+        .ca_id = column_text(row, 4),
+        .generation_id = column_text(row, 5),
+        .created_ms = sqlite3_column_int64(row, 6),
+        .modified_ms = sqlite3_column_int64(row, 7),
+        .not_before_s = sqlite3_column_int64(row, 8),
+        .not_after_s = sqlite3_column_int64(row, 9),
+        .customer_version = sqlite3_column_int64(row, 10),
+    };
+    return to->certificate(to->ctx, &certificate);
+}
+
+static elo_err row_policy(const struct store_loader *to, sqlite3_stmt *row)
+{
+    const struct store_policy policy = {
+        .name = column_text(row, 0),
+        .generation_id = column_text(row, 1),
+        .default_version = sqlite3_column_int64(row, 2),
+        .next_version = sqlite3_column_int64(row, 3),
+        .created_ms = sqlite3_column_int64(row, 4),
+        .modified_ms = sqlite3_column_int64(row, 5),
+    };
+    return to->policy(to->ctx, &policy);
+}
+
+static elo_err row_policy_version(const struct store_loader *to, sqlite3_stmt *row)
+{
+    const struct store_policy_version version = {
+        .policy = column_text(row, 0),
+        .version = sqlite3_column_int64(row, 1),
+        .document = column_text(row, 2),
+        .generation_id = column_text(row, 3),
+        .created_ms = sqlite3_column_int64(row, 4),
+    };
+    return to->policy_version(to->ctx, &version);
+}
+
+static elo_err row_policy_target(const struct store_loader *to, sqlite3_stmt *row)
+{
+    return to->policy_target(to->ctx, column_text(row, 0), column_text(row, 1));
+}
+
+static elo_err row_thing_principal(const struct store_loader *to, sqlite3_stmt *row)
+{
+    return to->thing_principal(to->ctx, column_text(row, 0), column_text(row, 1),
+                               sqlite3_column_int(row, 2) != 0);
+}
+
+static const struct {
+    const char *sql;
+    elo_err (*row)(const struct store_loader *to, sqlite3_stmt *row);
+} queries[] = {
+    {"SELECT name, id, type_name, attributes, version, created_ms FROM thing ORDER BY name",
+     row_thing},
+    {"SELECT id, pem, status, mode, ca_id, generation_id, created_ms, modified_ms, not_before_s,"
+     " not_after_s, customer_version FROM certificate ORDER BY created_ms, id",
+     row_certificate},
+    {"SELECT name, generation_id, default_version, next_version, created_ms, modified_ms"
+     " FROM policy ORDER BY created_ms, name",
+     row_policy},
+    {"SELECT policy, version, document, generation_id, created_ms FROM policy_version"
+     " ORDER BY policy, version",
+     row_policy_version},
+    {"SELECT policy, target_arn FROM policy_target ORDER BY policy, target_arn", row_policy_target},
+    {"SELECT thing, principal_arn, exclusive FROM thing_principal ORDER BY thing, principal_arn",
+     row_thing_principal},
+};
+
+/* SQLite may have to copy a text to terminate it: out of memory it answers NULL, not an error. */
+static bool texts_are_there(sqlite3_stmt *row)
+{
+    for (int i = 0; i < sqlite3_column_count(row); i++) {
+        if (sqlite3_column_type(row, i) == SQLITE_TEXT && !sqlite3_column_text(row, i)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static elo_err run(sqlite3_stmt *rows,
+                   const struct store_loader *loader,
+                   elo_err (*row)(const struct store_loader *to, sqlite3_stmt *row))
+{
+    for (;;) {
+        int rc = sqlite3_step(rows);
+        if (rc != SQLITE_ROW) {
+            return rc == SQLITE_DONE ? ELO_OK : store__db_error(rc);
+        }
+        elo_err err = texts_are_there(rows) ? row(loader, rows) : ELO_E_NO_MEMORY;
+        if (err) {
+            return err;
+        }
+    }
+}
+
+elo_err store__db_load(struct store_db *db, const struct store_loader *loader)
+{
+    for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
+        sqlite3_stmt *rows = NULL;
+        int rc = sqlite3_prepare_v2(db->sqlite, queries[i].sql, -1, &rows, NULL);
+        elo_err err = rc == SQLITE_OK ? run(rows, loader, queries[i].row) : store__db_error(rc);
+        sqlite3_finalize(rows);
+        if (err) {
+            return err;
+        }
+    }
+    return ELO_OK;
+}
