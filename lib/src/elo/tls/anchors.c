@@ -100,7 +100,7 @@ elo_err elo_tls_anchors_add(struct elo_tls_anchors *anchors,
                             struct elo_tls_work *work)
 {
     ELO_ASSERT(anchors != NULL && work != NULL);
-    static const struct elo__tls_sink SINK = {begin, put, end};
+    static const struct elo__tls_sink SINK ELO_FLASH = {begin, put, end};
     struct reader r = {
         anchors,
         work,

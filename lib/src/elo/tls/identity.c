@@ -9,6 +9,7 @@
 #include "elo/tls/credentials.h"
 
 #include "elo/base/assert.h"
+#include "elo/base/flash.h"
 #include "elo/tls/internal.h"
 
 struct reader {
@@ -17,7 +18,6 @@ struct reader {
     struct elo__tls_arena arena;
     struct elo__tls_validity validity;
     size_t public_len; /* of work->public_key: RSA modulus or EC point */
-    uint32_t public_exponent;
     size_t certificate_at;
     bool have_key;
 };
@@ -74,8 +74,7 @@ static elo_err keep_rsa(struct reader *r, const br_rsa_private_key *key)
     if (r->arena.full)
         return ELO_E_NO_SPACE;
     r->public_len = br_rsa_compute_modulus_get_default()(r->work->_internal.public_key, to);
-    r->public_exponent = br_rsa_compute_pubexp_get_default()(to);
-    return r->public_len != 0 && r->public_exponent != 0 ? ELO_OK : ELO_E_BAD_PEM;
+    return r->public_len != 0 ? ELO_OK : ELO_E_BAD_PEM;
 }
 
 static elo_err keep_ec(struct reader *r, const br_ec_private_key *key)
@@ -130,18 +129,8 @@ static void certificate_put(void *ctx, const void *data, size_t len)
     br_x509_decoder_push(&r->work->_internal.of.x509, data, len);
 }
 
-/* Is `e`, big-endian of any length, the number `exponent`? */
-static bool exponent_is(const br_rsa_public_key *key, uint32_t exponent)
-{
-    uint32_t value = 0;
-    for (size_t i = 0; i < key->elen; i++) {
-        if (value >> 24 != 0)
-            return false;
-        value = value << 8 | key->e[i];
-    }
-    return value == exponent;
-}
-
+/* For RSA the modulus decides: BearSSL cannot compute the public exponent of every key (its factors
+ * must be 3 mod 4), and no two keys share a modulus. */
 static bool key_belongs(const struct reader *r, const br_x509_pkey *theirs)
 {
     const uint8_t *ours = r->work->_internal.public_key;
@@ -149,8 +138,7 @@ static bool key_belongs(const struct reader *r, const br_x509_pkey *theirs)
         return false;
     if (theirs->key_type == BR_KEYTYPE_RSA)
         return elo_span_eq(elo_span_of(ours, r->public_len),
-                           elo_span_of(theirs->key.rsa.n, theirs->key.rsa.nlen)) &&
-               exponent_is(&theirs->key.rsa, r->public_exponent);
+                           elo_span_of(theirs->key.rsa.n, theirs->key.rsa.nlen));
     return theirs->key.ec.curve == r->identity->_internal.key.ec.curve &&
            elo_span_eq(elo_span_of(ours, r->public_len),
                        elo_span_of(theirs->key.ec.q, theirs->key.ec.qlen));
@@ -190,9 +178,9 @@ elo_err elo_tls_identity_init(struct elo_tls_identity *identity,
                               struct elo_tls_work *work)
 {
     ELO_ASSERT(identity != NULL && work != NULL && (mem != NULL || mem_cap == 0));
-    static const struct elo__tls_sink KEY = {key_begin, key_put, key_end};
-    static const struct elo__tls_sink CERTIFICATE = {certificate_begin, certificate_put,
-                                                     certificate_end};
+    static const struct elo__tls_sink KEY ELO_FLASH = {key_begin, key_put, key_end};
+    static const struct elo__tls_sink CERTIFICATE ELO_FLASH = {certificate_begin, certificate_put,
+                                                               certificate_end};
     struct reader r;
     memset(&r, 0, sizeof r);
     memset(identity, 0, sizeof *identity);
