@@ -46,6 +46,8 @@
 #define LIMIT_CONNECTIONS       20000u
 #define LIMIT_CONNECT_WAIT_MS   10000 /* TLS done to CONNECT complete */
 #define LIMIT_HANDSHAKE_WAIT_MS 10000
+#define LIMIT_HTTP_IDLE_MS         60000 /* a request begins and is complete within this */
+#define LIMIT_HTTP_REPLY_BYTES     (4u * 1024u * 1024u)
 #define LIMIT_PEM_BYTES         65536u
 
 #endif

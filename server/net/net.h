@@ -31,7 +31,6 @@ struct net_config {
     struct compat compat;
     struct broker *broker;
     struct authorizer *authorizer;
-    struct api *api;
     struct store *store;
 
     /* A commit failed: the owner makes the core's memory agree with the database again. */
@@ -56,13 +55,20 @@ int net_mqtts_port(const struct net *net);
 int net_https_port(const struct net *net);
 int net_http_port(const struct net *net);
 
+/* Who answers HTTP. Set before net_run(); apart from the rest, because its DescribeEndpoint needs
+ * the ports that net_open() has bound. */
+void net_set_api(struct net *net, struct api *api);
+
 /* Runs until SIGTERM, SIGINT or net_stop(): then stops accepting, ends connections, returns. */
 void net_run(struct net *net);
 void net_stop(struct net *net);
 
 struct core_time net_time(const struct net *net);
 
-/* After net_run(), or instead of it. */
+/* After net_run(), or instead of it: ends every connection, so that the core may be destroyed. */
+void net_close_connections(struct net *net);
+
+/* Frees it. The store must be closed by then: its thread calls net_wake(). NULL is allowed. */
 void net_destroy(struct net *net);
 
 #endif

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+/*
+ * The inside of the edge: one loop, its listeners, its connections, and what a protocol is.
+ *
+ * A struct conn lives from accept() to the close callback of its poll handle. Its transport is a
+ * socket, with TLS around it or not; its protocol is the broker's or HTTP, chosen when the
+ * transport is ready. Everything here runs on the loop's thread, except net_wake().
+ */
+#ifndef ELO_SERVER_NET_INTERNAL_H
+#define ELO_SERVER_NET_INTERNAL_H
+
+#include <openssl/ssl.h>
+#include <uv.h>
+
+#include "server/net/net.h"
+
+struct conn;
+struct http;
+
+/* What speaks over a ready transport. Bytes go in, pieces to send come out. */
+struct protocol {
+    const char *name;
+    void (*input)(struct conn *c, elo_span bytes);
+    size_t (*output)(struct conn *c, elo_span *out, size_t max);
+    void (*sent)(struct conn *c, size_t len);
+    bool (*wants_close)(const struct conn *c);
+    void (*closed)(struct conn *c, elo_err why); /* the transport is gone: free what is yours */
+};
+
+enum listener_kind { LISTEN_MQTTS, LISTEN_HTTPS, LISTEN_HTTP };
+
+struct listener {
+    uv_poll_t poll;
+    struct net *net;
+    enum listener_kind kind;
+    int fd;
+};
+
+/* What a connection can wait for, and so how long. */
+enum wait_kind {
+    WAIT_HANDSHAKE, /* for TLS to be done */
+    WAIT_HTTP,      /* for a request to begin or to be complete */
+    WAIT_KINDS
+};
+
+/* A list ordered by deadline: all its members wait equally long. */
+struct conn_list {
+    struct conn *first, *last;
+};
+
+enum conn_phase {
+    CONN_HANDSHAKE, /* TLS is not done */
+    CONN_OPEN,      /* the protocol speaks */
+    CONN_CLOSED     /* the poll handle is closing */
+};
+
+struct conn {
+    uv_poll_t poll;
+    struct net *net;
+    SSL *ssl; /* NULL: plain */
+    int fd;
+    int events; /* what the poll handle waits for */
+    enum listener_kind kind;
+    enum conn_phase phase;
+    const struct protocol *protocol;
+    void *speaker; /* the protocol's own: struct broker_conn or struct http */
+
+    bool hold_input;   /* do not read now: the speaker is busy */
+    bool in_more;      /* on net->more: there is input left from the last read */
+    struct conn *more; /* next on net->more */
+    bool waiting;      /* on net->waiting[wait] with `deadline` */
+    enum wait_kind wait;
+    int64_t deadline;
+    struct conn *prev, *next; /* on net->waiting */
+    struct conn *all_prev, *all_next;
+
+    char ip[46];
+    uint16_t port;
+};
+
+enum { NET_LISTENERS = 6, NET_SCRATCH = 65536, NET_RECORD = 16384 };
+
+struct net {
+    uv_loop_t loop;
+    uv_async_t wake;
+    uv_check_t check;
+    uv_idle_t idle; /* runs while `more` is not empty */
+    uv_timer_t timer;
+    uv_timer_t grace; /* after a stop: how long replies under way may take */
+    uv_signal_t sigterm, sigint;
+    struct net_config config;
+    struct api *api;
+    bool open;
+    bool stopping;
+    SSL_CTX *tls;
+    struct listener listeners[NET_LISTENERS];
+    size_t listener_count;
+    int ports[3];
+    int spare_fd; /* given up to accept and refuse when descriptors run out */
+    struct conn *all;
+    struct conn *more;
+    struct conn_list waiting[WAIT_KINDS];
+    uint64_t settled;  /* every batch up to here is on disk or was taken back */
+    struct http *held; /* HTTP replies that wait for the store */
+    int64_t deadline;  /* of the timer, mono_ms; INT64_MAX: it does not run */
+    uint8_t scratch[NET_SCRATCH];
+    uint8_t record[NET_RECORD];
+};
+
+/* listen.c */
+ELO_MUST_USE elo_err listen_all(struct net *net, char *why, size_t why_cap);
+void listen_stop(struct net *net);
+
+/* tls.c */
+ELO_MUST_USE elo_err tls_context(struct net *net, char *why, size_t why_cap);
+
+/* The protocol that ALPN and listener call for. */
+enum listener_kind tls_protocol(const struct conn *c);
+
+/* Why the handshake failed, from OpenSSL's error queue; the sentence for the log. */
+elo_err tls_failure(const struct conn *c, char *why, size_t why_cap);
+
+/* conn.c */
+void conn_accept(struct net *net, enum listener_kind kind, int fd);
+void conn_flush(struct conn *c);
+void conn_close(struct conn *c, elo_err why);        /* at once; tells the protocol */
+void conn_resume(struct conn *c);                    /* reading may go on */
+void conn_wait(struct conn *c, enum wait_kind kind); /* close it unless conn_wait_end() comes */
+void conn_wait_end(struct conn *c);
+void conn_expire(struct net *net, int64_t now_ms);
+void conn_read_more(struct net *net);
+
+/* net.c */
+void net_flush(struct net *net);
+
+/* mqtt.c, http.c: begin to speak; false: out of memory, the caller closes. */
+bool mqtt_begin(struct conn *c);
+bool http_begin(struct conn *c);
+
+/* The store has moved: replies that waited leave, or become failures. */
+void http_release(struct net *net, const struct store_progress *progress);
+
+/* Nothing is being answered on this connection. */
+bool http_is_idle(const struct conn *c);
+
+#endif

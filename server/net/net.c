@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+/*
+ * How this works: libuv polls; each readiness callback hands bytes to the core; after all of them
+ * (uv_check) the core is asked once which connections have something to send. Timers and the
+ * store's wake-up end the same way, in net_flush().
+ */
+#include "server/net/net.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "server/base/mem.h"
+#include "server/net/internal.h"
+
+enum { STOP_GRACE_MS = 2000 };
+
+struct core_time net_time(const struct net *net)
+{
+    struct timespec wall;
+    clock_gettime(CLOCK_REALTIME, &wall);
+    return (struct core_time){.mono_ms = (int64_t)uv_now(&net->loop),
+                              .wall_ms = (int64_t)wall.tv_sec * 1000 + wall.tv_nsec / 1000000};
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct net *net = timer->data;
+    struct core_time now = net_time(net);
+    net->deadline = INT64_MAX;
+    broker_tick(net->config.broker, now);
+    conn_expire(net, now.mono_ms);
+    net_flush(net);
+}
+
+static int64_t earliest(const struct net *net)
+{
+    int64_t at = broker_deadline(net->config.broker);
+    for (int kind = 0; kind < WAIT_KINDS; kind++) {
+        const struct conn *c = net->waiting[kind].first;
+        at = c != NULL && c->deadline < at ? c->deadline : at;
+    }
+    return at;
+}
+
+static void set_timer(struct net *net)
+{
+    int64_t at = earliest(net);
+    if (at == net->deadline) {
+        return;
+    }
+    net->deadline = at;
+    if (at == INT64_MAX) {
+        uv_timer_stop(&net->timer);
+        return;
+    }
+    int64_t now = (int64_t)uv_now(&net->loop);
+    uv_timer_start(&net->timer, on_timer, at > now ? (uint64_t)(at - now) : 0, 0);
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+    conn_read_more(idle->data);
+}
+
+/* Everything that the core has to say leaves here, once per turn of the loop. */
+void net_flush(struct net *net)
+{
+    struct broker_conn *ready;
+    while ((ready = broker_next_ready(net->config.broker)) != NULL) {
+        conn_flush(broker_user(ready));
+    }
+    if (!net->stopping) {
+        set_timer(net);
+    }
+    if (net->more != NULL) {
+        uv_idle_start(&net->idle, on_idle); /* poll, but do not sleep: there is more to read */
+    } else {
+        uv_idle_stop(&net->idle);
+    }
+}
+
+static void on_turn(uv_check_t *check)
+{
+    net_flush(check->data);
+}
+
+static void on_wake(uv_async_t *wake)
+{
+    struct net *net = wake->data;
+    if (!net->open) {
+        return;
+    }
+    struct store_progress progress;
+    store_poll(net->config.store, &progress);
+    if (progress.failed != 0) {
+        log_line(net->config.log, LOG_ERROR, progress.err,
+                 "a change could not be written and was taken back");
+        net->config.commit_failed(net->config.ctx, progress.err);
+    }
+    http_release(net, &progress);
+    /* What failed is settled too: a reply that reads memory now shows the reloaded state. */
+    net->settled = progress.failed > progress.durable ? progress.failed : progress.durable;
+}
+
+void net_wake(void *net)
+{
+    uv_async_send(&((struct net *)net)->wake);
+}
+
+/* --- stopping ------------------------------------------------------------------------------------
+ */
+
+static void close_all(struct net *net, bool idle_only)
+{
+    for (struct conn *c = net->all, *next; c != NULL; c = next) {
+        next = c->all_next;
+        if (!idle_only || c->phase != CONN_OPEN || http_is_idle(c)) {
+            conn_close(c, ELO_OK);
+        }
+    }
+}
+
+static void close_handles(struct net *net)
+{
+    uv_handle_t *handles[] = {(uv_handle_t *)&net->wake,  (uv_handle_t *)&net->check,
+                              (uv_handle_t *)&net->idle,  (uv_handle_t *)&net->timer,
+                              (uv_handle_t *)&net->grace, (uv_handle_t *)&net->sigterm,
+                              (uv_handle_t *)&net->sigint};
+    for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++) {
+        if (!uv_is_closing(handles[i])) {
+            uv_close(handles[i], NULL);
+        }
+    }
+}
+
+static void on_grace_over(uv_timer_t *timer)
+{
+    struct net *net = timer->data;
+    close_all(net, false);
+    uv_stop(&net->loop);
+}
+
+static void on_turn_while_stopping(uv_check_t *check)
+{
+    struct net *net = check->data;
+    net_flush(net);
+    close_all(net, true);
+    if (net->all == NULL) {
+        uv_stop(&net->loop);
+    }
+}
+
+void net_stop(struct net *net)
+{
+    if (net->stopping) {
+        on_grace_over(&net->grace); /* told twice: at once */
+        return;
+    }
+    net->stopping = true;
+    listen_stop(net);
+    uv_timer_stop(&net->timer);
+    broker_shutdown(net->config.broker, net_time(net));
+    uv_check_stop(&net->check);
+    uv_check_start(&net->check, on_turn_while_stopping);
+    uv_timer_start(&net->grace, on_grace_over, STOP_GRACE_MS, 0);
+    uv_async_send(&net->wake); /* a turn of the loop, so that the check runs */
+}
+
+static void on_signal(uv_signal_t *handle, int signum)
+{
+    struct net *net = handle->data;
+    log_line(net->config.log, LOG_INFO, ELO_OK, "stopping (%s)",
+             signum == SIGTERM ? "SIGTERM" : "SIGINT");
+    net_stop(net);
+}
+
+/* --- life ----------------------------------------------------------------------------------------
+ */
+
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+elo_err net_create(struct net **out)
+{
+    struct net *net = mem_zero(sizeof *net);
+    if (net == NULL) {
+        return ELO_E_NO_MEMORY;
+    }
+    if (uv_loop_init(&net->loop) != 0) {
+        mem_free(net);
+        return ELO_E_IO;
+    }
+    net->spare_fd = -1;
+    net->deadline = INT64_MAX;
+    net->wake.data = net->check.data = net->idle.data = net->timer.data = net->grace.data =
+        net->sigterm.data = net->sigint.data = net;
+    uv_async_init(&net->loop, &net->wake, on_wake);
+    uv_check_init(&net->loop, &net->check);
+    uv_idle_init(&net->loop, &net->idle);
+    uv_timer_init(&net->loop, &net->timer);
+    uv_timer_init(&net->loop, &net->grace);
+    uv_signal_init(&net->loop, &net->sigterm);
+    uv_signal_init(&net->loop, &net->sigint);
+    raise_descriptors();
+    signal(SIGPIPE, SIG_IGN);
+    *out = net;
+    return ELO_OK;
+}
+
+elo_err net_open(struct net *net, const struct net_config *config, char *why, size_t why_cap)
+{
+    net->config = *config;
+    net->settled = store_issued(config->store); /* what was loaded is on disk */
+    elo_err err = tls_context(net, why, why_cap);
+    if (err == ELO_OK) {
+        err = listen_all(net, why, why_cap);
+    }
+    net->open = err == ELO_OK;
+    return err;
+}
+
+int net_mqtts_port(const struct net *net)
+{
+    return net->ports[LISTEN_MQTTS];
+}
+
+int net_https_port(const struct net *net)
+{
+    return net->ports[LISTEN_HTTPS];
+}
+
+int net_http_port(const struct net *net)
+{
+    return net->ports[LISTEN_HTTP];
+}
+
+void net_run(struct net *net)
+{
+    uv_check_start(&net->check, on_turn);
+    uv_signal_start(&net->sigterm, on_signal, SIGTERM);
+    uv_signal_start(&net->sigint, on_signal, SIGINT);
+    set_timer(net);
+    uv_run(&net->loop, UV_RUN_DEFAULT);
+}
+
+void net_set_api(struct net *net, struct api *api)
+{
+    net->api = api;
+}
+
+void net_close_connections(struct net *net)
+{
+    if (net != NULL) {
+        net->open = false; /* what the store says from now on concerns nobody */
+        listen_stop(net);
+        close_all(net, false);
+    }
+}
+
+void net_destroy(struct net *net)
+{
+    if (net == NULL) {
+        return;
+    }
+    net_close_connections(net);
+    close_handles(net);
+    uv_run(&net->loop, UV_RUN_DEFAULT); /* the close callbacks free what they own */
+    uv_loop_close(&net->loop);
+    SSL_CTX_free(net->tls);
+    if (net->spare_fd >= 0) {
+        close(net->spare_fd);
+    }
+    mem_free(net);
+}

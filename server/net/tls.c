@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+/*
+ * TLS as AWS IoT Core offers it ("Transport security in AWS IoT Core"): 1.2 and 1.3, its cipher
+ * suites, no session tickets, no resumption, no renegotiation. The client's chain is not built or
+ * judged here: possession of the key is proved by the handshake, and whether the certificate is
+ * welcome is the registry's answer, given after the handshake as AWS gives it.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/x509.h>
+
+#include "server/net/internal.h"
+
+/* AWS's TLS 1.2 list; those with RSA key exchange need an RSA server key, which the desk has not.
+ */
+static const char ciphers[] =
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+    "ECDHE-ECDSA-AES128-SHA256:ECDHE-RSA-AES128-SHA256:ECDHE-ECDSA-AES128-SHA:"
+    "ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+    "ECDHE-ECDSA-AES256-SHA384:ECDHE-RSA-AES256-SHA384:ECDHE-ECDSA-AES256-SHA:"
+    "ECDHE-RSA-AES256-SHA";
+
+/* ALPN names ("Device communication protocols"); the second column: on which kind of listener. */
+static const struct {
+    const char *name;
+    bool on_mqtts, on_https;
+} alpn_names[] = {
+    {"x-amzn-mqtt-ca", true, true},
+    {"http/1.1", false, true},
+    {"x-amzn-http-ca", false, true},
+    {"mqtt", true, false}, /* on 443 it would mean a custom authorizer */
+};
+
+static bool alpn_known(const unsigned char *name, size_t len, enum listener_kind kind)
+{
+    for (size_t i = 0; i < sizeof alpn_names / sizeof alpn_names[0]; i++) {
+        if (strlen(alpn_names[i].name) == len && memcmp(alpn_names[i].name, name, len) == 0) {
+            return kind == LISTEN_MQTTS ? alpn_names[i].on_mqtts : alpn_names[i].on_https;
+        }
+    }
+    return false;
+}
+
+static int select_alpn(SSL *ssl,
+                       const unsigned char **out,
+                       unsigned char *out_len,
+                       const unsigned char *in,
+                       unsigned int in_len,
+                       void *arg)
+{
+    (void)arg;
+    const struct conn *c = SSL_get_app_data(ssl);
+    for (unsigned int i = 0; i < in_len && in[i] < in_len - i; i += 1u + in[i]) {
+        if (alpn_known(in + i + 1, in[i], c->kind)) {
+            *out = in + i + 1;
+            *out_len = in[i];
+            return SSL_TLSEXT_ERR_OK;
+        }
+    }
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+enum listener_kind tls_protocol(const struct conn *c)
+{
+    const unsigned char *name = NULL;
+    unsigned int len = 0;
+    SSL_get0_alpn_selected(c->ssl, &name, &len);
+    if (c->kind == LISTEN_HTTPS && len == 14 && memcmp(name, "x-amzn-mqtt-ca", 14) == 0) {
+        return LISTEN_MQTTS;
+    }
+    return c->kind;
+}
+
+static int judge_server_name(SSL *ssl, int *alert, void *arg)
+{
+    const struct net *net = arg;
+    if (net->config.compat.missing_sni != 0 &&
+        SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) == NULL) {
+        *alert = SSL_AD_UNRECOGNIZED_NAME;
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    }
+    return SSL_TLSEXT_ERR_OK;
+}
+
+/* Takes every certificate, unless the switch says that the handshake refuses unwelcome ones. */
+static int judge_client(X509_STORE_CTX *ctx, void *arg)
+{
+    const struct net *net = arg;
+    X509_STORE_CTX_set_error(ctx, X509_V_OK);
+    if (net->config.compat.unregistered_certificate == 0) {
+        return 1;
+    }
+    unsigned char *der = NULL;
+    int len = i2d_X509(X509_STORE_CTX_get0_cert(ctx), &der);
+    char id[65];
+    elo_err err = ELO_E_CERT_UNKNOWN;
+    if (len > 0 && pki_certificate_der_to_id(elo_span_of(der, (size_t)len), id) == ELO_OK) {
+        err =
+            authorizer_certificate(net->config.authorizer, elo_span_str(id), net_time(net).wall_ms,
+                                   net->config.compat.expired_certificate != 0);
+    }
+    OPENSSL_free(der);
+    if (err == ELO_OK) {
+        return 1;
+    }
+    /* OpenSSL turns what it has no alert for into certificate_unknown (46), which is AWS's. */
+    X509_STORE_CTX_set_error(ctx, X509_V_ERR_UNSPECIFIED);
+    return 0;
+}
+
+static bool set_up(struct net *net, SSL_CTX *ctx)
+{
+    SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                 SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                              SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_read_ahead(ctx, 1);
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_cert_verify_callback(ctx, judge_client, net);
+    SSL_CTX_set_alpn_select_cb(ctx, select_alpn, NULL);
+    SSL_CTX_set_tlsext_servername_callback(ctx, judge_server_name);
+    SSL_CTX_set_tlsext_servername_arg(ctx, net);
+    return SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 &&
+           SSL_CTX_set_num_tickets(ctx, 0) == 1 && SSL_CTX_set_cipher_list(ctx, ciphers) == 1 &&
+           SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"
+                                         "TLS_CHACHA20_POLY1305_SHA256") == 1 &&
+           SSL_CTX_use_certificate_chain_file(ctx, net->config.cert_file) == 1 &&
+           SSL_CTX_use_PrivateKey_file(ctx, net->config.key_file, SSL_FILETYPE_PEM) == 1 &&
+           SSL_CTX_check_private_key(ctx) == 1;
+}
+
+elo_err tls_context(struct net *net, char *why, size_t why_cap)
+{
+    net->tls = SSL_CTX_new(TLS_server_method());
+    if (net->tls == NULL || !set_up(net, net->tls)) {
+        char reason[200] = "out of memory";
+        unsigned long error = ERR_get_error();
+        if (error != 0) {
+            ERR_error_string_n(error, reason, sizeof reason);
+        }
+        snprintf(
+            why, why_cap,
+            "cannot use %s with %s: %s; move both away and a new pair is made at the next start",
+            net->config.cert_file, net->config.key_file, reason);
+        return ELO_E_BAD_PEM;
+    }
+    return ELO_OK;
+}
+
+/* What people get wrong, in their words. */
+static const struct {
+    int reason; /* OpenSSL's; alerts received are SSL_AD_REASON_OFFSET + the alert */
+    elo_err err;
+    const char *text;
+} failures[] = {
+    {SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, ELO_E_CERT_MISSING, "the client sent no certificate"},
+    {SSL_R_NO_SHARED_CIPHER, ELO_E_TLS_HANDSHAKE, "the client offers none of AWS's cipher suites"},
+    {SSL_R_UNSUPPORTED_PROTOCOL, ELO_E_TLS_HANDSHAKE, "the client offers TLS older than 1.2"},
+    {SSL_R_WRONG_VERSION_NUMBER, ELO_E_TLS_HANDSHAKE, "the client does not speak TLS on this port"},
+    {SSL_R_HTTP_REQUEST, ELO_E_TLS_HANDSHAKE, "a plain HTTP request came to a TLS port"},
+    {SSL_R_NO_APPLICATION_PROTOCOL, ELO_E_ALPN, "none of the client's ALPN names is known here"},
+    {SSL_AD_REASON_OFFSET + SSL_AD_UNKNOWN_CA, ELO_E_ROOT,
+     "the client does not trust this server's certificate: give it the desk's ca.pem"},
+    {SSL_AD_REASON_OFFSET + SSL_AD_BAD_CERTIFICATE, ELO_E_ROOT,
+     "the client does not accept this server's certificate: its name or its CA"},
+    {SSL_AD_REASON_OFFSET + SSL_AD_CERTIFICATE_EXPIRED, ELO_E_CLOCK,
+     "the client finds this server's certificate expired or not yet valid: is its clock set?"},
+    {SSL_AD_REASON_OFFSET + SSL_AD_CERTIFICATE_UNKNOWN, ELO_E_ROOT,
+     "the client does not accept this server's certificate"},
+};
+
+elo_err tls_failure(const struct conn *c, char *why, size_t why_cap)
+{
+    (void)c;
+    unsigned long error = ERR_peek_last_error();
+    int reason = ERR_GET_REASON(error);
+    for (size_t i = 0; error != 0 && i < sizeof failures / sizeof failures[0]; i++) {
+        if (failures[i].reason == reason) {
+            snprintf(why, why_cap, "%s", failures[i].text);
+            return failures[i].err;
+        }
+    }
+    const char *text = error != 0 ? ERR_reason_error_string(error) : NULL;
+    snprintf(why, why_cap, "TLS handshake: %s", text ? text : "the client went away");
+    return error != 0 ? ELO_E_TLS_HANDSHAKE : ELO_E_TCP_CLOSED;
+}
