@@ -81,13 +81,14 @@
 #ifndef ELO_CLIENT_CLIENT_H
 #define ELO_CLIENT_CLIENT_H
 
+#include "elo/client/outbox.h"
 #include "elo/mqtt/packet.h"
 
 /* The smallest rx buffer, in bytes. */
 #define ELO_CLIENT_MIN_RX 32u
 
-/* What a message costs in the outbox besides its packet, in bytes. */
-#define ELO_CLIENT_MESSAGE_OVERHEAD 16u
+/* What a message costs in the outbox besides its packet: 16 bytes. */
+#define ELO_CLIENT_MESSAGE_OVERHEAD ELO__RECORD_SIZE
 
 /* AWS refuses a SUBSCRIBE or UNSUBSCRIBE with more filters; more are split over several. */
 #define ELO_CLIENT_FILTERS_PER_PACKET 8u
@@ -97,8 +98,8 @@ typedef enum elo_client_policy {
     ELO_CLIENT_REFUSE,      /* return ELO_E_OUTBOX_FULL: the caller keeps the message */
     ELO_CLIENT_DROP_NEWEST, /* drop this message, return ELO_OK, event DROPPED (OUTBOX_FULL) */
     ELO_CLIENT_DROP_OLDEST  /* make room: drop the oldest, event DROPPED (OUTBOX_OLD). Connected,
-                               messages already on their way are not dropped; if only such are
-                               left, or the message is larger than the outbox, as REFUSE. */
+                               messages already on their way are not dropped; if room cannot be
+                               made without, nothing is dropped and it is as REFUSE. */
 } elo_client_policy;
 
 /* One remembered topic filter. Give an array of these; look at none of it. */
@@ -242,58 +243,60 @@ struct elo_client_message {
     uint32_t token;
 };
 
-/* The engine. Complete so that you can place it; its fields are nobody's business. */
+/* The engine's inside. Complete so that you can place it; its fields are nobody's business. */
+struct elo__client {
+    struct elo_client_config config;
+    struct elo__outbox outbox;
+
+    uint32_t now_ms;   /* as last told */
+    uint32_t since_ms; /* when the present state began */
+    uint32_t wait_ms;  /* WAITING: how long */
+    elo_err reason;    /* why the transport is, or was last, given up */
+    uint8_t state;
+    uint8_t attempts;     /* the n of the backoff */
+    uint8_t early_closes; /* in a row: closed by the peer before stable */
+    bool run;             /* started and not stopped */
+    bool connected;       /* the CONNACK has come on this transport */
+    bool stable;          /* and stable_ms have passed since */
+    bool was_connected;   /* for DISCONNECTED */
+    bool session_present; /* for CONNECTED */
+    uint8_t events;       /* which events wait: bits, see internal.h */
+
+    bool ping_wanted; /* a PINGREQ is to be written */
+    bool ping_sent;   /* a PINGRESP is awaited */
+    bool bye_written; /* the DISCONNECT is in tx */
+    uint32_t ping_ms; /* when it was wanted */
+    uint32_t heard_ms;
+    uint32_t spoke_ms;
+
+    bool qos0_suspect; /* a QoS 0 PUBLISH was written and nothing has been heard since */
+    uint32_t qos0_ms;
+
+    uint32_t rx_at;    /* bytes taken of the present packet */
+    uint32_t rx_total; /* its size; 0: not yet known */
+    uint8_t rx_header; /* size of its fixed header */
+    bool rx_released;  /* the owner is done with the message: its PUBACK may be written */
+    uint16_t rx_ack;   /* packet id of the PUBACK owed; 0: none */
+    uint32_t oversize;
+    struct elo_mqtt_publish message; /* for MESSAGE and OVERSIZE */
+    uint32_t token;                  /* for PUBLISHED */
+
+    size_t tx_at;
+    size_t tx_end;
+
+    uint16_t sub_id;   /* of the SUBSCRIBE or UNSUBSCRIBE under way; 0: none */
+    uint8_t sub_phase; /* which of the two */
+    uint8_t sub_tries;
+    bool sub_again;  /* it is to be written once more */
+    uint32_t sub_ms; /* when it was first written */
+
+    uint32_t drop_count; /* for DROPPED */
+    uint32_t drop_first;
+    uint32_t drop_last;
+};
+
 struct elo_client {
-    struct {
-        struct elo_client_config config;
-
-        uint32_t now_ms;   /* as last told */
-        uint32_t since_ms; /* when the present state began */
-        uint32_t wait_ms;  /* WAITING: how long */
-        elo_err reason;    /* why the transport is being given up; the first one wins */
-        uint8_t state;
-        uint8_t attempts;     /* the n of the backoff */
-        uint8_t early_closes; /* closed by the peer before stable, in a row */
-        bool run;             /* started and not stopped */
-        bool stable;          /* this connection has lasted stable_ms */
-        bool was_connected;
-        bool ping_sent;
-        bool disconnect_sent;
-        uint8_t events; /* which single events wait: bits, see internal.h */
-
-        uint32_t heard_ms; /* last packet in */
-        uint32_t spoke_ms; /* last packet out */
-        uint32_t ping_ms;
-        uint32_t qos0_ms;
-        bool qos0_suspect; /* a QoS 0 PUBLISH went out and nothing has been heard since */
-
-        uint32_t rx_at; /* bytes of the present packet that have been taken */
-        uint32_t rx_total;
-        uint16_t rx_ack_id; /* PUBACK owed: for the event handed out, or the one waiting */
-        uint8_t rx_header;
-        bool rx_handed_out;
-        struct elo_mqtt_publish message;
-        uint32_t token; /* for PUBLISHED */
-
-        size_t tx_at;
-        size_t tx_end;
-
-        size_t out_end;   /* end of the records in the outbox */
-        size_t out_cur;   /* record being written; valid if out_busy */
-        size_t out_sent;  /* bytes of its packet that are out */
-        uint16_t next_id; /* the packet id used last */
-        bool out_busy;
-
-        uint16_t sub_id; /* packet id of the SUBSCRIBE or UNSUBSCRIBE under way; 0: none */
-        uint8_t sub_tries;
-        bool sub_resend;
-        uint32_t sub_ms; /* when it was first written on this connection */
-        uint32_t sub_due_ms;
-
-        uint32_t drop_count;
-        uint32_t drop_first;
-        uint32_t drop_last;
-    } _internal;
+    struct elo__client _internal;
 };
 
 /* Sets every field to 0, aws_limits, and the defaults named above. */
@@ -334,8 +337,8 @@ void elo_client_transport_open(struct elo_client *c, uint32_t now_ms);
 
 /*
  * The transport is gone, or could not be opened. `reason`: ELO_OK when closed because the engine
- * wanted it, ELO_E_TCP_CLOSED when the peer closed it, else whatever made it fail. Bytes not yet
- * acked are forgotten; events already waiting are still to be had.
+ * wanted it, ELO_E_TCP_CLOSED when the peer closed it (also by a TLS close_notify), else whatever
+ * made it fail. Bytes not yet acked are forgotten; events already waiting are still to be had.
  */
 void elo_client_transport_closed(struct elo_client *c, elo_err reason, uint32_t now_ms);
 
@@ -389,6 +392,7 @@ size_t elo_client_room(const struct elo_client *c);
  * or refused SUBSCRIBED event (or the end of the engine). Call it for each filter: those asked for
  * between two outputs share packets. A filter subscribed already is asked for again with this QoS.
  * SUBSCRIBED follows each time the server agrees, also when the engine re-subscribes by itself.
+ * Of several calls for one filter the last one counts, and it alone has its event.
  *
  * ELO_E_NO_SPACE    no free entry in subs, or the filter does not fit tx
  * ELO_E_TOPIC       not a topic filter; with aws_limits also: over 256 bytes or seven slashes, not

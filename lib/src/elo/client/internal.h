@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+/*
+ * What the client's files share. One mechanism each:
+ *
+ *   client.c     life cycle, transport, time: the state machine
+ *   input.c      the stream: bytes to packets, packets to the mechanism they belong to
+ *   output.c     what to write next, and into tx
+ *   event.c      what the owner is told
+ *   publish.c    elo_client_publish(), the policies   outbox.c   the queue under it
+ *   subscribe.c  remembered filters, SUBSCRIBE and UNSUBSCRIBE
+ *   reasons.c    why a connection ended                backoff.c  how long to wait then
+ *   limits.c     what the server would refuse
+ */
+#ifndef ELO_CLIENT_INTERNAL_H
+#define ELO_CLIENT_INTERNAL_H
+
+#include "elo/client/client.h"
+#include "elo/client/elapsed.h"
+
+/* elo__client.events. All but DROPPED come out of a packet: while one waits, no further packet is
+ * taken in, so that one place for each is enough. */
+enum {
+    ELO__EV_CONNECTED = 1,
+    ELO__EV_MESSAGE = 2,
+    ELO__EV_OVERSIZE = 4,
+    ELO__EV_PUBLISHED = 8,
+    ELO__EV_SUBS = 16, /* some entries of subs have an answer to tell */
+    ELO__EV_DROPPED = 32,
+    ELO__EV_DISCONNECTED = 64
+};
+#define ELO__EV_STOPS_INPUT ((uint8_t)~ELO__EV_DROPPED)
+
+/* client.c */
+
+/* Time has come to `now_ms`. Every public call that knows the time begins with it. */
+void elo__client_clock(struct elo__client *e, uint32_t now_ms);
+
+/* Gives the transport up because of `reason`. */
+void elo__client_fail(struct elo__client *e, elo_err reason);
+
+/* Accepted by the server: from here on the outbox and the subscriptions may be written. */
+void elo__client_connected(struct elo__client *e, bool session_present);
+
+/* Can packets of an established connection come in? */
+bool elo__client_linked(const struct elo__client *e);
+
+/* output.c */
+
+void elo__output_connect(struct elo__client *e);
+
+/* Moves what is due into tx as far as there is room. */
+void elo__output_fill(struct elo__client *e);
+
+/* The free end of tx, and what to do after writing there. */
+uint8_t *elo__tx_end(struct elo__client *e);
+size_t elo__tx_room(const struct elo__client *e);
+
+/* Bytes that the CONNECT takes. */
+size_t elo__connect_size(const struct elo_client_config *config);
+
+/* input.c: forget the stream, but not the event made of its last packet. */
+void elo__input_reset(struct elo__client *e);
+
+/* event.c: the owner has come back from a MESSAGE, so it may be acknowledged. */
+void elo__event_release(struct elo__client *e);
+
+/* subscribe.c */
+
+/* SUBACK (`codes` one a filter) or UNSUBACK (`codes` empty). */
+void elo__subs_answer(struct elo__client *e, bool unsub, uint16_t id, elo_span codes);
+
+void elo__subs_cut(struct elo__client *e);
+void elo__subs_resume(struct elo__client *e, bool session_present);
+void elo__subs_write(struct elo__client *e);
+bool elo__subs_event(struct elo__client *e, struct elo_client_event *out);
+uint32_t elo__subs_left(const struct elo__client *e);
+
+/* true: the answer is overdue. */
+bool elo__subs_tick(struct elo__client *e);
+
+/* reasons.c */
+
+elo_err elo__reason_connack(uint8_t code);
+
+/* Why the transport ended, which the owner says ended by `reported`. */
+elo_err elo__reason_closed(const struct elo__client *e, elo_err reported);
+
+/* Will trying again soon hardly help? */
+bool elo__reason_is_slow(elo_err reason);
+
+#endif

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+/*
+ * The outbox: every message from elo_client_publish() until it is written (QoS 0) or acknowledged
+ * (QoS 1), in the order of publication, as ready-made PUBLISH packets in one buffer. Private to the
+ * client; in a header of its own because struct elo_client holds one.
+ *
+ * Times are wrapping milliseconds, as in client.h. Re-entrant; one outbox, one buffer.
+ */
+#ifndef ELO_CLIENT_OUTBOX_H
+#define ELO_CLIENT_OUTBOX_H
+
+#include "elo/mqtt/packet.h"
+
+/* Bytes of a record before its packet. */
+#define ELO__RECORD_SIZE 16u
+
+struct elo__outbox {
+    uint8_t *buf;
+    size_t cap;
+    size_t end;         /* bytes in use, holes included */
+    size_t holes;       /* bytes of records that are done with */
+    size_t cur;         /* the record being written, while `busy` */
+    size_t written;     /* bytes of its packet that are out */
+    size_t live;        /* messages */
+    uint16_t in_flight; /* of these, QoS 1 with a packet id: written, or to be written again */
+    uint16_t last_id;   /* packet id given out last */
+    bool busy;
+};
+
+/* What elo__outbox_written() has finished. */
+typedef enum elo__written { ELO__WRITTEN_PART, ELO__WRITTEN_QOS0, ELO__WRITTEN_QOS1 } elo__written;
+
+void elo__outbox_init(struct elo__outbox *o, uint8_t *buf, size_t cap);
+
+/*
+ * Appends. `packet_id` of `publish` is ignored. `*out_need`: bytes that it takes, unless TOO_LARGE.
+ * ELO_E_NO_SPACE: not now; ELO_E_TOO_LARGE: never.
+ */
+ELO_MUST_USE elo_err elo__outbox_put(struct elo__outbox *o,
+                                     const struct elo_mqtt_publish *publish,
+                                     uint32_t token,
+                                     size_t *out_need);
+
+/* Bytes that a record may take now. */
+size_t elo__outbox_room(const struct elo__outbox *o);
+
+/* The same after dropping all that elo__outbox_drop() would. */
+size_t elo__outbox_room_dropping(const struct elo__outbox *o, bool in_flight_too);
+
+/* Removes the oldest message not in flight, or the oldest of all. false: there is none. */
+bool elo__outbox_drop(struct elo__outbox *o, bool in_flight_too, uint32_t *out_token);
+
+/* A packet id that no message in flight has, and not `except` either [MQTT-2.3.1-2]. */
+uint16_t elo__outbox_new_id(struct elo__outbox *o, uint16_t except);
+
+/*
+ * The rest of the packet being written; when there is none, the next one that is due and allowed
+ * by `window` is begun, with a packet id other than `except`. Empty: nothing to write.
+ */
+elo_span elo__outbox_output(struct elo__outbox *o, uint16_t window, uint16_t except, uint32_t now);
+
+/* `n` bytes of it are out. */
+elo__written elo__outbox_written(struct elo__outbox *o, size_t n, uint32_t now_ms);
+
+/* The PUBACK `id`. false: no message in flight has it. */
+bool elo__outbox_acked(struct elo__outbox *o, uint16_t id, uint32_t *out_token);
+
+/* The transport is gone, in the middle of a packet or not. */
+void elo__outbox_cut(struct elo__outbox *o);
+
+/* Connected again: what was in flight is sent again, under its old id if the session is `present`,
+ * as new if not. */
+void elo__outbox_resume(struct elo__outbox *o, bool present);
+
+/* Since when has the oldest message written on this connection waited for its PUBACK? */
+bool elo__outbox_waiting(const struct elo__outbox *o, uint32_t *out_since_ms);
+
+/* Milliseconds until elo__outbox_tick() has something to do; UINT32_MAX: never. */
+uint32_t elo__outbox_left(const struct elo__outbox *o,
+                          uint32_t now_ms,
+                          uint32_t retry_ms,
+                          uint32_t ack_timeout_ms);
+
+/* Marks what is due for repetition. true: a PUBACK is over `ack_timeout_ms` late. */
+bool elo__outbox_tick(struct elo__outbox *o,
+                      uint32_t now_ms,
+                      uint32_t retry_ms,
+                      uint32_t ack_timeout_ms);
+
+#endif
