@@ -57,7 +57,7 @@ static elo_err begin(void *ctx, const char *name)
 
 static void put(void *ctx, const void *data, size_t len)
 {
-    br_x509_decoder_push(&((struct reader *)ctx)->work->_internal.of.x509, data, len);
+    elo__tls_push_x509(&((struct reader *)ctx)->work->_internal.of.x509, data, len);
 }
 
 static void copy_key(struct elo__tls_arena *arena, br_x509_pkey *to, const br_x509_pkey *from)

@@ -45,7 +45,9 @@ static elo_err key_begin(void *ctx, const char *name)
 
 static void key_put(void *ctx, const void *data, size_t len)
 {
-    br_skey_decoder_push(&((struct reader *)ctx)->work->_internal.of.key, data, len);
+    br_skey_decoder_context *decoder = &((struct reader *)ctx)->work->_internal.of.key;
+    if (br_skey_decoder_last_error(decoder) == BR_ERR_X509_TRUNCATED) /* as for certificates */
+        br_skey_decoder_push(decoder, data, len);
 }
 
 /* BearSSL's arithmetic wants factors that its buffers hold; the decoder does not check. */
@@ -126,7 +128,7 @@ static void certificate_put(void *ctx, const void *data, size_t len)
     struct reader *r = (struct reader *)ctx;
     elo__tls_arena_add(&r->arena, data, len);
     elo__tls_validity_feed(&r->validity, (const uint8_t *)data, len);
-    br_x509_decoder_push(&r->work->_internal.of.x509, data, len);
+    elo__tls_push_x509(&r->work->_internal.of.x509, data, len);
 }
 
 /* For RSA the modulus decides: BearSSL cannot compute the public exponent of every key (its factors

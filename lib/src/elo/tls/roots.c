@@ -6,7 +6,7 @@
  * Services. SHA-256 fingerprints:
  *   CA 1  8ecde6884f3d87b1125ba31ac3fcb13d7016de7f57cc904fe1cb97c6ae98196e
  *   CA 3  18ce6cfe7bf14e60b2e347b8dfe868cb31d02ebb3ada271569f50343b46db3a4
- * tests/unit/test_tls_roots.c checks them.
+ * tests/unit/test_tls_credentials.c checks them.
  */
 #include "elo/tls/credentials.h"
 
