@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+/*
+ * How this works: a CONNECT passes a row of checks, each of which ends the connection if it fails;
+ * most without a word, as AWS does on MQTT 3.1.1. Then whoever holds the client id is ended, its
+ * session taken over or thrown away, and the CONNACK goes out before anything else
+ * [MQTT-3.2.0-1].
+ */
+#include <stdio.h>
+
+#include "elo/mqtt/encode.h"
+#include "server/broker/internal.h"
+
+#define NONE elo_span_of(NULL, 0)
+
+/* "$GEN/" and a UUID. */
+#define GENERATED_BYTES (5u + 36u)
+
+static bool refuse(struct broker_conn *c, elo_span client_id, elo_err err, const char *details)
+{
+    struct report r = {.event = "Connect",
+                       .err = err,
+                       .reason = err == ELO_E_NO_MEMORY ? "SERVER_ERROR" : "CLIENT_ERROR",
+                       .client_id = client_id,
+                       .details = details};
+    c->broker->stats.connects_refused++;
+    broker__fail(c, &r);
+    return false;
+}
+
+static void send_connack(struct broker_conn *c, uint8_t code, bool session_present)
+{
+    struct elo_mqtt_connack connack = {.session_present = session_present, .code = code};
+    uint8_t packet[4];
+    size_t len;
+    if (elo_mqtt_encode_connack(&connack, packet, sizeof packet, &len) == ELO_OK) {
+        broker__send(c, elo_span_of(packet, len));
+    }
+}
+
+/* The certificate was no good: AWS finishes the handshake and closes now. */
+static bool certificate_good(struct broker_conn *c, elo_span client_id)
+{
+    if (c->refused == ELO_OK) {
+        return true;
+    }
+    struct report r = {.event = "Connect",
+                       .err = c->refused,
+                       .reason = "AUTHORIZATION_FAILURE",
+                       .client_id = client_id,
+                       .details = "the client's certificate is not good for a connection"};
+    c->broker->stats.connects_refused++;
+    broker__fail(c, &r);
+    return false;
+}
+
+static bool client_id_valid(struct broker_conn *c, elo_span client_id)
+{
+    if (client_id.len > LIMIT_CLIENT_ID_BYTES) {
+        return refuse(c, client_id, ELO_E_TOO_LARGE, "a client id may have at most 128 bytes");
+    }
+    if (client_id.len > 0 && client_id.ptr[0] == '$') {
+        return refuse(c, client_id, ELO_E_PROTOCOL, "a client id may not start with $");
+    }
+    return true;
+}
+
+/* An empty client id is the server's to choose [MQTT-3.1.3-6] [MQTT-3.1.3-7]. */
+static bool choose_client_id(struct broker_conn *c,
+                             const struct elo_mqtt_connect *in,
+                             char room[GENERATED_BYTES + 1],
+                             elo_span *id)
+{
+    if (in->client_id.len > 0) {
+        *id = in->client_id;
+        return client_id_valid(c, *id);
+    }
+    if (!in->clean_session && c->broker->compat.empty_id_persistent == 0) {
+        send_connack(c, ELO_MQTT_REFUSED_CLIENT_ID, false); /* [MQTT-3.1.3-8] */
+        return refuse(c, NONE, ELO_E_PROTOCOL, "an empty client id needs clean session");
+    }
+    char uuid[37];
+    core_uuid(&c->broker->random, uuid);
+    (void)snprintf(room, GENERATED_BYTES + 1, "$GEN/%s", uuid);
+    *id = elo_span_of(room, GENERATED_BYTES);
+    return true;
+}
+
+static bool policy_allows(struct broker_conn *c, const struct elo_mqtt_connect *in, elo_span id)
+{
+    struct auth_connect facts = {.client_id = id,
+                                 .persistent = !in->clean_session,
+                                 .has_will = in->has_will,
+                                 .will_topic = in->will.topic};
+    elo_err err = auth_session_connect(c->auth, &facts);
+    if (err != ELO_OK) {
+        return refuse(c, id, err, NULL);
+    }
+    if (auth_allows(c->auth, POLICY_Connect, id)) {
+        return !in->has_will || broker__will_allowed(c, id, &in->will);
+    }
+    err = auth_has_policy(c->auth) ? ELO_E_POLICY_CONNECT : ELO_E_NO_POLICY;
+    c->broker->stats.connects_refused++;
+    broker__deny(c, "Connect", err, POLICY_Connect, id);
+    return false;
+}
+
+static bool keep_will(struct broker_conn *c, const struct elo_mqtt_connect *in, elo_span id)
+{
+    if (!in->has_will) {
+        return true;
+    }
+    c->will = broker__message_new(in->will.topic, in->will.payload, in->will.qos);
+    c->will_retain = in->will.retain;
+    return c->will != NULL || refuse(c, id, ELO_E_NO_MEMORY, NULL);
+}
+
+/* The newer connection wins [MQTT-3.1.4-2]; the older one's will is published. */
+static void take_over(struct broker *b, elo_span id)
+{
+    struct session *s = map_get(&b->sessions, id);
+    if (s != NULL && s->conn != NULL) {
+        broker__end(s->conn, ELO_E_TAKEN_OVER, NULL);
+        broker__settle(b);
+    }
+}
+
+/* The session this CONNECT goes on with [MQTT-3.1.2-4] to [MQTT-3.1.2-6]; NULL: it has ended. */
+static struct session *
+open_session(struct broker_conn *c, elo_span id, bool persistent, bool *out_present)
+{
+    struct broker *b = c->broker;
+    take_over(b, id);
+    struct session *s = map_get(&b->sessions, id);
+    *out_present = s != NULL && persistent;
+    if (*out_present) {
+        return s;
+    }
+    if (s != NULL) {
+        broker__session_destroy(s);
+    }
+    if (map_len(&b->sessions) >= SESSIONS_MAX) {
+        send_connack(c, ELO_MQTT_REFUSED_SERVER, false);
+        (void)refuse(c, id, ELO_E_QUOTA, "there are as many stored sessions as may be kept");
+        return NULL;
+    }
+    s = broker__session_create(b, id, persistent);
+    if (s == NULL) {
+        (void)refuse(c, id, ELO_E_NO_MEMORY, NULL);
+    }
+    return s;
+}
+
+static void drop_will(struct broker_conn *c)
+{
+    broker__message_release(c->will);
+    c->will = NULL;
+}
+
+static void accept(struct broker_conn *c, struct session *s, bool present, uint16_t keep_alive_s)
+{
+    broker__session_attach(s, c);
+    send_connack(c, ELO_MQTT_ACCEPTED, present);
+    c->broker->stats.connects++;
+    broker__keep_alive(c, keep_alive_s);
+    struct report r = {.event = "Connect"};
+    broker__report(c, LOG_INFO, &r);
+    broker__pump(s);
+}
+
+void broker__on_connect(struct broker_conn *c, const struct elo_mqtt_connect *in)
+{
+    char room[GENERATED_BYTES + 1];
+    elo_span id;
+    if (!certificate_good(c, in->client_id) || !choose_client_id(c, in, room, &id) ||
+        !policy_allows(c, in, id) || !keep_will(c, in, id)) {
+        return;
+    }
+    bool present;
+    struct session *s = open_session(c, id, !in->clean_session, &present);
+    if (s == NULL) {
+        drop_will(c); /* it never was connected */
+        return;
+    }
+    accept(c, s, present, in->keep_alive_s);
+}

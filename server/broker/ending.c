@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+#include "server/broker/internal.h"
+
+/* Peers that are gone or do not read: what they have not been sent is not worth waiting for. */
+static bool is_deaf(elo_err err)
+{
+    return err == ELO_E_TAKEN_OVER || err == ELO_E_KEEP_ALIVE || err == ELO_E_SLOW_CONSUMER ||
+           err == ELO_E_NO_MEMORY;
+}
+
+static void report_ending(struct broker_conn *c, const char *word)
+{
+    struct report r = {.event = "Disconnect",
+                       .err = c->reason,
+                       .reason = word != NULL ? word : broker__ending_word(c->reason),
+                       .details = broker__ending_details(c->reason)};
+    broker__report(c, c->reason == ELO_OK ? LOG_INFO : LOG_ERROR, &r);
+}
+
+void broker__end(struct broker_conn *c, elo_err err, const char *word)
+{
+    struct broker *b = c->broker;
+    if (c->ended) {
+        return;
+    }
+    c->ended = true;
+    c->reason = err;
+    if (c->session != NULL) {
+        report_ending(c, word);
+    }
+    broker__timers_cancel(&b->timers, &c->timer);
+    if (is_deaf(err)) {
+        broker__output_free(&c->out, &b->pool);
+    }
+    TAILQ_INSERT_TAIL(&b->ending, c, ending);
+    broker__make_ready(c);
+}
+
+void broker__fail(struct broker_conn *c, const struct report *r)
+{
+    if (!c->ended) {
+        broker__report(c, LOG_ERROR, r);
+        broker__end(c, r->err, NULL);
+    }
+}
+
+void broker__refuse(
+    struct broker_conn *c, const char *event, elo_err err, elo_span topic, const char *details)
+{
+    struct report r = {.event = event,
+                       .err = err,
+                       .reason = err == ELO_E_NO_MEMORY ? "SERVER_ERROR" : "CLIENT_ERROR",
+                       .topic = topic,
+                       .details = details};
+    broker__fail(c, &r);
+}
+
+void broker__deny(
+    struct broker_conn *c, const char *event, elo_err err, enum policy_action action, elo_span name)
+{
+    char why[512] = "";
+    if (broker__heard(c->broker, LOG_ERROR)) {
+        (void)auth_explain(c->auth, action, name, why, sizeof why);
+    }
+    struct report r = {
+        .event = event, .err = err, .reason = "AUTHORIZATION_FAILURE", .details = why};
+    *(action == POLICY_Connect ? &r.client_id : &r.topic) = name;
+    broker__fail(c, &r);
+}
+
+void broker__settle(struct broker *b)
+{
+    struct broker_conn *c;
+    while ((c = TAILQ_FIRST(&b->ending)) != NULL) {
+        TAILQ_REMOVE(&b->ending, c, ending);
+        struct session *s = c->session;
+        c->session = NULL;
+        if (s != NULL) {
+            broker__session_detach(s);
+        }
+        broker__will_publish(c);
+    }
+}

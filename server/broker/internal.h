@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+/*
+ * Private to server/broker: the broker, its connections and sessions, and what the files of this
+ * folder call in each other.
+ *
+ * A connection is a transport, a session is what a client id owns: subscriptions and QoS 1 messages
+ * on their way. A session is attached to at most one connection; a persistent one outlives it.
+ *
+ * Ending is done in two steps. broker__end() may be called anywhere, also in the middle of a
+ * delivery: it marks the connection, which from then on neither takes nor gets anything.
+ * broker__settle(), called on the way out of every public function, detaches the session and
+ * publishes the will. So sessions and subscriptions never vanish under a delivery.
+ */
+#ifndef ELO_SERVER_BROKER_INTERNAL_H
+#define ELO_SERVER_BROKER_INTERNAL_H
+
+#include <sys/queue.h>
+
+#include "elo/mqtt/packet.h"
+#include "server/base/buf.h"
+#include "server/base/limits.h"
+#include "server/base/map.h"
+#include "server/broker/broker.h"
+#include "server/broker/inflight.h"
+#include "server/broker/output.h"
+#include "server/broker/route.h"
+#include "server/broker/timers.h"
+
+/* Output that only acknowledgements and the like may fill; a QoS 0 PUBLISH is dropped before. */
+#define OUTPUT_RESERVE_BYTES 65536u
+
+/* What one machine keeps of clients that are not there. */
+#define SESSIONS_MAX (2u * LIMIT_CONNECTIONS)
+
+struct queued {
+    struct message *m;
+    bool retain;
+};
+
+/* QoS 1 messages that wait for a connection, the in-flight window or room in the output. */
+struct queue {
+    struct queued *items; /* a ring */
+    uint32_t cap;
+    uint32_t first;
+    uint32_t count;
+    bool overflowed; /* since it was last drained: told once */
+    size_t bytes;
+};
+
+struct session {
+    struct broker *broker;
+    struct broker_conn *conn; /* NULL: offline */
+    struct timer timer;       /* online: redelivery; offline: expiry */
+    struct subscription **subs;
+    uint8_t sub_count;
+    uint8_t sub_cap;
+    bool persistent;
+    uint32_t route_place; /* see route.c */
+    uint64_t route_round;
+    struct inflight inflight;
+    struct queue queue;
+    size_t client_id_len;
+    uint8_t client_id[];
+};
+
+struct broker_conn {
+    TAILQ_ENTRY(broker_conn) all;
+    TAILQ_ENTRY(broker_conn) ready;
+    TAILQ_ENTRY(broker_conn) ending;
+    struct broker *broker;
+    struct session *session; /* NULL before CONNECT and after the end */
+    struct auth_session *auth;
+    void *user;
+    struct message *will; /* NULL: none, or not due any more */
+    struct buf tail;      /* the beginning of a packet whose rest has not come */
+    struct output out;
+    struct timer timer; /* CONNECT must come; then keep-alive */
+    int64_t last_packet_ms;
+    int64_t patience_ms; /* silence allowed: one and a half keep-alive times */
+    elo_err refused;
+    elo_err reason;
+    uint16_t source_port;
+    bool will_retain;
+    bool is_ready;
+    bool ended;
+    bool receive_denied; /* told once */
+};
+
+TAILQ_HEAD(conn_list, broker_conn);
+
+struct broker {
+    struct compat compat;
+    const struct log *log;
+    struct core_random random;
+    struct authorizer *auth;
+    struct core_time now;
+    uint64_t dice;
+    struct timers timers;
+    struct tree tree;
+    struct map sessions; /* by client id */
+    struct map retained; /* struct message, by topic */
+    struct conn_list conns;
+    struct conn_list ready;
+    struct conn_list ending;
+    struct output_pool pool;
+    struct broker_stats stats;
+    struct router router;
+};
+
+static inline elo_span broker__client_id(const struct session *s)
+{
+    return elo_span_of(s->client_id, s->client_id_len);
+}
+
+/* The connection that can be written to now; NULL: none. */
+static inline struct broker_conn *broker__online(const struct session *s)
+{
+    return s->conn != NULL && !s->conn->ended ? s->conn : NULL;
+}
+
+/* --- report.c: the log ------------------------------------------------------------------------ */
+
+/* What happened to a connection, in AWS's words. */
+struct report {
+    const char *event;
+    elo_err err;
+    const char *reason;  /* NULL: none */
+    elo_span client_id;  /* empty: the session's */
+    elo_span topic;      /* empty: none */
+    const char *details; /* NULL: none */
+};
+
+bool broker__heard(const struct broker *b, enum log_level level);
+void broker__report(const struct broker_conn *c, enum log_level level, const struct report *r);
+
+/* AWS's word for an ending ("disconnectReason") and one sentence about it. */
+const char *broker__ending_word(elo_err err);
+const char *broker__ending_details(elo_err err);
+
+/* --- ending.c --------------------------------------------------------------------------------- */
+
+/* Ends a connection for `err`; `word` is AWS's for it, NULL: the usual one. Harmless if ended. */
+void broker__end(struct broker_conn *c, elo_err err, const char *word);
+
+/* Reports a failure and ends the connection with its error. */
+void broker__fail(struct broker_conn *c, const struct report *r);
+
+/* The same for a broken rule of the protocol: reason CLIENT_ERROR. */
+void broker__refuse(
+    struct broker_conn *c, const char *event, elo_err err, elo_span topic, const char *details);
+
+/* The same for a policy's denial, with the explanation. */
+void broker__deny(struct broker_conn *c,
+                  const char *event,
+                  elo_err err,
+                  enum policy_action action,
+                  elo_span name);
+
+void broker__settle(struct broker *b);
+
+/* --- output of a connection: send.c ----------------------------------------------------------- */
+
+void broker__make_ready(struct broker_conn *c);
+
+/* An acknowledgement or the like. A client that leaves even these unread is ended. */
+void broker__send(struct broker_conn *c, elo_span packet);
+void broker__send_ack(struct broker_conn *c, elo_mqtt_type type, uint16_t packet_id);
+
+/* Is there room for a PUBLISH of so many bytes? */
+bool broker__has_room(const struct broker_conn *c, size_t bytes);
+
+/* One PUBLISH; there is room. false: out of memory, and the connection is ended. */
+bool broker__send_qos0(struct broker_conn *c, const struct publication *p, bool retain);
+bool broker__send_qos1(struct broker_conn *c, struct message *m, uint16_t id, bool retain);
+
+/* --- packets ---------------------------------------------------------------------------------- */
+
+void broker__on_packet(struct broker_conn *c, elo_span packet);
+void broker__on_connect(struct broker_conn *c, const struct elo_mqtt_connect *in);
+void broker__on_publish(struct broker_conn *c, elo_span packet, const struct elo_mqtt_publish *in);
+void broker__on_puback(struct broker_conn *c, uint16_t packet_id);
+void broker__on_subscribe(struct broker_conn *c, const struct elo_mqtt_subscribe *in);
+void broker__on_unsubscribe(struct broker_conn *c, const struct elo_mqtt_subscribe *in);
+
+/* --- routing and delivery --------------------------------------------------------------------- */
+
+/*
+ * To everybody who should have it; with `retain` it is kept for those who come later.
+ * ELO_E_NO_MEMORY: nobody got it. ELO_E_QUOTA: too many retained messages, nobody got it.
+ */
+ELO_MUST_USE elo_err broker__publish(struct broker *b, struct publication *p, bool retain);
+
+/* One message for one session, at no more than `max_qos`. */
+void broker__deliver(struct session *s, const struct publication *p, uint8_t max_qos, bool retain);
+
+/* The same for one member of a shared group. */
+void broker__deliver_shared(struct share_group *group, const struct publication *p);
+
+/* Writes what may be written: what must be sent again, then what waits. */
+void broker__pump(struct session *s);
+
+/* The redelivery timer rang. */
+void broker__redeliver(struct session *s);
+
+/* --- queue.c ---------------------------------------------------------------------------------- */
+
+/* Takes a reference. ELO_E_QUOTA: full; ELO_E_NO_MEMORY. */
+ELO_MUST_USE elo_err broker__queue_push(struct queue *q, struct message *m, bool retain);
+struct queued *broker__queue_peek(const struct queue *q); /* NULL: empty */
+void broker__queue_pop(struct queue *q);                  /* releases the message */
+void broker__queue_free(struct queue *q);
+
+/* --- session.c -------------------------------------------------------------------------------- */
+
+/* A fresh session; the id is not taken. NULL: out of memory. */
+struct session *broker__session_create(struct broker *b, elo_span client_id, bool persistent);
+void broker__session_destroy(struct session *s);
+void broker__session_attach(struct session *s, struct broker_conn *c);
+
+/* Its connection has ended: it is stored for a while, or gone. */
+void broker__session_detach(struct session *s);
+
+/* --- subscriptions of a session: subscribe.c -------------------------------------------------- */
+
+void broker__drop_subscriptions(struct session *s);
+
+/* --- retain.c --------------------------------------------------------------------------------- */
+
+/* ELO_E_QUOTA, ELO_E_NO_MEMORY. p->block is there, unless the payload is empty. */
+ELO_MUST_USE elo_err broker__retain(struct broker *b, const struct publication *p);
+void broker__send_retained(struct session *s, elo_span filter, uint8_t qos);
+void broker__retained_free(struct broker *b);
+
+/* --- will.c ----------------------------------------------------------------------------------- */
+
+/* May the connection have this will? If not, it has been ended. */
+bool broker__will_allowed(struct broker_conn *c,
+                          elo_span client_id,
+                          const struct elo_mqtt_will *will);
+void broker__will_publish(struct broker_conn *c);
+
+/* --- keepalive.c ------------------------------------------------------------------------------ */
+
+void broker__await_connect(struct broker_conn *c);
+void broker__keep_alive(struct broker_conn *c, uint16_t asked_s);
+void broker__silence(struct broker_conn *c); /* the connection's timer rang */
+
+#endif

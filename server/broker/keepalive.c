@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+/*
+ * How this works: a packet only notes the time. The timer rings when the client would have been
+ * silent for too long since it was armed, looks, and is armed again for what is left.
+ */
+#include "server/broker/internal.h"
+
+void broker__await_connect(struct broker_conn *c)
+{
+    struct broker *b = c->broker;
+    broker__timers_set(&b->timers, &c->timer, b->now.mono_ms + LIMIT_CONNECT_WAIT_MS);
+}
+
+/* "AWS IoT Core endpoints and quotas": 30 to 1,200 s; none asked for is the longest. */
+static int64_t clamp_s(uint16_t asked_s)
+{
+    if (asked_s == 0 || asked_s > LIMIT_KEEP_ALIVE_MAX_S) {
+        return LIMIT_KEEP_ALIVE_MAX_S;
+    }
+    return asked_s < LIMIT_KEEP_ALIVE_MIN_S ? LIMIT_KEEP_ALIVE_MIN_S : asked_s;
+}
+
+void broker__keep_alive(struct broker_conn *c, uint16_t asked_s)
+{
+    struct broker *b = c->broker;
+    c->patience_ms = clamp_s(asked_s) * 1500; /* [MQTT-3.1.2-24] */
+    broker__timers_set(&b->timers, &c->timer, b->now.mono_ms + c->patience_ms);
+}
+
+static void no_connect(struct broker_conn *c)
+{
+    c->broker->stats.connects_refused++;
+    broker__refuse(c, "Connect", ELO_E_PROTOCOL, elo_span_of(NULL, 0),
+                   "no CONNECT came in 10 seconds");
+}
+
+void broker__silence(struct broker_conn *c)
+{
+    struct broker *b = c->broker;
+    if (c->session == NULL) {
+        no_connect(c);
+        return;
+    }
+    int64_t due = c->last_packet_ms + c->patience_ms;
+    if (due > b->now.mono_ms) {
+        broker__timers_set(&b->timers, &c->timer, due);
+    } else {
+        broker__end(c, ELO_E_KEEP_ALIVE, NULL);
+    }
+}

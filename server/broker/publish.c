@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+/*
+ * How this works: a PUBLISH is checked (size, topic, reserved names, policy), then routed. A small
+ * QoS 0 message is routed straight from the input buffer: its bytes are what subscribers get. Only
+ * when somebody has to keep it - QoS 1, RETAIN, a payload that is referred to - does it become a
+ * message of its own, made before the first delivery, so that it reaches everybody or nobody.
+ */
+#include "elo/mqtt/decode.h"
+#include "server/broker/internal.h"
+#include "server/broker/reserved.h"
+
+static bool refuse(struct broker_conn *c, elo_err err, elo_span topic, const char *details)
+{
+    broker__refuse(c, "Publish-In", err, topic, details);
+    return false;
+}
+
+static bool payload_fits(struct broker_conn *c, const struct elo_mqtt_publish *in)
+{
+    if (in->payload.len <= LIMIT_PAYLOAD_BYTES) {
+        return true;
+    }
+    struct report r = {.event = "Publish-In",
+                       .err = ELO_E_TOO_LARGE,
+                       .reason = "PAYLOAD_LIMIT_EXCEEDED",
+                       .topic = in->topic,
+                       .details = "Message payload exceeds size limit for message type"};
+    broker__fail(c, &r);
+    return false;
+}
+
+static bool topic_allowed(struct broker_conn *c, const struct elo_mqtt_publish *in)
+{
+    elo_err err;
+    const char *fault = broker__publish_fault(in->topic, &err);
+    if (fault != NULL) {
+        return refuse(c, err, in->topic, fault);
+    }
+    if (in->retain && in->topic.ptr[0] == '$') {
+        return refuse(c, ELO_E_UNSUPPORTED, in->topic,
+                      "messages on reserved topics cannot be retained");
+    }
+    return true;
+}
+
+static bool policy_allows(struct broker_conn *c, const struct elo_mqtt_publish *in)
+{
+    static const enum policy_action actions[] = {POLICY_Publish, POLICY_RetainPublish};
+    for (unsigned i = 0; i <= in->retain; i++) {
+        if (!auth_allows(c->auth, actions[i], in->topic)) {
+            broker__deny(c, "Publish-In", ELO_E_POLICY_PUBLISH, actions[i], in->topic);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* AWS has no QoS 2: there is no PUBREC to wait for, only silence. */
+static void on_qos2(struct broker_conn *c, const struct elo_mqtt_publish *in)
+{
+    const char *details = "AWS IoT Core has no QoS 2: the message is ignored";
+    if (c->broker->compat.qos2_publish != 0) {
+        (void)refuse(c, ELO_E_UNSUPPORTED, in->topic, "AWS IoT Core has no QoS 2");
+        return;
+    }
+    struct report r = {.event = "Publish-In",
+                       .err = ELO_E_UNSUPPORTED,
+                       .reason = "CLIENT_ERROR",
+                       .topic = in->topic,
+                       .details = details};
+    c->broker->stats.dropped++;
+    broker__report(c, LOG_ERROR, &r);
+}
+
+static void report_accepted(struct broker_conn *c, const struct elo_mqtt_publish *in)
+{
+    struct report r = {.event = "Publish-In", .topic = in->topic};
+    broker__report(c, LOG_DEBUG, &r);
+}
+
+/* `packet` is the whole PUBLISH. QoS 0 without RETAIN is on the wire as subscribers get it. */
+static struct publication publication_of(elo_span packet, const struct elo_mqtt_publish *in)
+{
+    struct publication p = {.topic = in->topic, .payload = in->payload, .qos = in->qos};
+    if (in->qos == 0 && !in->retain) {
+        p.head = elo_span_first(packet, packet.len - in->payload.len);
+    }
+    return p;
+}
+
+static void route_failed(struct broker_conn *c, const struct elo_mqtt_publish *in, elo_err err)
+{
+    if (err != ELO_E_QUOTA) {
+        (void)refuse(c, err, in->topic, NULL);
+        return;
+    }
+    struct report r = {.event = "Publish-In",
+                       .err = err,
+                       .reason = "THROTTLED",
+                       .topic = in->topic,
+                       .details = "there are as many retained messages as may be kept"};
+    c->broker->stats.dropped++;
+    broker__report(c, LOG_ERROR, &r);
+}
+
+void broker__on_publish(struct broker_conn *c, elo_span packet, const struct elo_mqtt_publish *in)
+{
+    c->broker->stats.publish_in++;
+    if (!payload_fits(c, in) || !topic_allowed(c, in) || !policy_allows(c, in)) {
+        return;
+    }
+    if (in->qos > 1) {
+        on_qos2(c, in);
+        return;
+    }
+    struct publication p = publication_of(packet, in);
+    elo_err err = broker__publish(c->broker, &p, in->retain);
+    if (err != ELO_OK) {
+        route_failed(c, in, err);
+        return;
+    }
+    report_accepted(c, in);
+    if (in->qos == 1) {
+        broker__send_ack(c, ELO_MQTT_PUBACK, in->packet_id);
+    }
+}
+
+/* --- routing ------------------------------------------------------------------------------------
+ */
+
+/* Must somebody be able to keep it beyond this call? */
+static bool must_be_kept(const struct publication *p, bool retain, bool wanted)
+{
+    if (retain && p->payload.len > 0) {
+        return true;
+    }
+    return wanted && (p->head.len == 0 || p->qos > 0 || p->payload.len >= OUTPUT_REFER_BYTES);
+}
+
+static void deliver_all(const struct route *route, const struct publication *p)
+{
+    for (size_t i = 0; i < route->target_count; i++) {
+        broker__deliver(route->targets[i].session, p, route->targets[i].qos, false);
+    }
+    for (size_t i = 0; i < route->group_count; i++) {
+        broker__deliver_shared(route->groups[i], p);
+    }
+}
+
+elo_err broker__publish(struct broker *b, struct publication *p, bool retain)
+{
+    struct route route = {0};
+    elo_err err = ELO_OK;
+    if (!broker__is_basic_ingest(p->topic)) {
+        err = broker__route(&b->router, &b->tree, p->topic, &route);
+    }
+    if (err != ELO_OK) {
+        return err;
+    }
+    struct message *m = NULL;
+    if (p->block == NULL && must_be_kept(p, retain, route.target_count + route.group_count > 0)) {
+        m = broker__message_new(p->topic, p->payload, p->qos);
+        if (m == NULL) {
+            return ELO_E_NO_MEMORY;
+        }
+        *p = broker__publication_of(m);
+    }
+    if (retain) {
+        err = broker__retain(b, p);
+    }
+    if (err == ELO_OK) {
+        deliver_all(&route, p);
+    }
+    broker__message_release(m);
+    return err;
+}

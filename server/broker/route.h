@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+/*
+ * Private to server/broker: from a topic name to its receivers.
+ *
+ * A route is the list of sessions a topic goes to, each once with the highest QoS of its matching
+ * subscriptions, and of the shared groups that match. Routes of topics that are used again are kept
+ * and found by one hash and one comparison; any change to a subscription puts all of them out of
+ * date at once, by the tree's generation.
+ */
+#ifndef ELO_SERVER_BROKER_ROUTE_H
+#define ELO_SERVER_BROKER_ROUTE_H
+
+#include "server/broker/tree.h"
+
+struct target {
+    struct session *session;
+    uint8_t qos;
+};
+
+struct route {
+    const struct target *targets;
+    size_t target_count;
+    struct share_group *const *groups;
+    size_t group_count;
+};
+
+#define ROUTES_KEPT       1024u /* a power of two */
+#define ROUTE_TARGETS_MAX 256u  /* a longer list costs more to deliver than to resolve */
+
+struct route_slot {
+    struct route_kept *kept;
+    uint32_t missed; /* hash of the last topic that was not found here */
+};
+
+struct router {
+    struct target *targets; /* where a route is resolved */
+    size_t target_count;
+    size_t target_cap;
+    struct share_group **groups;
+    size_t group_count;
+    size_t group_cap;
+    uint64_t round; /* of resolving: session->route_round */
+    bool failed;
+    struct route_slot slots[ROUTES_KEPT];
+};
+
+void broker__router_free(struct router *r);
+
+/*
+ * Who receives `topic` now. `*out` is valid until the next call or the next change to the tree.
+ * ELO_E_NO_MEMORY.
+ */
+ELO_MUST_USE elo_err broker__route(struct router *r,
+                                   const struct tree *tree,
+                                   elo_span topic,
+                                   struct route *out);
+
+#endif

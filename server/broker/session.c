@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+#include "server/base/mem.h"
+#include "server/broker/internal.h"
+
+struct session *broker__session_create(struct broker *b, elo_span client_id, bool persistent)
+{
+    struct session *s = mem_zero(sizeof *s + client_id.len);
+    if (s == NULL) {
+        return NULL;
+    }
+    s->broker = b;
+    s->persistent = persistent;
+    s->client_id_len = client_id.len;
+    memcpy(s->client_id, client_id.ptr, client_id.len);
+    broker__inflight_init(&s->inflight);
+    if (!broker__timers_join(&b->timers, &s->timer, TIMER_SESSION)) {
+        mem_free(s);
+        return NULL;
+    }
+    if (!map_put(&b->sessions, broker__client_id(s), s)) {
+        broker__timers_leave(&b->timers, &s->timer);
+        mem_free(s);
+        return NULL;
+    }
+    return s;
+}
+
+void broker__session_destroy(struct session *s)
+{
+    struct broker *b = s->broker;
+    broker__drop_subscriptions(s);
+    broker__inflight_free(&s->inflight);
+    broker__queue_free(&s->queue);
+    broker__timers_leave(&b->timers, &s->timer);
+    (void)map_remove(&b->sessions, broker__client_id(s));
+    mem_free(s);
+}
+
+void broker__session_attach(struct session *s, struct broker_conn *c)
+{
+    s->conn = c;
+    c->session = s;
+    broker__timers_cancel(&s->broker->timers, &s->timer);
+    broker__inflight_rewind_all(&s->inflight);
+}
+
+void broker__session_detach(struct session *s)
+{
+    struct broker *b = s->broker;
+    s->conn = NULL;
+    if (!s->persistent) {
+        broker__session_destroy(s);
+        return;
+    }
+    broker__timers_set(&b->timers, &s->timer, b->now.mono_ms + LIMIT_SESSION_EXPIRY_MS);
+}
