@@ -292,8 +292,8 @@ elo_err elo_mqtt_decode(elo_span in, struct elo_mqtt_packet *out)
     if (in.len != frame.total) {
         return in.len < frame.total ? ELO_NEED_MORE : ELO_E_MALFORMED;
     }
-    struct elo__cursor body = {in.ptr + frame.header_len, in.ptr + in.len};
-    err = decode_body(&frame, body, out);
+    elo_span body = elo_span_from(in, frame.header_len);
+    err = decode_body(&frame, elo__cursor_over(body), out);
     if (err == ELO_OK || err == ELO_E_UNSUPPORTED) {
         out->type = frame.type;
     }
