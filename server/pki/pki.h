@@ -17,7 +17,8 @@
 
 struct pki_ca;
 
-/* SHA-256 and HMAC-SHA-256. */
+/* SHA-256 and HMAC-SHA-256. Should OpenSSL have no memory for its context, the process ends: no
+ * caller could go on without the hash. Keys are at most INT32_MAX bytes. */
 void pki_sha256(elo_span data, uint8_t out[32]);
 void pki_hmac_sha256(elo_span key, elo_span data, uint8_t out[32]);
 
@@ -30,8 +31,12 @@ bool pki_random(void *out, size_t len);
 /*
  * The desk's CA: P-256, made at first start, kept in `dir` as ca.pem (certificate, world-readable)
  * and ca.key (PKCS#8 PEM, 0600), valid 20 years. Opening an existing one checks that key and
- * certificate belong together and that it has not expired.
- * ELO_E_CORRUPT, ELO_E_CA_EXPIRED, ELO_E_PERMISSION, ELO_E_DISK_FULL, ELO_E_IO with `why`.
+ * certificate belong together and that it has not expired. A key without certificate (a crash at
+ * the first start) is certified again, to the same name; a certificate without key is refused.
+ * `dir` exists; it is locked (flock) during the call. Files appear whole or not at all.
+ * ELO_E_CORRUPT, ELO_E_CA_EXPIRED, ELO_E_CLOCK (before its first day), ELO_E_PERMISSION (also: the
+ * key is open to other users), ELO_E_DISK_FULL, ELO_E_IO with `why`, which names the file and the
+ * cure.
  */
 ELO_MUST_USE elo_err
 pki_ca_open(const char *dir, int64_t now_s, struct pki_ca **out, char *why, size_t why_cap);
@@ -45,20 +50,32 @@ struct pki_certificate {
     int64_t not_after_s;
 };
 
-/* From PEM text (the first certificate in it). ELO_E_BAD_PEM. */
+/* From PEM text (the first certificate in it). ELO_E_BAD_PEM, also for a block that is not DER. */
 ELO_MUST_USE elo_err pki_certificate_read(elo_span pem,
                                           struct pki_certificate *out,
                                           char *why,
                                           size_t why_cap);
+/* ELO_E_BAD_PEM: not exactly one certificate in DER. */
 ELO_MUST_USE elo_err pki_certificate_der_to_id(elo_span der, char out_id[65]);
 
-/* The certificate alone, as canonical PEM (what the registry keeps). */
+/* The certificate alone, as canonical PEM (what the registry keeps). `out` is emptied first. */
 ELO_MUST_USE elo_err pki_certificate_to_pem(elo_span pem_or_der, struct buf *out);
 
 /*
+ * May AWS register it? ELO_E_UNSUPPORTED if its signature is of an algorithm that AWS IoT does not
+ * take ("X.509 client certificates", AWS IoT Developer Guide): SHA-1, Ed25519 ... ELO_E_BAD_PEM.
+ */
+ELO_MUST_USE elo_err pki_certificate_check(elo_span pem, char *why, size_t why_cap);
+
+/*
  * Policy variables of a certificate: "Subject.CommonName", "Issuer.Organization",
- * "Subject.AlternativeName.DNSName", "SerialNumber" ... (the text after "iot:Certificate.").
- * The number of values; for index < number `*out` is set, valid while `scratch` is unchanged.
+ * "Subject.AlternativeName.DNSName", "SerialNumber" (decimal, as on AWS), "AvailableKeys" (full
+ * names): the text after "iot:Certificate.", in any case.
+ *
+ * The number of values; for index < number `*out` is set, valid while `scratch` is unchanged (empty
+ * if scratch had no room for the value). Values are as in the certificate: AWS's rules on using
+ * them (five values at most, no wildcards, the suffixes ".1" and ".List") are the policy's to
+ * apply.
  */
 size_t pki_certificate_variable(
     elo_span der, elo_span name, size_t index, struct buf *scratch, elo_span *out);
@@ -88,7 +105,11 @@ ELO_MUST_USE elo_err pki_issue_from_csr(struct pki_ca *ca,
                                         char *why,
                                         size_t why_cap);
 
-/* For `elo add`: a fresh P-256 key (PKCS#8 PEM) and a CSR for it with CN = `common_name`. */
+/*
+ * For `elo add`: a fresh P-256 key (PKCS#8 PEM) and a CSR for it with CN = `common_name`.
+ * ELO_E_UTF8: empty or not UTF-8; ELO_E_TOO_LARGE: over 64 characters (X.520). The caller wipes the
+ * key's buffer.
+ */
 ELO_MUST_USE elo_err pki_make_key_and_csr(const char *common_name,
                                           struct buf *out_key_pem,
                                           struct buf *out_csr_pem);
