@@ -16,8 +16,11 @@
  *
  * Duplicate keys are delivered as they come; whoever builds an object decides.
  *
+ * A text that is refused at its end has delivered tokens before: act on what was read only after
+ * ELO_END, or call elo_json_validate() first.
+ *
  * All spans point into the text and live as long as it does. Once an error was returned, every
- * later call returns the same error.
+ * later call returns the same error; a token and other outputs are written on ELO_OK only.
  */
 #ifndef ELO_JSON_READ_H
 #define ELO_JSON_READ_H
@@ -50,7 +53,11 @@ struct elo_json_token {
 
 struct elo_json_reader {
     elo_span text;
-    size_t error_at; /* byte offset of the fault after an error */
+    /*
+     * After an error, the offset of the faulty byte (of a bad UTF-8 sequence its first, of a lone
+     * surrogate escape its backslash), or the text's length if that ends too early.
+     */
+    size_t error_at;
     size_t _at;
     uint32_t _is_array; /* one bit a level */
     uint8_t _depth;
@@ -71,8 +78,9 @@ ELO_MUST_USE elo_err elo_json_next(struct elo_json_reader *r, struct elo_json_to
 
 /*
  * Skips the value that `tok` begins (all of an object or array, nothing more for a scalar) or, for
- * a KEY, the value after it. `*out_raw` (may be NULL) becomes the value's whole text, quotes and
- * brackets included: how to take over a sub-document unchanged. Errors as elo_json_next().
+ * a KEY, the value after it. `tok` is the token that elo_json_next() gave last, and no END.
+ * `*out_raw` (may be NULL) becomes the value's whole text, quotes and brackets included: how to take
+ * over a sub-document unchanged. Errors as elo_json_next().
  */
 ELO_MUST_USE elo_err elo_json_skip(struct elo_json_reader *r,
                                    const struct elo_json_token *tok,
@@ -83,7 +91,8 @@ bool elo_json_token_is(const struct elo_json_token *tok, elo_span text);
 
 /*
  * Writes the unescaped text of a KEY or STRING at `buf`: never longer than tok->raw.len, and a
- * \u0000 becomes a NUL byte. ELO_E_NO_SPACE with `*out_len` = the size it takes if `cap` is small.
+ * \u0000 becomes a NUL byte. ELO_E_NO_SPACE with `*out_len` = the size it takes if `cap` is small,
+ * and nothing written; ELO_E_MALFORMED if the token is neither. `buf` may be NULL with `cap` 0.
  */
 ELO_MUST_USE elo_err elo_json_unescape(const struct elo_json_token *tok,
                                        uint8_t *buf,

@@ -12,7 +12,9 @@
  *     err = elo_json_finish(&w, &len);
  *
  * The first error sticks; later calls are harmless, elo_json_finish() tells. Nothing is written
- * beyond `cap`, and the needed size is counted on, so a caller may measure with cap = 0.
+ * beyond `cap`, and the needed size is counted on, so a caller may measure with cap = 0 (and `buf`
+ * NULL). What elo_json_finish() calls ELO_OK, elo_json_validate() calls ELO_OK. Spans are read
+ * during the call only. Equal keys are the caller's business: they are written as they come.
  */
 #ifndef ELO_JSON_WRITE_H
 #define ELO_JSON_WRITE_H
@@ -54,7 +56,10 @@ void elo_json_number_text(struct elo_json_writer *w, elo_span number);
 /* value * 10^-decimals, without floating point: (2150, 2) writes 21.50. decimals <= 9. */
 void elo_json_fixed(struct elo_json_writer *w, int32_t value, uint8_t decimals);
 
-/* A value that is JSON text already, taken over as it stands; it is validated first. */
+/*
+ * A value that is JSON text already, taken over as it stands; it is validated first. Its containers
+ * and those open around it may together be ELO_JSON_MAX_DEPTH deep (read.h), else ELO_E_DEPTH.
+ */
 void elo_json_raw(struct elo_json_writer *w, elo_span json);
 
 /*
