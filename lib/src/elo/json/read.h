@@ -79,8 +79,8 @@ ELO_MUST_USE elo_err elo_json_next(struct elo_json_reader *r, struct elo_json_to
 /*
  * Skips the value that `tok` begins (all of an object or array, nothing more for a scalar) or, for
  * a KEY, the value after it. `tok` is the token that elo_json_next() gave last, and no END.
- * `*out_raw` (may be NULL) becomes the value's whole text, quotes and brackets included: how to take
- * over a sub-document unchanged. Errors as elo_json_next().
+ * `*out_raw` (may be NULL) becomes the value's whole text, quotes and brackets included: how to
+ * take over a sub-document unchanged. Errors as elo_json_next().
  */
 ELO_MUST_USE elo_err elo_json_skip(struct elo_json_reader *r,
                                    const struct elo_json_token *tok,
