@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The Elo authors
 /*
  * A decoded MQTT packet in one line of text, every field of it, as the vector files' `is` fields
- * have it. tests/vectors/README.md tells the notation.
+ * have it. tests/vectors/mqtt/README.md tells the notation.
  */
 #ifndef TESTS_SUPPORT_MQTT_TEXT_H
 #define TESTS_SUPPORT_MQTT_TEXT_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
 /*
- * Golden vectors: bytes and what they must mean, as data. tests/vectors/README.md is the format's
+ * Golden vectors: bytes and what they must mean, as data. tests/vectors/mqtt/README.md is the format's
  * manual; in short
  *
  *     # a comment
