@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
 /*
- * Golden vectors: bytes and what they must mean, as data. tests/vectors/mqtt/README.md is the format's
- * manual; in short
+ * Golden vectors: bytes and what they must mean, as data. tests/vectors/mqtt/README.md is the
+ * format's manual; in short
  *
  *     # a comment
  *     [publish, QoS 1]
