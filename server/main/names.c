@@ -84,6 +84,7 @@ void server_names_find(struct server_names *names, const char *listen, const cha
     names->best = add(names, "localhost");
     add(names, "127.0.0.1");
     add(names, "::1");
+    add(names, "elo-desk"); /* for devices that reach the desk by address: TLS wants a name */
     if (listen != NULL) {
         bool any = strcmp(listen, "0.0.0.0") == 0 || strcmp(listen, "::") == 0;
         const char *address = add_interfaces(names);

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+#include "cli/session.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "ports/posix/clock.h"
+#include "ports/posix/entropy.h"
+
+static int read_identity(struct session *s, const struct bundle *b)
+{
+    elo_err err =
+        elo_tls_identity_init(&s->identity, elo_span_str((const char *)buf_span(&b->cert).ptr),
+                              elo_span_str((const char *)buf_span(&b->key).ptr), s->identity_mem,
+                              sizeof s->identity_mem, &s->work);
+    if (err != ELO_OK) {
+        return say_reason(err, b->dir);
+    }
+    elo_tls_anchors_init(&s->anchors, s->roots, sizeof s->roots / sizeof s->roots[0], s->anchor_mem,
+                         sizeof s->anchor_mem);
+    err = elo_tls_anchors_add(&s->anchors, elo_span_str((const char *)buf_span(&b->ca).ptr),
+                              &s->work);
+    return err == ELO_OK ? EXIT_OK : say_reason(err, "the bundle's ca.pem");
+}
+
+static void
+client_config(struct session *s, const struct session_options *o, struct elo_client_config *c)
+{
+    elo_client_defaults(c);
+    c->client_id = elo_span_str(s->client_id);
+    c->persistent = o->persistent;
+    c->rx = s->rx;
+    c->rx_size = o->device ? 2048 : sizeof s->rx;
+    c->tx = s->tx;
+    c->tx_size = sizeof s->tx;
+    c->outbox = s->outbox;
+    c->outbox_size = o->device ? o->outbox_bytes : sizeof s->outbox;
+    c->subs = s->subs;
+    c->subs_count = SESSION_SUBS;
+    c->policy = o->device ? ELO_CLIENT_DROP_OLDEST : ELO_CLIENT_REFUSE;
+    c->random = posix_entropy_u32;
+}
+
+int session_open(struct session *s,
+                 const struct bundle *bundle,
+                 const struct session_options *options)
+{
+    memset(s, 0, sizeof *s);
+    int code = read_identity(s, bundle);
+    if (code != EXIT_OK) {
+        return code;
+    }
+    snprintf(s->client_id, sizeof s->client_id, "%s",
+             options->client_id ? options->client_id : bundle->client_id);
+    size_t fragment = options->device ? 1024 : SESSION_FRAGMENT;
+    struct posix_link_config link = {
+        .tls = {.host = bundle->server_name,
+                .anchors = &s->anchors,
+                .identity = &s->identity,
+                .input = s->tls_in,
+                .input_cap = ELO_TLS_INPUT_BYTES(fragment),
+                .output = s->tls_out,
+                .output_cap = ELO_TLS_OUTPUT_BYTES(fragment)},
+        .address = bundle->host,
+        .port = (uint16_t)bundle->port,
+    };
+    struct elo_client_config client;
+    client_config(s, options, &client);
+    elo_err err = posix_link_init(&s->link, &link, &client);
+    if (err != ELO_OK) {
+        return say_reason(err, s->client_id);
+    }
+    elo_client_start(&s->link.client, posix_clock_ms());
+    return EXIT_OK;
+}
+
+void session_close(struct session *s)
+{
+    posix_link_deinit(&s->link);
+    elo_tls_identity_wipe(&s->identity);
+}
+
+int session_complain(const struct session *s, const struct bundle *bundle, elo_err reason)
+{
+    const struct posix_link_diagnosis *d = posix_link_diagnosis(&s->link);
+    char what[400];
+    int n = snprintf(what, sizeof what, "%s as %s%s%s%s", bundle->host, s->client_id,
+                     d->address[0] ? " (" : "", d->address, d->address[0] ? ")" : "");
+    if (n > 0 && (size_t)n < sizeof what && d->error != 0) {
+        n += snprintf(what + n, sizeof what - (size_t)n, ": %s", strerror(d->error));
+    }
+    if (n > 0 && (size_t)n < sizeof what && d->tls_alert >= 0) {
+        n += snprintf(what + n, sizeof what - (size_t)n, ": TLS alert %d", d->tls_alert);
+    }
+    if (n > 0 && (size_t)n < sizeof what && d->tls_error != 0) {
+        snprintf(what + n, sizeof what - (size_t)n, ": BearSSL error %d", d->tls_error);
+    }
+    return say_reason(reason, what);
+}
+
+bool session_finish(struct session *s, int ms)
+{
+    struct elo_client *c = &s->link.client;
+    struct elo_client_event event;
+    uint32_t start = posix_clock_ms();
+    bool delivered = false;
+    while ((int32_t)(posix_clock_ms() - start) < ms) {
+        while (elo_client_next_event(c, &event)) {
+        }
+        if (!delivered && elo_client_pending(c) == 0) {
+            delivered = true;
+            elo_client_stop(c, posix_clock_ms());
+        }
+        if (elo_client_get_state(c) == ELO_CLIENT_STOPPED ||
+            posix_link_step(&s->link, 50, NULL, 0) != ELO_OK) {
+            break;
+        }
+    }
+    return delivered;
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+/*
+ * A bundle, connected: the device library (lib/) over the POSIX port, with the memory of an ESP8266
+ * where it speaks for a device and more where it speaks for a person.
+ */
+#ifndef ELO_CLI_SESSION_H
+#define ELO_CLI_SESSION_H
+
+#include "cli/bundle.h"
+#include "ports/posix/link.h"
+
+enum {
+    SESSION_FRAGMENT = 4096,
+    SESSION_RX = 160 * 1024,
+    SESSION_OUTBOX = 256 * 1024,
+    SESSION_SUBS = 8
+};
+
+struct session_options {
+    const char *client_id; /* NULL: the bundle's */
+    bool persistent;
+    bool device; /* an ESP8266's buffers: 1 KiB records, 2 KiB packets, `outbox_bytes` of outbox */
+    size_t outbox_bytes;
+};
+
+struct session {
+    struct posix_link link;
+    struct elo_tls_identity identity;
+    struct elo_tls_anchors anchors;
+    br_x509_trust_anchor roots[4];
+    struct elo_tls_work work;
+    struct elo_client_sub subs[SESSION_SUBS];
+    uint8_t identity_mem[ELO_TLS_IDENTITY_BYTES * 2];
+    uint8_t anchor_mem[ELO_TLS_ANCHOR_BYTES_MAX * 4];
+    uint8_t tls_in[ELO_TLS_INPUT_BYTES(SESSION_FRAGMENT)];
+    uint8_t tls_out[ELO_TLS_OUTPUT_BYTES(SESSION_FRAGMENT)];
+    uint8_t tx[1024];
+    uint8_t rx[SESSION_RX];
+    uint8_t outbox[SESSION_OUTBOX];
+    char client_id[130];
+};
+
+/*
+ * Reads the identity and starts connecting. `s` is large: make it static. The bundle must outlive
+ * the session. An exit code, said.
+ */
+int session_open(struct session *s,
+                 const struct bundle *bundle,
+                 const struct session_options *options);
+void session_close(struct session *s);
+
+/* A failed connection in words: the reason and what the link knows beyond it. Its exit code. */
+int session_complain(const struct session *s, const struct bundle *bundle, elo_err reason);
+
+/* Says goodbye and waits until the outbox is empty, at most `ms`. true: everything is delivered. */
+bool session_finish(struct session *s, int ms);
+
+#endif
