@@ -47,8 +47,7 @@ const struct policy_version *registry_policy_version(const struct policy_record 
 /* A policy version id as the API spells it, "[0-9]+", no sign; false: it is none. */
 bool registry_parse_version(elo_span text, int64_t *out);
 
-/* --- things ------------------------------------------------------------------------------------
- */
+/* --- things ------------------------------------------------------------------------------ */
 
 struct thing_change {
     elo_span type_name; /* empty: none given */
@@ -99,8 +98,7 @@ aws_error registry_describe_thing(const struct registry *reg,
                                   const struct thing **out,
                                   struct aws_fault *fault);
 
-/* --- certificates ------------------------------------------------------------------------------
- */
+/* --- certificates ------------------------------------------------------------------------ */
 
 struct certificate_new {
     elo_span id;                    /* 64 lower-case hex */
@@ -145,8 +143,7 @@ aws_error registry_describe_certificate(const struct registry *reg,
                                         const struct certificate **out,
                                         struct aws_fault *fault);
 
-/* --- policies ----------------------------------------------------------------------------------
- */
+/* --- policies ---------------------------------------------------------------------------- */
 
 /* CreatePolicy: version 1, the default. InvalidRequest, ResourceAlreadyExists. */
 aws_error registry_create_policy(struct registry *reg,
@@ -194,8 +191,7 @@ aws_error registry_describe_policy_version(const struct registry *reg,
                                            const struct policy_version **out_version,
                                            struct aws_fault *fault);
 
-/* --- attachments -------------------------------------------------------------------------------
- */
+/* --- attachments ------------------------------------------------------------------------- */
 
 /*
  * AttachPolicy, AttachPrincipalPolicy. `target` is the ARN of a certificate. Attached already:
@@ -232,8 +228,7 @@ aws_error registry_detach_thing_principal(struct registry *reg,
                                           elo_span principal,
                                           struct aws_fault *fault);
 
-/* --- listings ----------------------------------------------------------------------------------
- */
+/* --- listings ---------------------------------------------------------------------------- */
 
 #define REGISTRY_KEY_BYTES 256u
 

@@ -52,8 +52,7 @@ elo_err store__db_error(int rc)
     }
 }
 
-/* --- the file ----------------------------------------------------------------------------------
- */
+/* --- the file ---------------------------------------------------------------------------- */
 
 static elo_err errno_error(int code)
 {
@@ -152,8 +151,7 @@ static elo_err make_file(const char *path, char *why, size_t why_cap)
     return sync_directory(path) == 0 ? ELO_OK : explain_errno(errno, path, why, why_cap);
 }
 
-/* --- opening -----------------------------------------------------------------------------------
- */
+/* --- opening ----------------------------------------------------------------------------- */
 
 int store__db_pragma(sqlite3 *sqlite, const char *sql, int64_t *out)
 {
@@ -314,8 +312,7 @@ void store__db_close(struct store_db *db)
     db->sqlite = NULL;
 }
 
-/* --- committing --------------------------------------------------------------------------------
- */
+/* --- committing -------------------------------------------------------------------------- */
 
 static int run(struct store_db *db, enum store_statement which)
 {

@@ -47,8 +47,7 @@ struct store {
     bool stop;
 };
 
-/* --- the writer --------------------------------------------------------------------------------
- */
+/* --- the writer -------------------------------------------------------------------------- */
 
 /* Under lock. */
 static struct store_batch *take_queue(struct store *store, uint64_t *out_last)
@@ -102,8 +101,7 @@ static void *writer(void *arg)
     return NULL;
 }
 
-/* --- life cycle --------------------------------------------------------------------------------
- */
+/* --- life cycle -------------------------------------------------------------------------- */
 
 elo_err store_open(const struct store_config *config, struct store **out, char *why, size_t why_cap)
 {
@@ -167,8 +165,7 @@ elo_err store_load(struct store *store, const struct store_loader *loader)
     return err;
 }
 
-/* --- numbers -----------------------------------------------------------------------------------
- */
+/* --- numbers ----------------------------------------------------------------------------- */
 
 /* Under lock. */
 static bool enqueue(struct store *store, struct store_batch *b)
