@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+/*
+ * How this works: a session is fresh while the registry's generation is the one it was read at.
+ * Every question first makes it fresh: the policies attached to the certificate are looked up (and
+ * compiled if nobody has yet), the thing is resolved, all decisions are forgotten.
+ *
+ * It fails closed. When the policies cannot be read - out of memory, a document that is no policy,
+ * more policies than there may be - `fault` says so, everything is denied, and the next question
+ * tries again.
+ */
+#include "server/auth/authorizer_internal.h"
+#include "server/base/mem.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* --- life --------------------------------------------------------------------------------------
+ */
+
+/* Copies `count` spans into one block and makes them point there. false: out of memory. */
+static bool keep(elo_span *const *spans, size_t count, void **out_block)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < count; i++) {
+        total += spans[i]->len;
+    }
+    uint8_t *at = mem_alloc(total);
+    if (at == NULL) {
+        return false;
+    }
+    *out_block = at;
+    for (size_t i = 0; i < count; i++) {
+        if (spans[i]->len > 0) {
+            memcpy(at, spans[i]->ptr, spans[i]->len);
+        }
+        spans[i]->ptr = at;
+        at += spans[i]->len;
+    }
+    return true;
+}
+
+struct auth_session *auth_session_create(struct authorizer *a, const struct auth_peer *peer)
+{
+    struct auth_session *s = mem_zero(sizeof *s);
+    if (s == NULL) {
+        return NULL;
+    }
+    s->authorizer = a;
+    s->peer = *peer;
+    elo_span *const spans[] = {&s->peer.certificate_id, &s->peer.certificate_der,
+                               &s->peer.source_ip, &s->peer.server_name};
+    if (!keep(spans, 4, &s->peer_text)) {
+        mem_free(s);
+        return NULL;
+    }
+    decision_cache_init(&s->decisions);
+    buf_init(&s->answer.scratch, LIMIT_PEM_BYTES);
+    return s;
+}
+
+static void let_go(struct auth_session *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        s->compiled[i]->users--;
+    }
+    s->count = 0;
+    s->thing = NULL;
+    s->fresh = false;
+    decision_cache_clear(&s->decisions);
+}
+
+void auth_session_destroy(struct auth_session *s)
+{
+    if (s == NULL) {
+        return;
+    }
+    let_go(s);
+    decision_cache_free(&s->decisions);
+    buf_free(&s->answer.scratch);
+    mem_free(s->peer_text);
+    mem_free(s->connect_text);
+    mem_free(s);
+}
+
+elo_err auth_session_connect(struct auth_session *s, const struct auth_connect *connect)
+{
+    char arn[AUTH_ARN_BYTES];
+    elo_span will_arn = elo_span_of(NULL, 0);
+    elo_span id = connect->client_id;
+    void *text;
+    if (connect->has_will) {
+        will_arn = auth_resource_arn(s->authorizer, "topic", connect->will_topic, arn);
+    }
+    elo_span *const spans[] = {&id, &will_arn};
+    if (!keep(spans, 2, &text)) {
+        return ELO_E_NO_MEMORY;
+    }
+    mem_free(s->connect_text);
+    s->connect_text = text;
+    s->client_id = id;
+    s->will_arn = will_arn;
+    s->has_will = connect->has_will;
+    s->persistent = connect->persistent;
+    s->connected = true;
+    let_go(s);
+    return ELO_OK;
+}
+
+elo_span auth_session_certificate_id(const struct auth_session *s)
+{
+    return s->peer.certificate_id;
+}
+
+elo_span auth_session_source_ip(const struct auth_session *s)
+{
+    return s->peer.source_ip;
+}
+
+/* --- what the registry says --------------------------------------------------------------------
+ */
+
+struct gathering {
+    struct auth_session *session;
+    elo_err err;
+};
+
+static bool take_policy(void *ctx, const struct policy_record *record)
+{
+    struct gathering *g = ctx;
+    struct auth_session *s = g->session;
+    const struct policy_version *version = registry_policy_default(record);
+    if (s->count == LIMIT_POLICIES_PER_CERTIFICATE) {
+        g->err = ELO_E_TOO_LARGE;
+        (void)snprintf(s->fault, sizeof s->fault, "more than %u policies are attached",
+                       LIMIT_POLICIES_PER_CERTIFICATE);
+        return false;
+    }
+    char *label = s->labels[s->count];
+    (void)snprintf(label, AUTH_LABEL_BYTES, "%.*s v%" PRId64, (int)record->name.len,
+                   (const char *)record->name.ptr, version->version);
+    char why[256];
+    struct compiled *c;
+    g->err = authorizer_compiled(s->authorizer, version->document, &c, why, sizeof why);
+    if (g->err != ELO_OK) {
+        (void)snprintf(s->fault, sizeof s->fault, "policy %.160s cannot be used: %.200s", label,
+                       why);
+        return false;
+    }
+    s->names[s->count] = elo_span_str(label);
+    s->policies[s->count] = c->policy;
+    s->compiled[s->count] = c;
+    s->count++;
+    return true;
+}
+
+/* Reads everything anew. After a fault the session is not fresh, so that the next one tries. */
+static void refresh(struct auth_session *s)
+{
+    struct registry *reg = s->authorizer->registry;
+    struct gathering g = {s, ELO_OK};
+    let_go(s);
+    s->fault[0] = '\0';
+    s->generation = registry_generation(reg);
+    const struct certificate *certificate = registry_certificate(reg, s->peer.certificate_id);
+    if (certificate != NULL) {
+        registry_each_policy_of(reg, certificate->arn, take_policy, &g);
+    }
+    if (s->connected && certificate != NULL) {
+        s->thing = registry_bound_thing(reg, s->peer.certificate_id, s->client_id);
+    }
+    s->fresh = g.err == ELO_OK;
+}
+
+static inline bool is_fresh(const struct auth_session *s)
+{
+    return s->fresh && s->generation == registry_generation(s->authorizer->registry);
+}
+
+/* --- questions ---------------------------------------------------------------------------------
+ */
+
+elo_span auth_resource_arn(const struct authorizer *a,
+                           const char *type,
+                           elo_span name,
+                           char out[AUTH_ARN_BYTES])
+{
+    size_t len = registry_arn(a->registry, type, elo_span_of("", 0), out);
+    if (name.len > AUTH_ARN_BYTES - len) {
+        return elo_span_of(NULL, 0);
+    }
+    if (name.len > 0) {
+        memcpy(out + len, name.ptr, name.len);
+    }
+    return elo_span_of(out, len + name.len);
+}
+
+static bool decide(struct auth_session *s, enum policy_action action, elo_span name)
+{
+    char buf[AUTH_ARN_BYTES];
+    elo_span arn = auth_resource_arn(s->authorizer, policy_action_resource(action), name, buf);
+    struct policy_variables vars = {auth_session_variable, s};
+    struct policy_decision decision;
+    if (arn.len == 0) {
+        return false;
+    }
+    s->asking = action;
+    policy_eval(s->policies, s->count, action, arn, &vars, &decision);
+    return decision.effect == POLICY_ALLOWED;
+}
+
+bool auth_allows(struct auth_session *s, enum policy_action action, elo_span name)
+{
+    if (!is_fresh(s)) {
+        refresh(s);
+        if (!s->fresh) {
+            return false;
+        }
+    }
+    const struct decision_slot *known = decision_cache_get(&s->decisions, action, name);
+    if (known != NULL) {
+        return known->allowed;
+    }
+    bool allowed = decide(s, action, name);
+    decision_cache_put(&s->decisions, action, name, allowed);
+    return allowed;
+}
+
+bool auth_has_policy(struct auth_session *s)
+{
+    if (!is_fresh(s)) {
+        refresh(s);
+    }
+    return s->count > 0 || s->fault[0] != '\0';
+}
+
+static size_t say(char *buf, size_t cap, const char *text)
+{
+    if (cap == 0) {
+        return 0;
+    }
+    (void)snprintf(buf, cap, "%s", text);
+    return strlen(buf);
+}
+
+size_t auth_explain(
+    struct auth_session *s, enum policy_action action, elo_span name, char *buf, size_t cap)
+{
+    char text[AUTH_ARN_BYTES];
+    struct policy_variables vars = {auth_session_variable, s};
+    if (!is_fresh(s)) {
+        refresh(s);
+    }
+    if (!s->fresh) {
+        return say(buf, cap, s->fault);
+    }
+    elo_span arn = auth_resource_arn(s->authorizer, policy_action_resource(action), name, text);
+    if (arn.len == 0) {
+        return say(buf, cap, "the name is longer than any that AWS allows");
+    }
+    s->asking = action;
+    return policy_explain(s->policies, s->names, s->count, action, arn, &vars, buf, cap);
+}
