@@ -39,7 +39,7 @@ static sub *find(const struct elo__client *e, elo_span filter)
     for (size_t i = 0; i < e->config.subs_count; i++) {
         sub *s = at(e, i);
         if (s->_internal.phase == FREE) {
-            free_one = s;
+            free_one = free_one == NULL ? s : free_one;
         } else if (elo_span_eq(s->_internal.filter, filter)) {
             return s;
         }
