@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
 /*
- * How this works: input is cut into packets where it lies. Only when a packet is not complete is
- * its beginning copied, into the connection's tail; the next input first completes the tail, and
- * the rest is again read in place. Every public function that can end connections settles them on
- * its way out (internal.h).
+ * The doors of the broker: its life, its connections', output, time. What comes in is input.c's.
+ * Every public function that can end connections settles them on its way out (internal.h).
  */
 #include "server/broker/broker.h"
 
 #include "elo/base/assert.h"
-#include "elo/mqtt/decode.h"
-#include "elo/mqtt/encode.h"
 #include "server/base/mem.h"
 #include "server/broker/internal.h"
-
-#define NONE elo_span_of(NULL, 0)
 
 /* --- life cycle ---------------------------------------------------------------------------------
  */
@@ -115,198 +109,6 @@ void *broker_user(const struct broker_conn *c)
     return c->user;
 }
 
-/* --- input --------------------------------------------------------------------------------------
- */
-
-static const char *event_of(const struct broker_conn *c, elo_mqtt_type type)
-{
-    return c->session == NULL             ? "Connect"
-           : type == ELO_MQTT_PUBLISH     ? "Publish-In"
-           : type == ELO_MQTT_SUBSCRIBE   ? "Subscribe"
-           : type == ELO_MQTT_UNSUBSCRIBE ? "Unsubscribe"
-                                          : "Disconnect";
-}
-
-static void refuse_packet(struct broker_conn *c, elo_mqtt_type type, elo_err err, const char *why)
-{
-    if (c->session == NULL) {
-        c->broker->stats.connects_refused++;
-    }
-    struct report r = {
-        .event = event_of(c, type), .err = err, .reason = "CLIENT_ERROR", .details = why};
-    if (err == ELO_E_TOO_LARGE && type == ELO_MQTT_PUBLISH) {
-        r.reason = "PAYLOAD_LIMIT_EXCEEDED";
-    }
-    broker__fail(c, &r);
-}
-
-static const char *decode_fault(elo_err err)
-{
-    return err == ELO_E_UTF8    ? "a string in the packet is not UTF-8, or has a NUL"
-           : err == ELO_E_TOPIC ? "a topic breaks the rules of MQTT"
-                                : "the bytes are no MQTT 3.1.1 packet";
-}
-
-/* A protocol level that is not ours: the one refusal with an answer [MQTT-3.1.2-2]. */
-static void refuse_version(struct broker_conn *c)
-{
-    struct elo_mqtt_connack connack = {.code = ELO_MQTT_REFUSED_VERSION};
-    uint8_t packet[4];
-    size_t len;
-    if (elo_mqtt_encode_connack(&connack, packet, sizeof packet, &len) == ELO_OK) {
-        broker__send(c, elo_span_of(packet, len));
-    }
-    refuse_packet(c, ELO_MQTT_CONNECT, ELO_E_UNSUPPORTED, "only MQTT 3.1.1 is spoken here");
-}
-
-/* [MQTT-3.14.4-3]: the will is not due any more. */
-static void on_disconnect(struct broker_conn *c)
-{
-    broker__message_release(c->will);
-    c->will = NULL;
-    broker__end(c, ELO_OK, NULL);
-}
-
-static void on_pingreq(struct broker_conn *c)
-{
-    uint8_t packet[2];
-    size_t len;
-    if (elo_mqtt_encode_empty(ELO_MQTT_PINGRESP, packet, sizeof packet, &len) == ELO_OK) {
-        broker__send(c, elo_span_of(packet, len));
-    }
-}
-
-static void dispatch(struct broker_conn *c, elo_span bytes, const struct elo_mqtt_packet *in)
-{
-    switch (in->type) {
-    case ELO_MQTT_PUBLISH:
-        broker__on_publish(c, bytes, &in->u.publish);
-        break;
-    case ELO_MQTT_PUBACK:
-        broker__on_puback(c, in->u.ack.packet_id);
-        break;
-    case ELO_MQTT_SUBSCRIBE:
-        broker__on_subscribe(c, &in->u.subscribe);
-        break;
-    case ELO_MQTT_UNSUBSCRIBE:
-        broker__on_unsubscribe(c, &in->u.subscribe);
-        break;
-    case ELO_MQTT_PINGREQ:
-        on_pingreq(c);
-        break;
-    case ELO_MQTT_DISCONNECT:
-        on_disconnect(c);
-        break;
-    case ELO_MQTT_CONNECT: /* [MQTT-3.1.0-2] */
-        refuse_packet(c, in->type, ELO_E_PROTOCOL, "a second CONNECT on one connection");
-        break;
-    default:
-        refuse_packet(c, in->type, ELO_E_PROTOCOL, "a packet that a client must not send");
-    }
-}
-
-/* One whole packet. */
-static void on_packet(struct broker_conn *c, elo_span bytes)
-{
-    struct elo_mqtt_packet in = {0};
-    elo_err err = elo_mqtt_decode(bytes, &in);
-    elo_mqtt_type type = (elo_mqtt_type)(bytes.ptr[0] >> 4);
-    if (c->session == NULL && type != ELO_MQTT_CONNECT) { /* [MQTT-3.1.0-1] */
-        refuse_packet(c, type, ELO_E_PROTOCOL, "the first packet is no CONNECT");
-    } else if (err == ELO_E_UNSUPPORTED && c->session == NULL) {
-        refuse_version(c);
-    } else if (err != ELO_OK) {
-        refuse_packet(c, type, err, decode_fault(err));
-    } else {
-        c->last_packet_ms = c->broker->now.mono_ms;
-        if (c->session == NULL) {
-            broker__on_connect(c, &in.u.connect);
-        } else {
-            dispatch(c, bytes, &in);
-        }
-    }
-}
-
-/* How much the packet at the start of `in` measures; 0: not known yet, or the connection ended. */
-static size_t measure(struct broker_conn *c, elo_span in)
-{
-    struct elo_mqtt_frame frame = {.type = (elo_mqtt_type)0};
-    elo_err err = elo_mqtt_frame(in, LIMIT_PACKET_BYTES, &frame);
-    if (err == ELO_OK) {
-        return frame.total;
-    }
-    if (err == ELO_E_TOO_LARGE) {
-        refuse_packet(c, frame.type, err, "a packet larger than any that AWS IoT Core takes");
-    } else if (err != ELO_NEED_MORE) {
-        refuse_packet(c, frame.type, err, decode_fault(err));
-    }
-    return 0;
-}
-
-/* Adds to the tail until it holds `want` bytes or the input is used up. */
-static void fill_tail(struct broker_conn *c, size_t want, elo_span *in)
-{
-    size_t missing = want - buf_span(&c->tail).len;
-    size_t n = missing < in->len ? missing : in->len;
-    buf_add(&c->tail, elo_span_first(*in, n));
-    *in = elo_span_from(*in, n);
-    if (buf_err(&c->tail) != ELO_OK) {
-        broker__end(c, buf_err(&c->tail), NULL);
-    }
-}
-
-/* Completes the packet that has begun in the tail, as far as the input goes. */
-static void finish_tail(struct broker_conn *c, elo_span *in)
-{
-    while (!c->ended && in->len > 0 && buf_span(&c->tail).len > 0) {
-        size_t total = measure(c, buf_span(&c->tail));
-        if (c->ended) {
-            return;
-        }
-        size_t have = buf_span(&c->tail).len;
-        fill_tail(c, total > 0 ? total : have + 1, in);
-        if (!c->ended && total > 0 && buf_span(&c->tail).len == total) {
-            on_packet(c, buf_span(&c->tail));
-            buf_free(&c->tail);
-        }
-    }
-}
-
-/* The tail's last byte may have completed a packet of nothing but a header. */
-static void take_whole_tail(struct broker_conn *c)
-{
-    elo_span tail = buf_span(&c->tail);
-    if (c->ended || tail.len == 0 || measure(c, tail) != tail.len) {
-        return;
-    }
-    on_packet(c, tail);
-    buf_free(&c->tail);
-}
-
-void broker_input(struct broker_conn *c, elo_span bytes, struct core_time now)
-{
-    struct broker *b = c->broker;
-    b->now = now;
-    if (c->ended) {
-        return;
-    }
-    finish_tail(c, &bytes);
-    take_whole_tail(c);
-    while (!c->ended && bytes.len > 0) {
-        size_t total = measure(c, bytes);
-        if (c->ended) {
-            break;
-        }
-        if (total == 0 || total > bytes.len) {
-            fill_tail(c, bytes.len, &bytes);
-            break;
-        }
-        on_packet(c, elo_span_first(bytes, total));
-        bytes = elo_span_from(bytes, total);
-    }
-    broker__settle(b);
-}
-
 /* --- output -------------------------------------------------------------------------------------
  */
 
@@ -395,6 +197,9 @@ elo_err broker_publish(struct broker *b,
                        bool retain,
                        struct core_time now)
 {
+    if (topic.len == 0 || topic.len > LIMIT_TOPIC_BYTES) {
+        return ELO_E_TOPIC;
+    }
     b->now = now;
     b->stats.publish_in++;
     struct publication p = {.topic = topic, .payload = payload, .qos = qos > 0};

@@ -87,7 +87,8 @@ void broker_tick(struct broker *b, struct core_time now);
 
 /*
  * Publishes for somebody who is no MQTT client: the API. The topic has been checked and allowed.
- * ELO_E_NO_MEMORY, ELO_E_QUOTA (too many retained messages).
+ * ELO_E_NO_MEMORY, ELO_E_QUOTA (too many retained messages), ELO_E_TOPIC (no topic, or over
+ * LIMIT_TOPIC_BYTES): nobody got it.
  */
 ELO_MUST_USE elo_err broker_publish(struct broker *b,
                                     elo_span topic,

@@ -6,17 +6,19 @@
  * session taken over or thrown away, and the CONNACK goes out before anything else
  * [MQTT-3.2.0-1].
  */
-#include <stdio.h>
-
-#include "elo/mqtt/encode.h"
 #include "server/broker/internal.h"
+
+#include <stdio.h>
 
 #define NONE elo_span_of(NULL, 0)
 
 /* "$GEN/" and a UUID. */
 #define GENERATED_BYTES (5u + 36u)
 
-static bool refuse(struct broker_conn *c, elo_span client_id, elo_err err, const char *details)
+bool broker__refuse_connect(struct broker_conn *c,
+                            elo_span client_id,
+                            elo_err err,
+                            const char *details)
 {
     struct report r = {.event = "Connect",
                        .err = err,
@@ -26,16 +28,6 @@ static bool refuse(struct broker_conn *c, elo_span client_id, elo_err err, const
     c->broker->stats.connects_refused++;
     broker__fail(c, &r);
     return false;
-}
-
-static void send_connack(struct broker_conn *c, uint8_t code, bool session_present)
-{
-    struct elo_mqtt_connack connack = {.session_present = session_present, .code = code};
-    uint8_t packet[4];
-    size_t len;
-    if (elo_mqtt_encode_connack(&connack, packet, sizeof packet, &len) == ELO_OK) {
-        broker__send(c, elo_span_of(packet, len));
-    }
 }
 
 /* The certificate was no good: AWS finishes the handshake and closes now. */
@@ -57,10 +49,12 @@ static bool certificate_good(struct broker_conn *c, elo_span client_id)
 static bool client_id_valid(struct broker_conn *c, elo_span client_id)
 {
     if (client_id.len > LIMIT_CLIENT_ID_BYTES) {
-        return refuse(c, client_id, ELO_E_TOO_LARGE, "a client id may have at most 128 bytes");
+        return broker__refuse_connect(c, client_id, ELO_E_TOO_LARGE,
+                                      "a client id may have at most 128 bytes");
     }
     if (client_id.len > 0 && client_id.ptr[0] == '$') {
-        return refuse(c, client_id, ELO_E_PROTOCOL, "a client id may not start with $");
+        return broker__refuse_connect(c, client_id, ELO_E_PROTOCOL,
+                                      "a client id may not start with $");
     }
     return true;
 }
@@ -76,8 +70,9 @@ static bool choose_client_id(struct broker_conn *c,
         return client_id_valid(c, *id);
     }
     if (!in->clean_session && c->broker->compat.empty_id_persistent == 0) {
-        send_connack(c, ELO_MQTT_REFUSED_CLIENT_ID, false); /* [MQTT-3.1.3-8] */
-        return refuse(c, NONE, ELO_E_PROTOCOL, "an empty client id needs clean session");
+        broker__send_connack(c, ELO_MQTT_REFUSED_CLIENT_ID, false); /* [MQTT-3.1.3-8] */
+        return broker__refuse_connect(c, NONE, ELO_E_PROTOCOL,
+                                      "an empty client id needs clean session");
     }
     char uuid[37];
     core_uuid(&c->broker->random, uuid);
@@ -94,7 +89,7 @@ static bool policy_allows(struct broker_conn *c, const struct elo_mqtt_connect *
                                  .will_topic = in->will.topic};
     elo_err err = auth_session_connect(c->auth, &facts);
     if (err != ELO_OK) {
-        return refuse(c, id, err, NULL);
+        return broker__refuse_connect(c, id, err, NULL);
     }
     if (auth_allows(c->auth, POLICY_Connect, id)) {
         return !in->has_will || broker__will_allowed(c, id, &in->will);
@@ -112,7 +107,7 @@ static bool keep_will(struct broker_conn *c, const struct elo_mqtt_connect *in, 
     }
     c->will = broker__message_new(in->will.topic, in->will.payload, in->will.qos);
     c->will_retain = in->will.retain;
-    return c->will != NULL || refuse(c, id, ELO_E_NO_MEMORY, NULL);
+    return c->will != NULL || broker__refuse_connect(c, id, ELO_E_NO_MEMORY, NULL);
 }
 
 /* The newer connection wins [MQTT-3.1.4-2]; the older one's will is published. */
@@ -140,13 +135,14 @@ open_session(struct broker_conn *c, elo_span id, bool persistent, bool *out_pres
         broker__session_destroy(s);
     }
     if (map_len(&b->sessions) >= SESSIONS_MAX) {
-        send_connack(c, ELO_MQTT_REFUSED_SERVER, false);
-        (void)refuse(c, id, ELO_E_QUOTA, "there are as many stored sessions as may be kept");
+        broker__send_connack(c, ELO_MQTT_REFUSED_SERVER, false);
+        (void)broker__refuse_connect(c, id, ELO_E_QUOTA,
+                                     "there are as many stored sessions as may be kept");
         return NULL;
     }
     s = broker__session_create(b, id, persistent);
     if (s == NULL) {
-        (void)refuse(c, id, ELO_E_NO_MEMORY, NULL);
+        (void)broker__refuse_connect(c, id, ELO_E_NO_MEMORY, NULL);
     }
     return s;
 }
@@ -160,7 +156,7 @@ static void drop_will(struct broker_conn *c)
 static void accept(struct broker_conn *c, struct session *s, bool present, uint16_t keep_alive_s)
 {
     broker__session_attach(s, c);
-    send_connack(c, ELO_MQTT_ACCEPTED, present);
+    broker__send_connack(c, ELO_MQTT_ACCEPTED, present);
     c->broker->stats.connects++;
     broker__keep_alive(c, keep_alive_s);
     struct report r = {.event = "Connect"};

@@ -166,6 +166,7 @@ void broker__make_ready(struct broker_conn *c);
 /* An acknowledgement or the like. A client that leaves even these unread is ended. */
 void broker__send(struct broker_conn *c, elo_span packet);
 void broker__send_ack(struct broker_conn *c, elo_mqtt_type type, uint16_t packet_id);
+void broker__send_connack(struct broker_conn *c, uint8_t code, bool session_present);
 
 /* Is there room for a PUBLISH of so many bytes? */
 bool broker__has_room(const struct broker_conn *c, size_t bytes);
@@ -176,8 +177,12 @@ bool broker__send_qos1(struct broker_conn *c, struct message *m, uint16_t id, bo
 
 /* --- packets ---------------------------------------------------------------------------------- */
 
-void broker__on_packet(struct broker_conn *c, elo_span packet);
 void broker__on_connect(struct broker_conn *c, const struct elo_mqtt_connect *in);
+/* Reports why a CONNECT is refused and ends the connection; always false. */
+bool broker__refuse_connect(struct broker_conn *c,
+                            elo_span client_id,
+                            elo_err err,
+                            const char *details);
 void broker__on_publish(struct broker_conn *c, elo_span packet, const struct elo_mqtt_publish *in);
 void broker__on_puback(struct broker_conn *c, uint16_t packet_id);
 void broker__on_subscribe(struct broker_conn *c, const struct elo_mqtt_subscribe *in);

@@ -46,6 +46,16 @@ void broker__send_ack(struct broker_conn *c, elo_mqtt_type type, uint16_t packet
     }
 }
 
+void broker__send_connack(struct broker_conn *c, uint8_t code, bool session_present)
+{
+    struct elo_mqtt_connack connack = {.session_present = session_present, .code = code};
+    uint8_t packet[4];
+    size_t len;
+    if (elo_mqtt_encode_connack(&connack, packet, sizeof packet, &len) == ELO_OK) {
+        broker__send(c, elo_span_of(packet, len));
+    }
+}
+
 bool broker__has_room(const struct broker_conn *c, size_t bytes)
 {
     const size_t most = LIMIT_OUTPUT_BYTES - OUTPUT_RESERVE_BYTES;

@@ -3,18 +3,6 @@
 #include "server/broker/internal.h"
 #include "server/broker/reserved.h"
 
-static bool refuse(struct broker_conn *c, elo_span client_id, elo_err err, const char *details)
-{
-    struct report r = {.event = "Connect",
-                       .err = err,
-                       .reason = "CLIENT_ERROR",
-                       .client_id = client_id,
-                       .details = details};
-    c->broker->stats.connects_refused++;
-    broker__fail(c, &r);
-    return false;
-}
-
 /* A will that the client could not publish itself makes its CONNECT unauthorised. */
 static bool
 deny(struct broker_conn *c, elo_span client_id, enum policy_action action, elo_span topic)
@@ -39,14 +27,15 @@ bool broker__will_allowed(struct broker_conn *c,
     elo_err err;
     const char *fault = broker__publish_fault(will->topic, &err);
     if (fault != NULL) {
-        return refuse(c, client_id, err, fault);
+        return broker__refuse_connect(c, client_id, err, fault);
     }
     if (will->qos > 1) {
-        return refuse(c, client_id, ELO_E_UNSUPPORTED, "AWS IoT Core has no QoS 2 for a will");
+        return broker__refuse_connect(c, client_id, ELO_E_UNSUPPORTED,
+                                      "AWS IoT Core has no QoS 2 for a will");
     }
     if (will->retain && will->topic.ptr[0] == '$') {
-        return refuse(c, client_id, ELO_E_UNSUPPORTED,
-                      "messages on reserved topics cannot be retained");
+        return broker__refuse_connect(c, client_id, ELO_E_UNSUPPORTED,
+                                      "messages on reserved topics cannot be retained");
     }
     if (!auth_allows(c->auth, POLICY_Publish, will->topic)) {
         return deny(c, client_id, POLICY_Publish, will->topic);

@@ -1,0 +1,107 @@
+// links: test_support server_broker
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+/* The broker's conversations of tests/vectors/broker, whole and byte by byte. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "tests/support/broker_script.h"
+
+static struct house house;
+
+static int open_house(void **state)
+{
+    (void)state;
+    house_open(&house);
+    return 0;
+}
+
+static int close_house(void **state)
+{
+    (void)state;
+    house_close(&house);
+    return 0;
+}
+
+static void run_all(const char *file, size_t chop)
+{
+    char path[300];
+    snprintf(path, sizeof path, "%s/tests/vectors/broker/%s", ELO_SOURCE_DIR, file);
+    struct script script;
+    script_load(&script, path);
+    const struct script_options options = {.chop = chop};
+    size_t failed = 0;
+    for (size_t i = 0; i < script.count; i++) {
+        char *complaint = script_run(&house, &script.cases[i], &options);
+        if (complaint != NULL) {
+            print_error("%s: %s\n", file, complaint);
+            free(complaint);
+            failed++;
+        }
+    }
+    assert_true(script.count > 0);
+    script_free(&script);
+    assert_int_equal(failed, 0);
+}
+
+static void whole(void **state)
+{
+    run_all(*state, 0);
+}
+
+/* Packets cut anywhere mean the same [MQTT-4.2]: the transport is a stream. */
+static void byte_by_byte(void **state)
+{
+    run_all(*state, 1);
+}
+
+static void in_odd_pieces(void **state)
+{
+    run_all(*state, 7);
+}
+
+/* "Revoke a client certificate": it stays revoked, hence a house of its own. */
+static void a_revoked_certificate_ends_its_connections(void **state)
+{
+    (void)state;
+    struct house other;
+    struct desk d;
+    house_open(&other);
+    desk_open(&d, &other, NULL);
+    struct peer *p = peer_open(&d, "a", CERTIFICATE_lamp, ELO_OK);
+    struct peer *q = peer_open(&d, "b", CERTIFICATE_all, ELO_OK);
+    peer_connect(p, "lamp-1", true);
+    peer_connect(q, "b", true);
+    house_set_status(&other, CERTIFICATE_lamp, CERTIFICATE_REVOKED);
+    broker_certificate_changed(d.broker, elo_span_str(other.ids[CERTIFICATE_lamp]), d.now);
+    desk_pump(&d);
+    assert_true(p->closed_by_broker);
+    assert_int_equal(p->reason, ELO_E_CERT_REVOKED);
+    assert_true(desk_logged(&d, "Disconnect ELO_E_CERT_REVOKED AUTH_ERROR"));
+    assert_false(q->closed_by_broker);
+    desk_close(&d);
+    house_close(&other);
+}
+
+#define FILE_TESTS(file)                                                                           \
+    {file ": whole", whole, NULL, NULL, (void *)(uintptr_t)file},                                  \
+        {file ": byte by byte", byte_by_byte, NULL, NULL, (void *)(uintptr_t)file},                \
+    {                                                                                              \
+        file ": in odd pieces", in_odd_pieces, NULL, NULL, (void *)(uintptr_t)file                 \
+    }
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FILE_TESTS("connect.txt"),   FILE_TESTS("publish.txt"),
+        FILE_TESTS("subscribe.txt"), FILE_TESTS("sessions.txt"),
+        FILE_TESTS("retained.txt"),  cmocka_unit_test(a_revoked_certificate_ends_its_connections),
+    };
+    return cmocka_run_group_tests(tests, open_house, close_house);
+}
