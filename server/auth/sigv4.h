@@ -4,9 +4,10 @@
  * AWS Signature Version 4: verifying requests (the server) and signing them (the command line).
  *
  * The rules are those the AWS CLI and SDKs follow for the IoT services: the canonical URI is the
- * request's already encoded path encoded once more; the query is sorted, not decoded; the body is
- * hashed by us, there is no x-amz-content-sha256 header. Nothing here allocates more than the
- * canonical request; the clock is a parameter.
+ * request's already encoded path, normalised and encoded once more; the query is sorted, not
+ * decoded; the body is always hashed by us: x-amz-content-sha256 is not needed, and
+ * UNSIGNED-PAYLOAD not taken. Nothing is kept: what is allocated (the canonical request, an array
+ * to sort) is freed on return. The clock is a parameter.
  */
 #ifndef ELO_SERVER_AUTH_SIGV4_H
 #define ELO_SERVER_AUTH_SIGV4_H
@@ -45,10 +46,15 @@ struct sigv4_scope {
 /*
  * Verifies the Authorization header. `services` is a NULL-terminated list of accepted service
  * names. AWS_OK and `out`; or the exception AWS answers with, its message in `fault`:
- * MissingAuthenticationTokenException, IncompleteSignatureException, InvalidSignatureException
- * (signature differs, or X-Amz-Date over LIMIT_SIGV4_SKEW_S away from `now_s`),
- * UnrecognizedClientException (unknown key id), or a scope with another date, region or service.
- * `region` NULL: any region. Comparison of signatures is constant-time.
+ *
+ *   MissingAuthenticationTokenException  no Authorization header
+ *   IncompleteSignatureException         it, or X-Amz-Date (or Date), is missing something or
+ * malformed InvalidSignatureException            the scope has another date, region (`region` NULL:
+ * any) or service; X-Amz-Date is over LIMIT_SIGV4_SKEW_S away from `now_s`; host is not signed; the
+ * signature differs UnrecognizedClientException          not the id of `key` (NULL: none known), or
+ * not its session token InternalFailureException             no memory
+ *
+ * `out` is untouched on refusal. Comparison of signatures is constant-time.
  */
 aws_error sigv4_verify(const struct sigv4_request *request,
                        const struct sigv4_key *key,
@@ -66,7 +72,9 @@ struct sigv4_signed {
 
 /*
  * Signs `request`, whose headers include host and every other header to sign, but not x-amz-date
- * and authorization: those are the result. ELO_E_NO_SPACE, ELO_E_NO_MEMORY.
+ * and authorization: those are the result. A session token is signed, and the caller sends it, as
+ * x-amz-security-token, whether or not it is among the headers. ELO_E_NO_SPACE, ELO_E_NO_MEMORY;
+ * ELO_E_CLOCK if `now_s` is outside the years 0 to 9999.
  */
 ELO_MUST_USE elo_err sigv4_sign(const struct sigv4_request *request,
                                 const struct sigv4_key *key,
