@@ -27,10 +27,14 @@
 
 #if ELO_FLASH_IS_WORDS
 
-/* A section of its own per line, so that the linker can drop what is not used. The core's linker
- * script keeps .irom.text.* in flash. */
+/*
+ * A section of its own per line, so that the linker can drop what is not used; the core's linker
+ * script keeps .irom.text.* in flash. The flags are written into the name and the compiler's own
+ * made a comment of: it would mark tables of pointers as writable, and complain where one section
+ * name is used for tables and for code.
+ */
 #define ELO_FLASH_TEXT(x)    #x
-#define ELO_FLASH_NAME(line) ".irom.text.elo." ELO_FLASH_TEXT(line)
+#define ELO_FLASH_NAME(line) "\".irom.text.elo." ELO_FLASH_TEXT(line) "\",\"a\",@progbits #"
 #define ELO_FLASH            __attribute__((section(ELO_FLASH_NAME(__LINE__)), aligned(4)))
 
 /* One byte, out of the aligned word around it (little-endian, as the chip is). */
