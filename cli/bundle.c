@@ -295,22 +295,23 @@ static const char *server_name_of(const char *host)
     return numeric ? DESK_SERVER_NAME : host;
 }
 
-static bool write_config(const struct making *m, const char *dir)
+static bool
+write_config(const struct desk_info *desk, const struct bundle_wish *wish, const char *dir)
 {
     char host[256];
     int port = 0;
     uint8_t text[1024];
     size_t len = 0;
     struct elo_json_writer w;
-    if (!split_host_port(m->desk->mqtts, host, sizeof host, &port)) {
+    if (!split_host_port(desk->mqtts, host, sizeof host, &port)) {
         return false;
     }
     elo_json_writer_init(&w, text, sizeof text - 1);
     elo_json_begin_object(&w);
     elo_json_key(&w, ELO_SPAN("thingName"));
-    elo_json_string(&w, elo_span_str(m->wish->thing));
+    elo_json_string(&w, elo_span_str(wish->thing));
     elo_json_key(&w, ELO_SPAN("clientId"));
-    elo_json_string(&w, elo_span_str(m->wish->client_id));
+    elo_json_string(&w, elo_span_str(wish->client_id));
     elo_json_key(&w, ELO_SPAN("host"));
     elo_json_string(&w, elo_span_str(host));
     elo_json_key(&w, ELO_SPAN("port"));
@@ -319,7 +320,7 @@ static bool write_config(const struct making *m, const char *dir)
     elo_json_string(&w, elo_span_str(server_name_of(host)));
     elo_json_key(&w, ELO_SPAN("prefix"));
     char prefix[160];
-    snprintf(prefix, sizeof prefix, "elo/%s", m->wish->client_id);
+    snprintf(prefix, sizeof prefix, "elo/%s", wish->client_id);
     elo_json_string(&w, elo_span_str(prefix));
     elo_json_end_object(&w);
     if (elo_json_finish(&w, &len) != ELO_OK) {
@@ -353,8 +354,8 @@ static int write_bundle(const struct making *m)
     remove_folder(beside); /* left by a run that was killed */
     bool ok = mkdir(beside, 0700) == 0 && write_file(beside, "ca.pem", buf_span(&ca), 0644) &&
               write_file(beside, "cert.pem", buf_span(&m->certificate), 0644) &&
-              write_file(beside, "key.pem", buf_span(&m->key), 0600) && write_config(m, beside) &&
-              rename(beside, m->wish->dir) == 0;
+              write_file(beside, "key.pem", buf_span(&m->key), 0600) &&
+              write_config(m->desk, m->wish, beside) && rename(beside, m->wish->dir) == 0;
     if (!ok) {
         say_error("cannot write the bundle %s: %s", m->wish->dir, strerror(errno));
         remove_folder(beside);
@@ -505,6 +506,27 @@ void bundle_free(struct bundle *b)
     buf_free(&b->ca);
     buf_free(&b->cert);
     buf_free(&b->key);
+}
+
+int bundle_readdress(const char *dir, const struct desk_info *desk)
+{
+    struct bundle b;
+    char beside[PATH_MAX], from[PATH_MAX], to[PATH_MAX];
+    int n = snprintf(beside, sizeof beside, "%s/.new", dir);
+    int code = bundle_load(dir, &b);
+    if (code != EXIT_OK) {
+        return code;
+    }
+    struct bundle_wish wish = {.thing = b.thing[0] ? b.thing : NULL, .client_id = b.client_id};
+    bool ok = n > 0 && (size_t)n < sizeof beside && join(beside, "config.json", from) &&
+              join(dir, "config.json", to) && (mkdir(beside, 0700) == 0 || errno == EEXIST) &&
+              write_config(desk, &wish, beside) && rename(from, to) == 0;
+    rmdir(beside);
+    bundle_free(&b);
+    if (!ok) {
+        say_error("cannot write %s/config.json: %s", dir, strerror(errno));
+    }
+    return ok ? EXIT_OK : EXIT_FAILED;
 }
 
 /* --- the two kinds of identity -------------------------------------------------------------------

@@ -46,6 +46,9 @@ struct bundle_wish {
  */
 int bundle_make(const struct desk_info *desk, const struct bundle_wish *wish);
 
+/* Rewrites a bundle's config.json for where the desk listens now. An exit code, said. */
+int bundle_readdress(const char *dir, const struct desk_info *desk);
+
 /*
  * The identity with which `elo sub`, `elo pub` and `elo demo` speak MQTT on the desk: allowed
  * everything, kept in DATA/operator/. Made at first use.
