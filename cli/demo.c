@@ -66,7 +66,7 @@ struct demo {
     uint32_t start_ms, command_ms, sent_ms;
     long telemetry, commands, answers;
     uint32_t answer_total_ms;
-    char last_id[16];
+    char last_id[24];
     bool online;
     int code; /* a failure that ends it; -1: none */
 };
@@ -293,7 +293,7 @@ static void send_command(uint32_t now)
 {
     static const char *const wishes[] = {"\"led\":\"on\"", "\"relay\":\"on\"", "\"interval\":1",
                                          "\"led\":\"off\",\"relay\":\"off\",\"interval\":2"};
-    char text[120], line[160];
+    char text[140], line[200];
     snprintf(demo.last_id, sizeof demo.last_id, "c%ld", ++demo.commands);
     int len = snprintf(text, sizeof text, "{\"id\":\"%s\",%s}", demo.last_id,
                        wishes[(demo.commands - 1) % 4]);
