@@ -9,7 +9,9 @@ set(ELO_BEARSSL_LIBRARY bearssl CACHE STRING "The BearSSL library to link; empty
 set(ELO_BEARSSL_INCLUDE "" CACHE PATH "Where bearssl.h is, if not on the default path")
 
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
-set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+if(NOT ELO_DEVICE_ONLY) # a device's image is linked to one address, as the Arduino core does it
+  set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+endif()
 
 set(ELO_WARNINGS -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wvla -Wmissing-prototypes
     -Wstrict-prototypes -Wundef -Wwrite-strings -Wformat=2 -Wimplicit-fallthrough -Werror)
