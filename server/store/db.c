@@ -26,6 +26,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define SMALLEST_FILE 512 /* the smallest page that SQLite knows */
+
 #define WHY(cause) (void)snprintf(why, why_cap, "%s: %s", path, (cause))
 
 elo_err store__db_error(int rc)
@@ -50,6 +52,36 @@ elo_err store__db_error(int rc)
     default:
         return ELO_E_IO;
     }
+}
+
+static elo_err explain(int rc, sqlite3 *sqlite, const char *path, char *why, size_t why_cap)
+{
+    elo_err err = store__db_error(rc);
+    if ((rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED) {
+        WHY("is in use by another process, perhaps another elo serve; stop that one or choose "
+            "another directory");
+        return ELO_E_IO;
+    }
+    static const struct {
+        elo_err err;
+        const char *text;
+    } known[] = {
+        {ELO_E_CORRUPT, "is damaged or not a database; restore it from a backup, or move it away "
+                        "to start empty"},
+        {ELO_E_DISK_FULL, "the disk is full; free some space"},
+        {ELO_E_PERMISSION, "no permission to write it; run as its owner or choose another "
+                           "directory"},
+        {ELO_E_NO_MEMORY, "out of memory"},
+    };
+    (void)snprintf(why, why_cap, "%s: %s (SQLite %d, %s)", path,
+                   sqlite ? sqlite3_errmsg(sqlite) : sqlite3_errstr(rc), rc,
+                   sqlite ? strerror(sqlite3_system_errno(sqlite)) : "");
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (known[i].err == err) {
+            WHY(known[i].text);
+        }
+    }
+    return err;
 }
 
 /* --- the file ---------------------------------------------------------------------------- */
@@ -130,6 +162,9 @@ static elo_err check_existing(const char *path, const struct stat *st, char *why
     if (access(path, R_OK | W_OK) != 0) {
         return explain_errno(errno, path, why, why_cap);
     }
+    if (st->st_size > 0 && st->st_size < SMALLEST_FILE) {
+        return explain(SQLITE_NOTADB, NULL, path, why, why_cap); /* SQLite takes 1 byte for none */
+    }
     return ELO_OK;
 }
 
@@ -186,36 +221,6 @@ static int expect_text(sqlite3 *sqlite, const char *sql, const char *expected, b
     return rc;
 }
 
-static elo_err explain(int rc, sqlite3 *sqlite, const char *path, char *why, size_t why_cap)
-{
-    elo_err err = store__db_error(rc);
-    if ((rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED) {
-        WHY("is in use by another process, perhaps another elo serve; stop that one or choose "
-            "another directory");
-        return ELO_E_IO;
-    }
-    static const struct {
-        elo_err err;
-        const char *text;
-    } known[] = {
-        {ELO_E_CORRUPT, "is damaged or not a database; restore it from a backup, or move it away "
-                        "to start empty"},
-        {ELO_E_DISK_FULL, "the disk is full; free some space"},
-        {ELO_E_PERMISSION, "no permission to write it; run as its owner or choose another "
-                           "directory"},
-        {ELO_E_NO_MEMORY, "out of memory"},
-    };
-    (void)snprintf(why, why_cap, "%s: %s (SQLite %d, %s)", path,
-                   sqlite ? sqlite3_errmsg(sqlite) : sqlite3_errstr(rc), rc,
-                   sqlite ? strerror(sqlite3_system_errno(sqlite)) : "");
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (known[i].err == err) {
-            WHY(known[i].text);
-        }
-    }
-    return err;
-}
-
 static int connect(sqlite3 **out, const char *path)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
@@ -225,6 +230,27 @@ static int connect(sqlite3 **out, const char *path)
                           NULL, NULL, NULL);
     }
     return rc;
+}
+
+/*
+ * Is the file whole pages? SQLite reads a page cut short as if zeros followed. A log that is not
+ * empty may have yet to complete it.
+ */
+static int check_length(sqlite3 *sqlite, const char *path, bool *out_whole)
+{
+    struct stat st;
+    int64_t page_size = 0;
+    int rc = store__db_pragma(sqlite, "PRAGMA page_size", &page_size);
+    if (rc != SQLITE_OK || page_size <= 0) {
+        return rc;
+    }
+    const char *log = sqlite3_filename_wal(sqlite3_db_filename(sqlite, "main"));
+    bool has_log = log && stat(log, &st) == 0 && st.st_size > 0;
+    if (stat(path, &st) != 0) {
+        return SQLITE_IOERR_FSTAT;
+    }
+    *out_whole = has_log || st.st_size % page_size == 0;
+    return SQLITE_OK;
 }
 
 /* The journal and a check of the whole file: at most one fault is looked for. */
@@ -275,7 +301,10 @@ static elo_err open_all(struct store_db *db, const char *path, char *why, size_t
                    : explain(sqlite3_extended_errcode(db->sqlite), db->sqlite, path, why, why_cap);
     }
     bool sound = false;
-    rc = settle(db->sqlite, &sound);
+    rc = check_length(db->sqlite, path, &sound);
+    if (rc == SQLITE_OK && sound) {
+        rc = settle(db->sqlite, &sound);
+    }
     if (rc == SQLITE_OK && !sound) {
         rc = SQLITE_CORRUPT;
     }
