@@ -323,6 +323,20 @@ static void a_twin_shows_by_the_third_time(void **state)
     rig_free(r);
 }
 
+/* A radio that comes and goes is no twin. */
+static void only_the_peers_closes_count_for_a_twin(void **state)
+{
+    (void)state;
+    struct rig *r = online();
+    for (int i = 0; i < 5; i++) {
+        rig_closed(r, ELO_E_NETWORK);
+        rig_again(r, false);
+    }
+    rig_closed(r, ELO_E_TCP_CLOSED);
+    assert_int_equal(r->reason, ELO_E_TCP_CLOSED);
+    rig_free(r);
+}
+
 /* Device Advisor, "MQTT Reconnect Backoff Retries On Unstable Connection". */
 static void backoff_grows_until_a_connection_is_stable(void **state)
 {
@@ -533,6 +547,22 @@ static void a_slow_large_packet_is_not_a_dead_peer(void **state)
     rig_free(r);
 }
 
+static void a_packet_that_never_ends_is_a_dead_peer(void **state)
+{
+    (void)state;
+    struct rig *r = online();
+    rig_bytes(r,
+              "\x30\xC8\x01\x00\x01"
+              "a",
+              6);
+    rig_pass(r, 52500 + 9999);
+    rig_expect(r, "> PINGREQ\n");
+    rig_pass(r, 1);
+    rig_expect(r, "~ close\n* DISCONNECTED\n");
+    assert_int_equal(r->reason, ELO_E_PING_TIMEOUT);
+    rig_free(r);
+}
+
 static void no_keep_alive_no_ping(void **state)
 {
     (void)state;
@@ -644,6 +674,7 @@ int main(void)
         cmocka_unit_test(closed_after_publish_or_subscribe),
         cmocka_unit_test(the_first_unanswered_is_to_blame),
         cmocka_unit_test(a_twin_shows_by_the_third_time),
+        cmocka_unit_test(only_the_peers_closes_count_for_a_twin),
         cmocka_unit_test(backoff_grows_until_a_connection_is_stable),
         cmocka_unit_test(stop_in_every_state),
         cmocka_unit_test(stop_and_start_while_closing),
@@ -655,6 +686,7 @@ int main(void)
         cmocka_unit_test(pings_although_it_hears),
         cmocka_unit_test(a_stuck_line_is_noticed),
         cmocka_unit_test(a_slow_large_packet_is_not_a_dead_peer),
+        cmocka_unit_test(a_packet_that_never_ends_is_a_dead_peer),
         cmocka_unit_test(no_keep_alive_no_ping),
         cmocka_unit_test(bad_configs_are_refused),
         cmocka_unit_test(the_day_the_clock_wraps),

@@ -223,9 +223,13 @@ static uint32_t ping_left(const struct elo__client *e)
         return elo__sooner(elo__ms_left(e->now_ms, e->spoke_ms, keep_alive_ms),
                            elo__ms_left(e->now_ms, e->heard_ms, keep_alive_ms));
     }
-    /* In the middle of a large packet the answer has to queue behind it. */
-    uint32_t since_ms = e->rx_at > 0 ? e->heard_ms : e->ping_ms;
-    return elo__ms_left(e->now_ms, since_ms, e->config.ping_timeout_ms);
+    uint32_t left = elo__ms_left(e->now_ms, e->ping_ms, e->config.ping_timeout_ms);
+    if (e->rx_at > 0) {
+        /* In the middle of a large packet the answer has to queue behind it. */
+        uint32_t stalled = elo__ms_left(e->now_ms, e->heard_ms, e->config.ping_timeout_ms);
+        left = stalled > left ? stalled : left;
+    }
+    return left;
 }
 
 static void ping_tick(struct elo__client *e)

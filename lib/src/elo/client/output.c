@@ -84,7 +84,7 @@ void elo__output_fill(struct elo__client *e)
         e->rx_released = false;
     }
     if (e->state == ELO_CLIENT_STOPPING) {
-        e->bye_written = !e->outbox.busy && write_empty(e, ELO_MQTT_DISCONNECT);
+        e->bye_written = write_empty(e, ELO_MQTT_DISCONNECT);
         return;
     }
     if (e->ping_wanted && write_empty(e, ELO_MQTT_PINGREQ)) {
