@@ -106,7 +106,7 @@ struct auth_session {
     char labels[LIMIT_POLICIES_PER_CERTIFICATE][AUTH_LABEL_BYTES]; /* "kitchen-p v1" */
     elo_span names[LIMIT_POLICIES_PER_CERTIFICATE];
     size_t count;
-    char fault[384]; /* not empty: why everything is denied */
+    char fault[AUTH_LABEL_BYTES + 288]; /* not empty: why everything is denied */
     struct decision_cache decisions;
 
     /* while a question is answered */

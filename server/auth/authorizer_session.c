@@ -143,8 +143,7 @@ static bool take_policy(void *ctx, const struct policy_record *record)
     struct compiled *c;
     g->err = authorizer_compiled(s->authorizer, version->document, &c, why, sizeof why);
     if (g->err != ELO_OK) {
-        (void)snprintf(s->fault, sizeof s->fault, "policy %.160s cannot be used: %.200s", label,
-                       why);
+        (void)snprintf(s->fault, sizeof s->fault, "policy %s cannot be used: %s", label, why);
         return false;
     }
     s->names[s->count] = elo_span_str(label);
