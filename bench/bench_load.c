@@ -85,7 +85,7 @@ static void die(const char *what)
 /* --- the measured process ------------------------------------------------------------------------
  */
 
-/* Nanoseconds on a CPU, all threads, ended ones included. */
+/* Seconds on a CPU, all threads, in steps of the clock tick (10 ms). */
 static double process_cpu_s(void)
 {
     char path[64], text[1024];
