@@ -112,7 +112,7 @@ elo_err authorizer_certificate(const struct authorizer *a,
         return c->status == CERTIFICATE_REVOKED ? ELO_E_CERT_REVOKED : ELO_E_CERT_INACTIVE;
     }
     /* notAfter is the last second of validity (RFC 5280, 4.1.2.5). */
-    int64_t now_s = wall_ms >= 0 ? wall_ms / 1000 : -((-wall_ms + 999) / 1000);
+    int64_t now_s = wall_ms / 1000 - (wall_ms % 1000 < 0);
     bool valid = now_s >= c->not_before_s && now_s <= c->not_after_s;
     return valid || allow_expired ? ELO_OK : ELO_E_CERT_EXPIRED;
 }

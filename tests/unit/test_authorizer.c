@@ -589,6 +589,45 @@ static void fields_of_the_certificate_are_variables(void **state)
     auth_session_destroy(auth);
 }
 
+static void a_field_may_have_several_values(void **state)
+{
+    char pem[4096];
+    uint8_t der[4096];
+    (void)state;
+    FILE *file = fopen(ELO_SOURCE_DIR "/tests/vectors/policy/two-units.crt.pem", "r");
+    assert_non_null(file);
+    size_t len = fread(pem, 1, sizeof pem, file);
+    (void)fclose(file);
+    const struct auth_peer peer = {.certificate_id = s(CERT_ID),
+                                   .certificate_der =
+                                       elo_span_of(der, der_of(elo_span_of(pem, len), der))};
+    struct auth_session *auth = auth_session_create(authorizer, &peer);
+    assert_non_null(auth);
+    make_certificate(CERT_ID, CERTIFICATE_ACTIVE);
+    allow("p", "iot:Publish",
+          ARN "topic/${iot:Certificate.Subject.OrganizationalUnit.1}/"
+              "${iot:Certificate.Subject.OrganizationalUnit}/"
+              "${iot:Certificate.Subject.OrganizationalUnit.1}");
+    ALLOWED(auth, Publish, "green/red/green");
+    DENIED(auth, Publish, "red/red/red");
+    DENIED(auth, Publish, "green/green/green");
+    condition(
+        "all", "iot:Receive",
+        "{\"ForAllValues:StringEquals\":{\"iot:Certificate.Subject.OrganizationalUnit.List\":["
+        "\"green\",\"red\"]}}");
+    condition(
+        "some", "iot:Receive",
+        "{\"ForAllValues:StringEquals\":{\"iot:Certificate.Subject.OrganizationalUnit.List\":["
+        "\"red\"]}}");
+    condition("escaped", "iot:Receive",
+              "{\"StringEquals\":{\"iot:Certificate.Subject.Organization\":"
+              "\"Bench\\\\, Inc\"}}");
+    assert_true(holds(auth, "all", POLICY_Receive));
+    assert_false(holds(auth, "some", POLICY_Receive));
+    assert_true(holds(auth, "escaped", POLICY_Receive));
+    auth_session_destroy(auth);
+}
+
 static void a_common_name_with_a_wildcard_is_not_substituted(void **state)
 {
     (void)state;
@@ -787,6 +826,7 @@ int main(void)
         WITH_REGISTRY(a_second_connect_forgets_the_first),
         WITH_REGISTRY(a_session_keeps_copies),
         WITH_REGISTRY(fields_of_the_certificate_are_variables),
+        WITH_REGISTRY(a_field_may_have_several_values),
         WITH_REGISTRY(a_common_name_with_a_wildcard_is_not_substituted),
         WITH_REGISTRY(decisions_stay_right_far_beyond_the_cap),
         cmocka_unit_test(the_cache_holds_its_caps),
