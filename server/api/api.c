@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+/*
+ * How this works: a request finds its row in the route table; the signature is checked for that
+ * row's service (for a path that nobody has: for any of them, so that strangers learn nothing);
+ * path variables and query are decoded; the row's handler answers. Every way ends in one place that
+ * writes the reply, the store batch it waits for, and the log.
+ */
+#include "server/api/internal.h"
+
+#include <stdio.h>
+
+#include "errors/explain.h"
+#include "server/base/mem.h"
+
+/* --- life -------------------------------------------------------------------------------- */
+
+struct api *api_create(const struct api_config *config,
+                       struct registry *reg,
+                       struct broker *broker,
+                       struct pki_ca *ca)
+{
+    struct api *api = mem_zero(sizeof *api);
+    if (api == NULL) {
+        return NULL;
+    }
+    api->endpoint = mem_text(elo_span_str(config->endpoint));
+    api->access_key_id = mem_text(config->key.access_key_id);
+    api->secret = mem_text(config->key.secret);
+    api->session_token = mem_text(config->key.session_token);
+    if (!api->endpoint || !api->access_key_id || !api->secret || !api->session_token) {
+        api_destroy(api);
+        return NULL;
+    }
+    api->key.access_key_id = elo_span_of(api->access_key_id, config->key.access_key_id.len);
+    api->key.secret = elo_span_of(api->secret, config->key.secret.len);
+    api->key.session_token = elo_span_of(api->session_token, config->key.session_token.len);
+    api->random = config->random;
+    api->log = config->log;
+    api->compat = config->compat;
+    api->registry = reg;
+    api->broker = broker;
+    api->ca = ca;
+    return api;
+}
+
+void api_destroy(struct api *api)
+{
+    if (api == NULL) {
+        return;
+    }
+    if (api->secret != NULL) {
+        explicit_bzero(api->secret, api->key.secret.len);
+    }
+    mem_free(api->endpoint);
+    mem_free(api->access_key_id);
+    mem_free(api->secret);
+    mem_free(api->session_token);
+    mem_free(api);
+}
+
+/* --- who may call ------------------------------------------------------------------------ */
+
+/*
+ * The service names that clients sign with. Older CLIs and SDKs sign AWS IoT as "execute-api"; the
+ * shadow pages of the Developer Guide sign the data plane as "iotdevicegateway".
+ */
+static const char *const control_names[] = {"execute-api", "iot", NULL};
+static const char *const data_names[] = {"iotdata", "iotdevicegateway", NULL};
+static const char *const sts_names[] = {"sts", NULL};
+static const char *const all_names[] = {"execute-api",      "iot", "iotdata",
+                                        "iotdevicegateway", "sts", NULL};
+
+static const char *const *service_names(const struct route *route)
+{
+    static const char *const *const names[] = {
+        [PLANE_CONTROL] = control_names, [PLANE_DATA] = data_names, [PLANE_STS] = sts_names};
+    return route ? names[route->plane] : all_names;
+}
+
+static aws_error authenticate(struct call *c)
+{
+    struct sigv4_scope scope;
+    /* STS is asked in whichever region the client prefers for it, often us-east-1. */
+    bool any_region = c->route != NULL && c->route->plane == PLANE_STS;
+    int64_t now_s = c->now.wall_ms / 1000;
+    return sigv4_verify(&c->request->http, &c->api->key, service_names(c->route),
+                        any_region ? NULL : registry_region(c->api->registry), now_s, &scope,
+                        c->fault);
+}
+
+static aws_error no_route(struct call *c)
+{
+    const struct sigv4_request *http = &c->request->http;
+    char methods[64];
+    if (!api__allowed(http->path, methods)) {
+        return aws_fault_set(c->fault, AWS_UnknownOperationException,
+                             "There is no operation %s %s here", api__quote(http->method).text,
+                             api__quote(http->path).text);
+    }
+    buf_format(&c->out->headers, "Allow: %s\r\n", methods);
+    return aws_fault_set(c->fault, AWS_MethodNotAllowedException, "%s is not allowed on %s, but %s",
+                         api__quote(http->method).text, api__quote(http->path).text, methods);
+}
+
+/* --- log --------------------------------------------------------------------------------- */
+
+/* The reason in the desk's own list, for its slug, cause and cure. */
+static elo_err reason_of(aws_error error)
+{
+    static const elo_err reasons[] = {
+        [AWS_InvalidRequestException] = ELO_E_MALFORMED,
+        [AWS_MalformedPolicyException] = ELO_E_MALFORMED,
+        [AWS_CertificateValidationException] = ELO_E_MALFORMED,
+        [AWS_IncompleteSignatureException] = ELO_E_SIGNATURE,
+        [AWS_MissingAuthenticationTokenException] = ELO_E_SIGNATURE,
+        [AWS_InvalidSignatureException] = ELO_E_SIGNATURE,
+        [AWS_UnrecognizedClientException] = ELO_E_SIGNATURE,
+        [AWS_ResourceNotFoundException] = ELO_E_NOT_FOUND,
+        [AWS_UnknownOperationException] = ELO_E_UNSUPPORTED,
+        [AWS_ResourceAlreadyExistsException] = ELO_E_DUPLICATE,
+        [AWS_VersionsLimitExceededException] = ELO_E_QUOTA,
+        [AWS_LimitExceededException] = ELO_E_QUOTA,
+        [AWS_RequestEntityTooLargeException] = ELO_E_TOO_LARGE,
+        [AWS_ThrottlingException] = ELO_E_QUOTA,
+        [AWS_InternalFailureException] = ELO_E_NO_MEMORY,
+    };
+    elo_err err = (size_t)error < API_COUNT(reasons) ? reasons[error] : ELO_OK;
+    return error == AWS_OK || err != ELO_OK ? err : ELO_E_PROTOCOL;
+}
+
+/* What reads or only passes on is told in detail only; changes and failures always. */
+static enum log_level level_of(const struct call *c, aws_error error)
+{
+    if (error != AWS_OK) {
+        return error == AWS_InternalFailureException ? LOG_ERROR : LOG_WARN;
+    }
+    bool changes = c->route != NULL && c->route->plane == PLANE_CONTROL &&
+                   strcmp(c->route->method, "GET") != 0;
+    return changes ? LOG_INFO : LOG_DEBUG;
+}
+
+static void report(const struct call *c, aws_error error)
+{
+    struct log_record record = {.level = level_of(c, error),
+                                .event_type = c->route ? c->route->operation : "Api",
+                                .err = reason_of(error),
+                                .protocol = "HTTP",
+                                .topic = c->topic,
+                                .source_ip = c->request->source_ip};
+    if (error != AWS_OK) {
+        record.reason = elo_span_str(aws_error_name(error));
+        record.details = elo_span_str(c->fault->message);
+    }
+    log_emit(c->api->log, &record);
+}
+
+/* --- one request ------------------------------------------------------------------------- */
+
+static aws_error answer(struct call *c)
+{
+    aws_error error = authenticate(c);
+    if (error != AWS_OK) {
+        return error;
+    }
+    if (c->route == NULL) {
+        return no_route(c);
+    }
+    error = api__decode(c);
+    if (error != AWS_OK) {
+        return error;
+    }
+    error = c->route->handle(c);
+    /* A refusal too tells what is there; it must not tell what a crash could take back. */
+    if (c->route->plane == PLANE_CONTROL) {
+        c->out->after_seq = registry_after(c->api->registry);
+    }
+    return error;
+}
+
+void api_handle(struct api *api,
+                const struct api_request *request,
+                struct core_time now,
+                struct api_response *out)
+{
+    struct aws_fault fault = {.error = AWS_OK};
+    struct call c = {.api = api, .request = request, .now = now, .out = out, .fault = &fault};
+    c.route = api__route(request->http.method, request->http.path, c.vars, &c.var_count);
+    api__reply_begin(&c);
+    aws_error error = answer(&c);
+    if (error != AWS_OK) {
+        api__reply_fault(&c);
+    }
+    report(&c, error);
+    api__free_all(&c);
+}
+
+void api_commit_failed(struct api_response *response, elo_err err)
+{
+    const struct elo_reason *reason = elo_explain(err);
+    response->status = aws_error_status(AWS_InternalFailureException);
+    buf_clear(&response->headers);
+    buf_clear(&response->body);
+    buf_format(&response->headers,
+               "Content-Type: application/json\r\nx-amzn-RequestId: %s\r\nx-amzn-ErrorType: %s\r\n",
+               response->request_id, aws_error_name(AWS_InternalFailureException));
+    buf_text(&response->body, "{\"message\":\"Nothing was changed: ");
+    buf_format(&response->body, "it could not be stored (%s). %s\"}", reason->slug, reason->cause);
+}
+
+void api_response_free(struct api_response *response)
+{
+    elo_span body = buf_span(&response->body);
+    if (body.len > 0) {
+        explicit_bzero((void *)(uintptr_t)body.ptr, body.len); /* it may hold a private key */
+    }
+    buf_free(&response->headers);
+    buf_free(&response->body);
+}

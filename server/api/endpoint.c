@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+/*
+ * DescribeEndpoint, AWS IoT API Reference. AWS refuses iot:Data today, which is also what a call
+ * without a type means, and iot:Jobs: their certificates come from a root that nobody trusts any
+ * more. A program that passes here would fail there, so the desk refuses them too.
+ */
+#include "server/api/internal.h"
+
+static bool same_text(elo_span a, elo_span b)
+{
+    if (a.len != b.len) {
+        return false;
+    }
+    for (size_t i = 0; i < a.len; i++) {
+        uint8_t ch = a.ptr[i];
+        uint8_t lower = ch >= 'A' && ch <= 'Z' ? ch | 0x20 : ch;
+        if (lower != b.ptr[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static aws_error write_endpoint(struct call *c, struct elo_json_writer *w, void *ctx)
+{
+    (void)ctx;
+    elo_json_begin_object(w);
+    api__put_text(w, "endpointAddress", elo_span_str(c->api->endpoint));
+    elo_json_end_object(w);
+    return AWS_OK;
+}
+
+aws_error api__DescribeEndpoint(struct call *c)
+{
+    elo_span type = ELO_SPAN("iot:Data");
+    bool is_given = api__query(c, "endpointType", &type);
+    if (same_text(type, ELO_SPAN("iot:data-ats"))) {
+        return api__reply(c, write_endpoint, NULL);
+    }
+    if (same_text(type, ELO_SPAN("iot:data")) || same_text(type, ELO_SPAN("iot:jobs"))) {
+        return api__invalid(c,
+                            "Endpoint type %s%s is no longer supported. Use endpoint type "
+                            "iot:Data-ATS (aws iot describe-endpoint --endpoint-type iot:Data-ATS)",
+                            api__quote(type).text, is_given ? "" : ", which is meant by none,");
+    }
+    if (same_text(type, ELO_SPAN("iot:credentialprovider"))) {
+        return api__invalid(c, "There is no credential provider on the desk");
+    }
+    return api__invalid(c, "Endpoint type %s not recognized.", api__quote(type).text);
+}
