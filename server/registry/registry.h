@@ -31,19 +31,27 @@ struct registry_config {
     struct core_random random;
 };
 
-/* Loads everything from the store. */
+/*
+ * Loads everything from the store. ELO_E_USAGE: region or account is none; ELO_E_CORRUPT: the rows
+ * contradict each other; ELO_E_NO_MEMORY and what store_load() answers. Certificates whose rows
+ * name another region or account (it was changed by configuration) come along.
+ */
 ELO_MUST_USE elo_err registry_create(const struct registry_config *config,
                                      struct store *store,
                                      struct registry **out);
 void registry_destroy(struct registry *reg);
 
-/* After a failed commit: forgets memory and reads the durable state again. */
+/*
+ * After a failed commit, before anything else is asked or changed: forgets memory and reads the
+ * durable state again. On failure memory is as it was, and shows what is not stored: the owner
+ * tries again or ends the process. Errors as registry_create().
+ */
 ELO_MUST_USE elo_err registry_reload(struct registry *reg);
 
 /* Grows with every change. Whoever caches something derived compares it. */
 uint64_t registry_generation(const struct registry *reg);
 
-/* The batch that a reply given now must wait for. */
+/* The batch that a reply given now must wait for; 0: none, everything shown is durable. */
 uint64_t registry_after(const struct registry *reg);
 
 const char *registry_region(const struct registry *reg);

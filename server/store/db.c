@@ -120,7 +120,7 @@ static elo_err explain_errno(int code, const char *path, char *why, size_t why_c
         {EDQUOT, "the disk quota is used up; free some space"},
         {ENAMETOOLONG, "the path is too long; choose a shorter one"},
     };
-    WHY(strerrorname_np(code));
+    WHY(strerror(code));
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (known[i].code == code) {
             WHY(known[i].text);
