@@ -168,6 +168,36 @@ static bool has_literal_variable(const struct policy *policy, elo_span text)
     return false;
 }
 
+/* Does a `*` or `?` stand in it that is no wildcard? Then its filled-in text misleads. */
+static bool has_literal_wildcard(const struct pattern *p, const struct policy_variables *vars)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        elo_span text = p->segments[i].text;
+        if (p->segments[i].kind == SEGMENT_VARIABLE) {
+            (void)variable_text(vars, p->segments[i].text, &text);
+        } else if (p->segments[i].kind != SEGMENT_LITERAL) {
+            continue;
+        }
+        if (text.len > 0 &&
+            (memchr(text.ptr, '*', text.len) != NULL || memchr(text.ptr, '?', text.len) != NULL)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum miss_kind
+judge_pattern(const struct question *q, const struct miss *miss, const struct text *filled)
+{
+    if (has_literal_variable(q->policies[miss->policy], span_of(filled))) {
+        return MISS_VERSION;
+    }
+    if (has_literal_wildcard(miss->pattern, q->vars)) {
+        return matches(filled, q->arn, MATCH_TEXT) ? MISS_LITERAL : MISS_OTHER;
+    }
+    return judge(q, filled);
+}
+
 static void consider(struct miss *best, const struct miss *miss)
 {
     if (miss->kind > best->kind ||
@@ -186,8 +216,7 @@ static void consider_pattern(const struct question *q, struct miss miss, struct 
         bool near = begins(p, miss.variable, q->arn, q->vars);
         miss.kind = near ? MISS_UNRESOLVED : MISS_OTHER;
     } else if (pattern_text(p, q->vars, filled.bytes, sizeof filled.bytes, &filled.len)) {
-        bool literal = has_literal_variable(q->policies[miss.policy], span_of(&filled));
-        miss.kind = literal ? MISS_VERSION : judge(q, &filled);
+        miss.kind = judge_pattern(q, &miss, &filled);
         miss.closeness = common(span_of(&filled), q->arn);
     }
     consider(best, &miss);

@@ -13,6 +13,7 @@
 enum miss_kind {
     MISS_NONE,       /* no Allow statement has the action */
     MISS_OTHER,      /* it allows something else */
+    MISS_LITERAL,    /* a `*` or `?` of a variable's value or an escape, taken for a wildcard */
     MISS_EXCLUDED,   /* NotResource names the resource */
     MISS_CASE,       /* the same but for capital letters */
     MISS_TYPE,       /* topic/ where topicfilter/ is asked for, or the other way round */

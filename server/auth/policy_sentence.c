@@ -124,8 +124,18 @@ static bool has_value(const struct question *q, elo_span key)
     return variable_count(q->vars, key) > 0;
 }
 
+static bool is_list(elo_span key)
+{
+    const elo_span suffix = ELO_SPAN(".List");
+    return key.len > suffix.len && elo_span_eq(elo_span_from(key, key.len - suffix.len), suffix);
+}
+
 static void say_because(struct sentence *s, const struct question *q, elo_span key)
 {
+    if (is_list(key) && has_value(q, key)) {
+        say(s, ": a list is for conditions with ForAllValues or ForAnyValue");
+        return;
+    }
     const elo_span thing = ELO_SPAN("iot:Connection.Thing.ThingName");
     elo_span name;
     if (elo_span_starts_with(key, ELO_SPAN("iot:Connection.Thing.")) && has_value(q, thing) &&
@@ -202,6 +212,13 @@ static void say_asked(struct sentence *s, const struct question *q)
 static void say_other(struct sentence *s, const struct question *q, const struct miss *m)
 {
     say_allows(s, q, m);
+    say_asked(s, q);
+}
+
+static void say_literal(struct sentence *s, const struct question *q, const struct miss *m)
+{
+    say_allows(s, q, m);
+    say(s, ", where * and ? out of a variable or an escape are literal characters");
     say_asked(s, q);
 }
 
@@ -345,15 +362,11 @@ static void say_none(struct sentence *s, const struct question *q, const struct 
 typedef void say_miss_fn(struct sentence *s, const struct question *q, const struct miss *m);
 
 static say_miss_fn *const SAY[] = {
-    [MISS_NONE] = say_none,
-    [MISS_OTHER] = say_other,
-    [MISS_EXCLUDED] = say_other,
-    [MISS_CASE] = say_case,
-    [MISS_TYPE] = say_type,
-    [MISS_PLACE] = say_place,
-    [MISS_WILDCARD] = say_wildcard,
-    [MISS_VERSION] = say_version,
-    [MISS_UNRESOLVED] = say_unresolved,
+    [MISS_NONE] = say_none,           [MISS_OTHER] = say_other,
+    [MISS_LITERAL] = say_literal,     [MISS_EXCLUDED] = say_other,
+    [MISS_CASE] = say_case,           [MISS_TYPE] = say_type,
+    [MISS_PLACE] = say_place,         [MISS_WILDCARD] = say_wildcard,
+    [MISS_VERSION] = say_version,     [MISS_UNRESOLVED] = say_unresolved,
     [MISS_CONDITION] = say_condition,
 };
 
