@@ -418,6 +418,19 @@ static void stop_does_not_wait_for_ever(void **state)
     rig_free(r);
 }
 
+static void the_peer_hangs_up_first(void **state)
+{
+    (void)state;
+    struct rig *r = online();
+    r->hold = RIG_NO_OUTPUT;
+    elo_client_stop(&r->c, r->now);
+    rig_serve(r);
+    rig_closed(r, ELO_E_TCP_CLOSED);
+    rig_expect(r, "* DISCONNECTED for good\n");
+    assert_int_equal(r->reason, ELO_OK);
+    rig_free(r);
+}
+
 /* [MQTT-3.14.4-2]; and a packet that has begun must end, or the DISCONNECT would be its payload. */
 static void disconnect_comes_last_and_between_packets(void **state)
 {
@@ -605,6 +618,8 @@ static void bad_configs_are_refused(void **state)
     assert_int_equal(elo_client_init(&r->c, f), ELO_OK);
     f->password = ELO_SPAN("pw");
     assert_int_equal(elo_client_init(&r->c, f), ELO_E_UNSUPPORTED);
+    f->username = ELO_SPAN("\xFF");
+    assert_int_equal(elo_client_init(&r->c, f), ELO_E_UTF8);
     f->username = ELO_SPAN("user");
     assert_int_equal(elo_client_init(&r->c, f), ELO_OK);
     f->rx_size = ELO_CLIENT_MIN_RX - 1;
@@ -619,6 +634,8 @@ static void bad_configs_are_refused(void **state)
     assert_int_equal(elo_client_init(&r->c, f), ELO_E_UNSUPPORTED);
     f->will.qos = 1;
     assert_int_equal(elo_client_init(&r->c, f), ELO_OK);
+    f->will.payload = elo_span_of(long_id, 65536); /* never read */
+    assert_int_equal(elo_client_init(&r->c, f), ELO_E_TOO_LARGE);
     rig_free(r);
 }
 
@@ -679,6 +696,7 @@ int main(void)
         cmocka_unit_test(stop_in_every_state),
         cmocka_unit_test(stop_and_start_while_closing),
         cmocka_unit_test(stop_does_not_wait_for_ever),
+        cmocka_unit_test(the_peer_hangs_up_first),
         cmocka_unit_test(disconnect_comes_last_and_between_packets),
         cmocka_unit_test(retry_now_skips_the_wait),
         cmocka_unit_test(pings_when_silent),

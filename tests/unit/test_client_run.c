@@ -246,7 +246,7 @@ static void carry_up(struct run *w)
 {
     elo_span out = elo_client_output_buf(&w->rig->c);
     size_t n = out.len > 0 ? 1 + roll(w, (uint32_t)out.len) : 0;
-    if (!w->linked || n > LINE_SIZE - w->up.len) {
+    if (!w->linked || n == 0 || n > LINE_SIZE - w->up.len) {
         return;
     }
     memcpy(w->up.bytes + w->up.len, out.ptr, n);

@@ -69,18 +69,35 @@ static void as_many_as_fit(void **state)
 {
     (void)state;
     struct rig *r = rig_new();
-    rig_buffers(r, 256, 24, 256, 8);
+    rig_buffers(r, 256, 27, 256, 8);
     rig_online(r);
     sub(r, "12345678901234567", 1);
     sub(r, "1234", 1);
     sub(r, "5678", 1);
-    sub(r, "9012", 1);
+    sub(r, "9012345", 1);
     assert_int_equal(elo_client_subscribe(&r->c, ELO_SPAN("123456789012345678"), 1),
                      ELO_E_NO_SPACE);
     rig_serve(r);
     rig_expect(r, "> SUBSCRIBE #1 12345678901234567:1\n");
     rig_suback(r, 1, "1");
     rig_expect(r, "* SUBSCRIBED 12345678901234567:1\n> SUBSCRIBE #2 1234:1 5678:1\n");
+    rig_free(r);
+}
+
+/* Rather than send fewer, or half of one, a SUBSCRIBE waits until the PUBACKs are out. */
+static void waits_for_room_in_tx(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    rig_buffers(r, 256, 20, 256, 8);
+    rig_online(r);
+    r->hold = RIG_NO_OUTPUT;
+    rig_publish(r, 1, 5, "t", "x");
+    sub(r, "1234567890", 1);
+    (void)elo_client_output_buf(&r->c);
+    r->hold = 0;
+    rig_serve(r);
+    rig_expect(r, "* MESSAGE q1 t=x\n> PUBACK #5\n> SUBSCRIBE #1 1234567890:1\n");
     rig_free(r);
 }
 
@@ -324,6 +341,7 @@ int main(void)
         cmocka_unit_test(there_and_back),
         cmocka_unit_test(eight_filters_a_packet),
         cmocka_unit_test(as_many_as_fit),
+        cmocka_unit_test(waits_for_room_in_tx),
         cmocka_unit_test(each_filter_has_its_own_result),
         cmocka_unit_test(answers_that_do_not_fit_the_question),
         cmocka_unit_test(repeats_and_gives_up),

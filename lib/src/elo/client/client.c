@@ -55,10 +55,8 @@ elo_err elo_client_init(struct elo_client *c, const struct elo_client_config *co
         memset(&config->subs[i], 0, sizeof config->subs[i]);
     }
     elo_err err = elo__check_config(config);
-    if (err == ELO_OK && elo__connect_size(config) > config->tx_size) {
-        err = ELO_E_NO_SPACE;
-    }
-    return err;
+    size_t len;
+    return err == ELO_OK ? elo__output_connect(config, &len) : err;
 }
 
 static void enter(struct elo__client *e, elo_client_state state)
@@ -154,7 +152,9 @@ void elo_client_transport_open(struct elo_client *c, uint32_t now_ms)
     enter(e, ELO_CLIENT_CONNECTING);
     e->heard_ms = now_ms;
     e->spoke_ms = now_ms;
-    elo__output_connect(e);
+    elo_err err = elo__output_connect(&e->config, &e->tx_end);
+    ELO_ASSERT(err == ELO_OK); /* elo_client_init() has tried it */
+    (void)err;
 }
 
 /* Everything that belonged to one transport. */

@@ -245,14 +245,8 @@ struct elo_client_message {
 
 /* The engine's inside. Complete so that you can place it; its fields are nobody's business. */
 struct elo__client {
-    struct elo_client_config config;
-    struct elo__outbox outbox;
-
-    uint32_t now_ms;   /* as last told */
-    uint32_t since_ms; /* when the present state began */
-    uint32_t wait_ms;  /* WAITING: how long */
-    elo_err reason;    /* why the transport is, or was last, given up */
     uint8_t state;
+    uint8_t events;       /* which events wait: bits, see internal.h */
     uint8_t attempts;     /* the n of the backoff */
     uint8_t early_closes; /* in a row: closed by the peer before stable */
     bool run;             /* started and not stopped */
@@ -260,39 +254,42 @@ struct elo__client {
     bool stable;          /* and stable_ms have passed since */
     bool was_connected;   /* for DISCONNECTED */
     bool session_present; /* for CONNECTED */
-    uint8_t events;       /* which events wait: bits, see internal.h */
+    bool ping_wanted;     /* a PINGREQ is to be written */
+    bool ping_sent;       /* a PINGRESP is awaited */
+    bool bye_written;     /* the DISCONNECT is in tx */
+    bool qos0_suspect;    /* a QoS 0 PUBLISH was written and nothing has been heard since */
+    bool rx_released;     /* the owner is done with the message: its PUBACK may be written */
+    uint8_t rx_header;    /* size of the present packet's fixed header */
+    uint8_t sub_phase;    /* which kind of packet sub_id is */
+    uint8_t sub_tries;
+    bool sub_again;  /* it is to be written once more */
+    uint16_t sub_id; /* of the SUBSCRIBE or UNSUBSCRIBE under way; 0: none */
+    uint16_t rx_ack; /* packet id of the PUBACK owed; 0: none */
 
-    bool ping_wanted; /* a PINGREQ is to be written */
-    bool ping_sent;   /* a PINGRESP is awaited */
-    bool bye_written; /* the DISCONNECT is in tx */
-    uint32_t ping_ms; /* when it was wanted */
+    uint32_t now_ms;   /* as last told */
+    uint32_t since_ms; /* when the present state began */
+    uint32_t wait_ms;  /* WAITING: how long */
+    uint32_t ping_ms;  /* when a PINGREQ was wanted */
     uint32_t heard_ms;
     uint32_t spoke_ms;
-
-    bool qos0_suspect; /* a QoS 0 PUBLISH was written and nothing has been heard since */
     uint32_t qos0_ms;
+    uint32_t sub_ms; /* when sub_id was first written */
+    elo_err reason;  /* why the transport is, or was last, given up */
 
     uint32_t rx_at;    /* bytes taken of the present packet */
     uint32_t rx_total; /* its size; 0: not yet known */
-    uint8_t rx_header; /* size of its fixed header */
-    bool rx_released;  /* the owner is done with the message: its PUBACK may be written */
-    uint16_t rx_ack;   /* packet id of the PUBACK owed; 0: none */
-    uint32_t oversize;
-    struct elo_mqtt_publish message; /* for MESSAGE and OVERSIZE */
-    uint32_t token;                  /* for PUBLISHED */
-
     size_t tx_at;
     size_t tx_end;
 
-    uint16_t sub_id;   /* of the SUBSCRIBE or UNSUBSCRIBE under way; 0: none */
-    uint8_t sub_phase; /* which of the two */
-    uint8_t sub_tries;
-    bool sub_again;  /* it is to be written once more */
-    uint32_t sub_ms; /* when it was first written */
-
+    struct elo_mqtt_publish message; /* for MESSAGE and OVERSIZE */
+    uint32_t oversize;
+    uint32_t token;      /* for PUBLISHED */
     uint32_t drop_count; /* for DROPPED */
     uint32_t drop_first;
     uint32_t drop_last;
+
+    struct elo__outbox outbox;
+    struct elo_client_config config;
 };
 
 struct elo_client {

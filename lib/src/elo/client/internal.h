@@ -47,7 +47,8 @@ bool elo__client_linked(const struct elo__client *e);
 
 /* output.c */
 
-void elo__output_connect(struct elo__client *e);
+/* Writes the CONNECT to the front of tx. elo_client_init() does so too, to see whether it can. */
+ELO_MUST_USE elo_err elo__output_connect(const struct elo_client_config *config, size_t *out_len);
 
 /* Moves what is due into tx as far as there is room. */
 void elo__output_fill(struct elo__client *e);
@@ -55,9 +56,6 @@ void elo__output_fill(struct elo__client *e);
 /* The free end of tx, and what to do after writing there. */
 uint8_t *elo__tx_end(struct elo__client *e);
 size_t elo__tx_room(const struct elo__client *e);
-
-/* Bytes that the CONNECT takes. */
-size_t elo__connect_size(const struct elo_client_config *config);
 
 /* input.c: forget the stream, but not the event made of its last packet. */
 void elo__input_reset(struct elo__client *e);

@@ -8,16 +8,14 @@
 #define CLIENT_ID_MAX_BYTES 128u
 #define PAYLOAD_MAX_BYTES   131072u
 
-/* `topic` without its first `levels` levels; unchanged if it has no more than these. */
-static elo_span without_levels(elo_span topic, unsigned levels)
+/* `topic` from the level `skip` on; nothing if it has no such level. */
+static elo_span from_level(elo_span topic, unsigned skip)
 {
-    elo_span rest = topic;
-    elo_span level;
-    bool done = false;
-    while (levels > 0 && elo_topic_next_level(&rest, &done, &level)) {
-        levels--;
+    while (skip > 0 && topic.len > 0) {
+        skip -= topic.ptr[0] == '/';
+        topic = elo_span_from(topic, 1);
     }
-    return done ? topic : rest;
+    return topic;
 }
 
 /*
@@ -27,9 +25,9 @@ static elo_span without_levels(elo_span topic, unsigned levels)
 static bool within_quotas(elo_span topic)
 {
     if (elo_span_starts_with(topic, ELO_SPAN("$aws/rules/"))) {
-        topic = without_levels(topic, 3);
+        topic = from_level(topic, 3);
     } else if (elo_span_starts_with(topic, ELO_SPAN("$share/"))) {
-        topic = without_levels(topic, 2);
+        topic = from_level(topic, 2);
     }
     return topic.len <= ELO_TOPIC_MAX_BYTES && elo_topic_slashes(topic) <= ELO_TOPIC_MAX_SLASHES;
 }
@@ -42,53 +40,38 @@ static elo_err check_name(elo_span topic, bool aws)
     return elo_utf8_valid_mqtt(topic) ? ELO_OK : ELO_E_UTF8;
 }
 
-static elo_err check_will(const struct elo_mqtt_will *will, bool aws)
-{
-    if (will->qos > 1) {
-        return ELO_E_UNSUPPORTED;
-    }
-    return will->payload.len > UINT16_MAX ? ELO_E_TOO_LARGE : check_name(will->topic, aws);
-}
-
 static elo_err check_client_id(const struct elo_client_config *config)
 {
     elo_span id = config->client_id;
-    if (id.len > (config->aws_limits ? CLIENT_ID_MAX_BYTES : UINT16_MAX)) {
-        return ELO_E_TOO_LARGE;
-    }
     if (id.len == 0 && config->persistent) {
         return ELO_E_UNSUPPORTED; /* [MQTT-3.1.3-7] */
     }
-    if (config->aws_limits && elo_span_starts_with(id, ELO_SPAN("$"))) {
+    if (config->aws_limits && id.len > CLIENT_ID_MAX_BYTES) {
+        return ELO_E_TOO_LARGE;
+    }
+    if (config->aws_limits && id.len > 0 && id.ptr[0] == '$') {
         return ELO_E_UNSUPPORTED;
     }
     return elo_utf8_valid_mqtt(id) ? ELO_OK : ELO_E_UTF8;
 }
 
-static elo_err check_credentials(const struct elo_client_config *config)
-{
-    if (config->password.ptr != NULL && config->username.ptr == NULL) {
-        return ELO_E_UNSUPPORTED; /* [MQTT-3.1.2-22] */
-    }
-    if (config->username.len > UINT16_MAX || config->password.len > UINT16_MAX) {
-        return ELO_E_TOO_LARGE;
-    }
-    return elo_utf8_valid_mqtt(config->username) ? ELO_OK : ELO_E_UTF8;
-}
-
 elo_err elo__check_config(const struct elo_client_config *config)
 {
     elo_err err = check_client_id(config);
-    if (err == ELO_OK) {
-        err = check_credentials(config);
-    }
     if (err == ELO_OK && config->has_will) {
-        err = check_will(&config->will, config->aws_limits);
+        err = config->will.qos > 1 ? ELO_E_UNSUPPORTED
+                                   : check_name(config->will.topic, config->aws_limits);
     }
-    if (err == ELO_OK && config->rx_size < ELO_CLIENT_MIN_RX) {
-        err = ELO_E_NO_SPACE;
+    if (err != ELO_OK) {
+        return err;
     }
-    return err;
+    if (config->password.ptr != NULL && config->username.ptr == NULL) {
+        return ELO_E_UNSUPPORTED; /* [MQTT-3.1.2-22] */
+    }
+    if (!elo_utf8_valid_mqtt(config->username)) {
+        return ELO_E_UTF8;
+    }
+    return config->rx_size < ELO_CLIENT_MIN_RX ? ELO_E_NO_SPACE : ELO_OK;
 }
 
 elo_err elo__check_message(const struct elo_client_message *message, bool aws)

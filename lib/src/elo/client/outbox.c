@@ -30,7 +30,6 @@
 #include "elo/base/assert.h"
 #include "elo/base/bytes.h"
 #include "elo/client/elapsed.h"
-#include "elo/mqtt/decode.h"
 #include "elo/mqtt/encode.h"
 
 enum { QUEUED, SENT, AGAIN, ACKED, GONE };
@@ -38,7 +37,6 @@ enum { QUEUED, SENT, AGAIN, ACKED, GONE };
 #define DUP_BIT  0x08u
 #define QOS_BITS 0x06u
 
-/* Copied out and in, for the buffer may have any alignment. */
 struct record {
     uint32_t size; /* of the packet */
     uint32_t token;
@@ -50,21 +48,40 @@ struct record {
 
 typedef char record_size_is_as_documented[sizeof(struct record) == ELO__RECORD_SIZE ? 1 : -1];
 
-static struct record load(const struct elo__outbox *o, size_t at)
-{
+/* A record, copied out of the buffer - which may have any alignment - and where it lies. */
+struct place {
+    size_t at;
+    size_t next;
     struct record r;
-    memcpy(&r, o->buf + at, sizeof r);
-    return r;
+};
+
+/*
+ * The record behind `*p`; false at the end. Used as
+ *
+ *     struct place p;
+ *     for (p.next = 0; walk(o, &p);)
+ */
+static bool walk(const struct elo__outbox *o, struct place *p)
+{
+    p->at = p->next;
+    if (p->at >= o->end) {
+        return false;
+    }
+    memcpy(&p->r, o->buf + p->at, sizeof p->r);
+    p->next += sizeof p->r + p->r.size;
+    return true;
 }
 
-static void store(struct elo__outbox *o, size_t at, const struct record *r)
+static void store(struct elo__outbox *o, const struct place *p)
 {
-    memcpy(o->buf + at, r, sizeof *r);
+    memcpy(o->buf + p->at, &p->r, sizeof p->r);
 }
 
-static size_t after(size_t at, const struct record *r)
+/* The record being written. */
+static void find_current(const struct elo__outbox *o, struct place *p)
 {
-    return at + sizeof *r + r->size;
+    p->next = o->cur;
+    (void)walk(o, p);
 }
 
 static uint8_t *packet(const struct elo__outbox *o, size_t at)
@@ -72,22 +89,22 @@ static uint8_t *packet(const struct elo__outbox *o, size_t at)
     return o->buf + at + ELO__RECORD_SIZE;
 }
 
-static bool in_flight(const struct record *r)
+static bool in_flight(const struct place *p)
 {
-    return r->id != 0 && (r->state == SENT || r->state == AGAIN);
+    return p->r.id != 0 && (p->r.state == SENT || p->r.state == AGAIN);
 }
 
-static bool is_busy(const struct elo__outbox *o, size_t at)
+static bool is_busy(const struct elo__outbox *o, const struct place *p)
 {
-    return o->busy && at == o->cur;
+    return o->busy && p->at == o->cur;
 }
 
 /* A message's end, whatever the reason. Its record becomes a hole. */
-static void make_hole(struct elo__outbox *o, size_t at, struct record *r)
+static void make_hole(struct elo__outbox *o, struct place *p)
 {
-    r->state = GONE;
-    store(o, at, r);
-    o->holes += sizeof *r + r->size;
+    p->r.state = GONE;
+    store(o, p);
+    o->holes += p->next - p->at;
     if (o->holes == o->end) {
         o->holes = 0;
         o->end = 0;
@@ -95,29 +112,28 @@ static void make_hole(struct elo__outbox *o, size_t at, struct record *r)
 }
 
 /* The same for a message that counts as live still. */
-static void finish(struct elo__outbox *o, size_t at, struct record *r)
+static void finish(struct elo__outbox *o, struct place *p)
 {
     o->live--;
-    if (in_flight(r)) {
+    if (in_flight(p)) {
         o->in_flight--;
     }
-    make_hole(o, at, r);
+    make_hole(o, p);
 }
 
 static void close_holes(struct elo__outbox *o)
 {
     size_t to = 0;
-    for (size_t at = 0; at < o->end;) {
-        struct record r = load(o, at);
-        size_t next = after(at, &r);
-        if (r.state != GONE) {
-            if (is_busy(o, at)) {
-                o->cur = to;
-            }
-            memmove(o->buf + to, o->buf + at, next - at);
-            to += next - at;
+    struct place p;
+    for (p.next = 0; walk(o, &p);) {
+        if (p.r.state == GONE) {
+            continue;
         }
-        at = next;
+        if (is_busy(o, &p)) {
+            o->cur = to;
+        }
+        memmove(o->buf + to, o->buf + p.at, p.next - p.at);
+        to += p.next - p.at;
     }
     o->end = to;
     o->holes = 0;
@@ -145,11 +161,12 @@ static elo_err append(struct elo__outbox *o,
     if (err != ELO_OK) {
         return err;
     }
-    struct record r = {0};
-    r.size = (uint32_t)len;
-    r.token = token;
-    r.state = QUEUED;
-    store(o, o->end, &r);
+    struct place p = {0};
+    p.at = o->end;
+    p.r.size = (uint32_t)len;
+    p.r.token = token;
+    p.r.state = QUEUED;
+    store(o, &p);
     o->end += *out_need;
     o->live++;
     return ELO_OK;
@@ -176,158 +193,157 @@ size_t elo__outbox_room(const struct elo__outbox *o)
     return o->cap - o->end + o->holes;
 }
 
-static bool droppable(const struct elo__outbox *o, size_t at, const struct record *r, bool all)
+static bool droppable(const struct elo__outbox *o, const struct place *p, bool in_flight_too)
 {
-    if (r->state == QUEUED) {
-        return true;
-    }
-    return all && (r->state == SENT || r->state == AGAIN) && !is_busy(o, at);
+    return p->r.state == QUEUED || (in_flight_too && in_flight(p) && !is_busy(o, p));
 }
 
 size_t elo__outbox_room_dropping(const struct elo__outbox *o, bool in_flight_too)
 {
     size_t room = elo__outbox_room(o);
-    for (size_t at = 0; at < o->end;) {
-        struct record r = load(o, at);
-        size_t next = after(at, &r);
-        if (droppable(o, at, &r, in_flight_too)) {
-            room += next - at;
+    struct place p;
+    for (p.next = 0; walk(o, &p);) {
+        if (droppable(o, &p, in_flight_too)) {
+            room += p.next - p.at;
         }
-        at = next;
     }
     return room;
 }
 
 bool elo__outbox_drop(struct elo__outbox *o, bool in_flight_too, uint32_t *out_token)
 {
-    for (size_t at = 0; at < o->end;) {
-        struct record r = load(o, at);
-        if (droppable(o, at, &r, in_flight_too)) {
-            *out_token = r.token;
-            finish(o, at, &r);
+    struct place p;
+    for (p.next = 0; walk(o, &p);) {
+        if (droppable(o, &p, in_flight_too)) {
+            *out_token = p.r.token;
+            finish(o, &p);
             return true;
         }
-        at = after(at, &r);
     }
     return false;
 }
 
-static bool find_id(const struct elo__outbox *o, uint16_t id, size_t *out_at)
+static bool find_id(const struct elo__outbox *o, uint16_t id, struct place *p)
 {
-    for (size_t at = 0; at < o->end;) {
-        struct record r = load(o, at);
-        if (in_flight(&r) && r.id == id) {
-            *out_at = at;
+    p->next = 0;
+    while (walk(o, p)) {
+        if (in_flight(p) && p->r.id == id) {
             return true;
         }
-        at = after(at, &r);
     }
     return false;
 }
 
 uint16_t elo__outbox_new_id(struct elo__outbox *o, uint16_t except)
 {
-    size_t at;
+    struct place p;
     do {
-        o->last_id = o->last_id == UINT16_MAX ? 1 : (uint16_t)(o->last_id + 1);
-    } while (o->last_id == except || find_id(o, o->last_id, &at));
+        o->last_id++;
+    } while (o->last_id == 0 || o->last_id == except || find_id(o, o->last_id, &p));
     return o->last_id;
 }
 
-/* Where the packet id of a QoS 1 PUBLISH stands: behind fixed header and topic [MQTT-3.3.2.2]. */
-static uint8_t *id_in(uint8_t *bytes, uint32_t size)
+/* Where the packet id of a QoS 1 PUBLISH of ours stands: behind the remaining length, whose last
+ * byte has no high bit, and the topic [MQTT-3.3.2.2]. */
+static uint8_t *id_in(uint8_t *bytes)
 {
-    struct elo_mqtt_frame frame;
-    elo_err err = elo_mqtt_frame(elo_span_of(bytes, size), UINT32_MAX, &frame);
-    ELO_ASSERT(err == ELO_OK);
-    (void)err;
-    uint8_t *topic = bytes + frame.header_len;
+    uint8_t *topic = bytes + 1;
+    while ((*topic++ & 0x80u) != 0) {
+    }
     return topic + 2 + elo_rd16be(topic);
 }
 
-/* The record at `at` becomes the one being written. */
-static void
-begin(struct elo__outbox *o, size_t at, struct record *r, uint16_t except, uint32_t now_ms)
+/* The record becomes the one being written. */
+static void begin(struct elo__outbox *o, struct place *p, uint16_t except, uint32_t now_ms)
 {
-    uint8_t *bytes = packet(o, at);
+    uint8_t *bytes = packet(o, p->at);
     bool qos1 = (bytes[0] & QOS_BITS) != 0;
-    if (qos1 && r->state == QUEUED) {
-        r->id = elo__outbox_new_id(o, except);
+    if (qos1 && p->r.state == QUEUED) {
+        p->r.id = elo__outbox_new_id(o, except);
         o->in_flight++;
-        elo_wr16be(id_in(bytes, r->size), r->id);
+        elo_wr16be(id_in(bytes), p->r.id);
         bytes[0] &= (uint8_t)~DUP_BIT;
     } else if (qos1) {
         bytes[0] |= DUP_BIT; /* [MQTT-3.3.1-1] */
     }
-    if (r->tries == 0 || r->tries == UINT8_MAX) {
-        r->tries = 0;
-        r->sent_ms = now_ms;
+    if (p->r.tries == 0 || p->r.tries == UINT8_MAX) {
+        p->r.tries = 0;
+        p->r.sent_ms = now_ms;
     }
-    r->tries++;
-    r->state = SENT;
-    store(o, at, r);
-    o->cur = at;
+    p->r.tries++;
+    p->r.state = SENT;
+    store(o, p);
+    o->cur = p->at;
     o->written = 0;
     o->busy = true;
 }
 
+static void begin_next(struct elo__outbox *o, uint16_t window, uint16_t except, uint32_t now_ms)
+{
+    struct place p;
+    for (p.next = 0; walk(o, &p);) {
+        bool queued = p.r.state == QUEUED;
+        if (queued && o->in_flight >= window && (packet(o, p.at)[0] & QOS_BITS) != 0) {
+            return; /* the window is full, and nothing may overtake */
+        }
+        if (queued || p.r.state == AGAIN) {
+            begin(o, &p, except, now_ms);
+            return;
+        }
+    }
+}
+
 elo_span elo__outbox_output(struct elo__outbox *o, uint16_t window, uint16_t except, uint32_t now)
 {
-    struct record r;
-    for (size_t at = 0; !o->busy && at < o->end; at = after(at, &r)) {
-        r = load(o, at);
-        if (r.state == QUEUED && (packet(o, at)[0] & QOS_BITS) != 0 && o->in_flight >= window) {
-            break; /* the window is full, and nothing may overtake */
-        }
-        if (r.state == QUEUED || r.state == AGAIN) {
-            begin(o, at, &r, except, now);
-        }
+    if (!o->busy) {
+        begin_next(o, window, except, now);
     }
     if (!o->busy) {
         return elo_span_of(NULL, 0);
     }
-    r = load(o, o->cur);
-    return elo_span_of(packet(o, o->cur) + o->written, r.size - o->written);
+    struct place p;
+    find_current(o, &p);
+    return elo_span_of(packet(o, p.at) + o->written, p.r.size - o->written);
 }
 
 elo__written elo__outbox_written(struct elo__outbox *o, size_t n, uint32_t now_ms)
 {
     ELO_ASSERT(o->busy);
-    struct record r = load(o, o->cur);
-    ELO_ASSERT(n <= r.size - o->written);
+    struct place p;
+    find_current(o, &p);
+    ELO_ASSERT(n <= p.r.size - o->written);
     o->written += n;
-    if (o->written < r.size) {
+    if (o->written < p.r.size) {
         return ELO__WRITTEN_PART;
     }
     o->busy = false;
-    if (r.state == SENT && r.id == 0) {
-        finish(o, o->cur, &r);
+    if (p.r.state == SENT && p.r.id == 0) {
+        finish(o, &p);
         return ELO__WRITTEN_QOS0;
     }
-    if (r.state == ACKED) {
-        make_hole(o, o->cur, &r);
-    } else if (r.tries == 1) {
-        r.sent_ms = now_ms; /* a large packet on a slow line: the answer is owed from now on */
-        store(o, o->cur, &r);
+    if (p.r.state == ACKED) {
+        make_hole(o, &p);
+    } else if (p.r.tries == 1) {
+        p.r.sent_ms = now_ms; /* a large packet on a slow line: the answer is owed from now on */
+        store(o, &p);
     }
     return ELO__WRITTEN_QOS1;
 }
 
 bool elo__outbox_acked(struct elo__outbox *o, uint16_t id, uint32_t *out_token)
 {
-    size_t at;
-    if (!find_id(o, id, &at)) {
+    struct place p;
+    if (!find_id(o, id, &p)) {
         return false;
     }
-    struct record r = load(o, at);
-    *out_token = r.token;
-    if (is_busy(o, at)) {
+    *out_token = p.r.token;
+    if (is_busy(o, &p)) {
         o->live--;
         o->in_flight--;
-        r.state = ACKED;
-        store(o, at, &r);
+        p.r.state = ACKED;
+        store(o, &p);
     } else {
-        finish(o, at, &r);
+        finish(o, &p);
     }
     return true;
 }
@@ -337,63 +353,66 @@ void elo__outbox_cut(struct elo__outbox *o)
     if (!o->busy) {
         return;
     }
-    struct record r = load(o, o->cur);
+    struct place p;
+    find_current(o, &p);
     o->busy = false;
-    if (r.state == ACKED) {
-        make_hole(o, o->cur, &r);
-    } else if (r.id == 0) {
-        r.state = QUEUED; /* no one can have read half a packet */
-        store(o, o->cur, &r);
+    if (p.r.state == ACKED) {
+        make_hole(o, &p);
+    } else if (p.r.id == 0) {
+        p.r.state = QUEUED; /* no one can have read half a packet */
+        store(o, &p);
     }
 }
 
 void elo__outbox_resume(struct elo__outbox *o, bool present)
 {
-    struct record r;
-    for (size_t at = 0; at < o->end; at = after(at, &r)) {
-        r = load(o, at);
-        if (in_flight(&r)) {
-            r.state = present ? AGAIN : QUEUED;
-            r.id = present ? r.id : 0;
+    struct place p;
+    for (p.next = 0; walk(o, &p);) {
+        if (in_flight(&p)) {
+            p.r.state = present ? AGAIN : QUEUED;
+            p.r.id = present ? p.r.id : 0;
         }
-        r.tries = 0;
-        store(o, at, &r);
+        p.r.tries = 0;
+        store(o, &p);
     }
     if (!present) {
         o->in_flight = 0;
     }
 }
 
-/* Is the record at `at` waiting for its PUBACK on this connection? */
-static bool waits(const struct elo__outbox *o, size_t at, const struct record *r)
+/* Moves on to the next message that waits for its PUBACK on this connection. */
+static bool walk_waiting(const struct elo__outbox *o, struct place *p)
 {
-    return in_flight(r) && r->tries > 0 && !is_busy(o, at);
-}
-
-bool elo__outbox_waiting(const struct elo__outbox *o, uint32_t *out_since_ms)
-{
-    struct record r;
-    for (size_t at = 0; at < o->end; at = after(at, &r)) {
-        r = load(o, at);
-        if (waits(o, at, &r)) {
-            *out_since_ms = r.sent_ms;
+    while (walk(o, p)) {
+        if (in_flight(p) && p->r.tries > 0 && !is_busy(o, p)) {
             return true;
         }
     }
     return false;
 }
 
-static uint32_t retry_left(const struct record *r, uint32_t now_ms, uint32_t retry_ms)
+bool elo__outbox_waiting(const struct elo__outbox *o, uint32_t *out_since_ms)
 {
-    if (retry_ms == 0 || r->state != SENT) {
-        return ELO__NEVER;
+    struct place p;
+    p.next = 0;
+    bool found = walk_waiting(o, &p);
+    if (found) {
+        *out_since_ms = p.r.sent_ms;
     }
-    return elo__ms_left(now_ms, r->sent_ms, retry_ms * r->tries);
+    return found;
 }
 
-static uint32_t ack_left(const struct record *r, uint32_t now_ms, uint32_t ack_timeout_ms)
+static uint32_t retry_left(const struct place *p, uint32_t now_ms, uint32_t retry_ms)
 {
-    return ack_timeout_ms == 0 ? ELO__NEVER : elo__ms_left(now_ms, r->sent_ms, ack_timeout_ms);
+    if (retry_ms == 0 || p->r.state != SENT) {
+        return ELO__NEVER;
+    }
+    return elo__ms_left(now_ms, p->r.sent_ms, retry_ms * p->r.tries);
+}
+
+static uint32_t ack_left(const struct place *p, uint32_t now_ms, uint32_t ack_timeout_ms)
+{
+    return ack_timeout_ms == 0 ? ELO__NEVER : elo__ms_left(now_ms, p->r.sent_ms, ack_timeout_ms);
 }
 
 uint32_t elo__outbox_left(const struct elo__outbox *o,
@@ -402,13 +421,10 @@ uint32_t elo__outbox_left(const struct elo__outbox *o,
                           uint32_t ack_timeout_ms)
 {
     uint32_t left = ELO__NEVER;
-    struct record r;
-    for (size_t at = 0; at < o->end; at = after(at, &r)) {
-        r = load(o, at);
-        if (waits(o, at, &r)) {
-            left = elo__sooner(left, retry_left(&r, now_ms, retry_ms));
-            left = elo__sooner(left, ack_left(&r, now_ms, ack_timeout_ms));
-        }
+    struct place p;
+    for (p.next = 0; walk_waiting(o, &p);) {
+        left = elo__sooner(left, retry_left(&p, now_ms, retry_ms));
+        left = elo__sooner(left, ack_left(&p, now_ms, ack_timeout_ms));
     }
     return left;
 }
@@ -418,18 +434,14 @@ bool elo__outbox_tick(struct elo__outbox *o,
                       uint32_t retry_ms,
                       uint32_t ack_timeout_ms)
 {
-    struct record r;
-    for (size_t at = 0; at < o->end; at = after(at, &r)) {
-        r = load(o, at);
-        if (!waits(o, at, &r)) {
-            continue;
-        }
-        if (ack_left(&r, now_ms, ack_timeout_ms) == 0) {
+    struct place p;
+    for (p.next = 0; walk_waiting(o, &p);) {
+        if (ack_left(&p, now_ms, ack_timeout_ms) == 0) {
             return true;
         }
-        if (retry_left(&r, now_ms, retry_ms) == 0) {
-            r.state = AGAIN;
-            store(o, at, &r);
+        if (retry_left(&p, now_ms, retry_ms) == 0) {
+            p.r.state = AGAIN;
+            store(o, &p);
         }
     }
     return false;

@@ -23,8 +23,7 @@ size_t elo__tx_room(const struct elo__client *e)
     return e->config.tx_size - e->tx_end;
 }
 
-static elo_err
-encode_connect(const struct elo_client_config *config, uint8_t *buf, size_t cap, size_t *out_len)
+elo_err elo__output_connect(const struct elo_client_config *config, size_t *out_len)
 {
     struct elo_mqtt_connect p;
     memset(&p, 0, sizeof p);
@@ -37,24 +36,7 @@ encode_connect(const struct elo_client_config *config, uint8_t *buf, size_t cap,
     p.will = config->will;
     p.username = config->username;
     p.password = config->password;
-    return elo_mqtt_encode_connect(&p, buf, cap, out_len);
-}
-
-size_t elo__connect_size(const struct elo_client_config *config)
-{
-    size_t size = SIZE_MAX;
-    elo_err err = encode_connect(config, config->tx, 0, &size);
-    ELO_ASSERT(err == ELO_E_NO_SPACE);
-    (void)err;
-    return size;
-}
-
-void elo__output_connect(struct elo__client *e)
-{
-    e->tx_at = 0;
-    elo_err err = encode_connect(&e->config, e->config.tx, e->config.tx_size, &e->tx_end);
-    ELO_ASSERT(err == ELO_OK); /* elo_client_init() has measured it */
-    (void)err;
+    return elo_mqtt_encode_connect(&p, config->tx, config->tx_size, out_len);
 }
 
 /* Both: true if it was written. */

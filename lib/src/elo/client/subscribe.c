@@ -23,8 +23,9 @@
 enum { FREE, IDLE, ASKED, UNASKED, ANSWERED, GONE };
 enum { NOTHING, SUB, UNSUB };
 
-/* Fixed header of up to four bytes (a filter is under 64 KiB), packet id, length, QoS. */
-#define PACKET_OVERHEAD(filter_len) ((filter_len) < 120u ? 7u : (filter_len) < 16000u ? 8u : 9u)
+/* What a packet of one filter takes besides it, at most: fixed header 5, packet id 2, length 2,
+ * QoS 1. */
+#define PACKET_OVERHEAD 10u
 
 typedef struct elo_client_sub sub;
 
@@ -54,7 +55,7 @@ static elo_err wish(struct elo__client *e, elo_span filter, uint8_t qos, uint8_t
         return err;
     }
     sub *s = find(e, filter);
-    if (s == NULL || filter.len + PACKET_OVERHEAD(filter.len) > e->config.tx_size) {
+    if (s == NULL || filter.len + PACKET_OVERHEAD > e->config.tx_size) {
         return ELO_E_NO_SPACE;
     }
     s->_internal.filter = filter;
@@ -203,8 +204,10 @@ static bool write_new(struct elo__client *e, uint8_t phase)
     if (next_for(e, &i, phase, false) == NULL) {
         return false;
     }
+    uint16_t last_id = e->outbox.last_id;
     struct batch b = {elo__outbox_new_id(&e->outbox, 0), phase, false, 0};
     if (!write_batch(e, &b)) {
+        e->outbox.last_id = last_id;
         return false;
     }
     mark_asked(e, &b);
