@@ -158,8 +158,8 @@ static uint8_t subscribe(struct broker_conn *c, const struct elo_mqtt_subscripti
     }
     struct subscription **known = find(c->session, sub->filter);
     if (known != NULL) { /* replaces the earlier one [MQTT-3.8.4-3] */
+        c->broker->tree.generation += (*known)->qos != sub->qos;
         (*known)->qos = sub->qos;
-        c->broker->tree.generation++;
     } else if (c->session->sub_count == LIMIT_SUBSCRIPTIONS_PER_CLIENT) {
         return too_many(c, sub->filter);
     } else if (subscribe_new(c, sub) == FAILURE) {

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "server/base/limits.h"
 #include "tests/support/broker_script.h"
 
 static struct house house;
@@ -89,6 +90,79 @@ static void a_revoked_certificate_ends_its_connections(void **state)
     house_close(&other);
 }
 
+static void connections_are_bounded(void **state)
+{
+    (void)state;
+    struct desk d;
+    desk_open(&d, &house, NULL);
+    for (unsigned i = 0; i < LIMIT_CONNECTIONS; i++) {
+        assert_non_null(peer_open(&d, "one", CERTIFICATE_all, ELO_OK));
+    }
+    assert_null(peer_open(&d, "too many", CERTIFICATE_all, ELO_OK));
+    peer_forget(d.peers);
+    struct peer *p = peer_open(&d, "again", CERTIFICATE_all, ELO_OK);
+    assert_non_null(p);
+    peer_connect(p, "again", true);
+    assert_false(p->closed_by_broker);
+    desk_close(&d);
+}
+
+/* Twice as many as connections: internal.h. CONNACK 3 is "server unavailable" [MQTT-3.2.2.3]. */
+static void stored_sessions_are_bounded(void **state)
+{
+    (void)state;
+    struct desk d;
+    char id[16];
+    desk_open(&d, &house, NULL);
+    for (unsigned i = 0; i < 2 * LIMIT_CONNECTIONS; i++) {
+        snprintf(id, sizeof id, "id-%u", i);
+        struct peer *p = peer_open(&d, id, CERTIFICATE_all, ELO_OK);
+        peer_connect(p, id, false);
+        assert_false(p->closed_by_broker);
+        peer_forget(p);
+    }
+    assert_int_equal(desk_stats(&d).sessions, 2 * LIMIT_CONNECTIONS);
+    struct peer *p = peer_open(&d, "more", CERTIFICATE_all, ELO_OK);
+    peer_connect(p, "more", true);
+    assert_int_equal(p->reason, ELO_E_QUOTA);
+    assert_string_equal(p->inbox[0].text, "CONNACK 3");
+    p = peer_open(&d, "known", CERTIFICATE_all, ELO_OK);
+    peer_connect(p, "id-7", false);
+    assert_string_equal(p->inbox[0].text, "CONNACK 0 session");
+    desk_wait(&d, LIMIT_SESSION_EXPIRY_MS);
+    assert_int_equal(desk_stats(&d).sessions, 1);
+    desk_close(&d);
+}
+
+/* A retained message too many is throttled, as AWS calls it: no PUBACK, nobody gets it. */
+static void retained_messages_are_bounded(void **state)
+{
+    (void)state;
+    struct desk d;
+    char topic[16];
+    desk_open(&d, &house, NULL);
+    for (unsigned i = 0; i < LIMIT_RETAINED_MESSAGES; i++) {
+        snprintf(topic, sizeof topic, "t/%u", i);
+        assert_int_equal(
+            broker_publish(d.broker, elo_span_str(topic), ELO_SPAN("x"), 0, true, d.now), ELO_OK);
+    }
+    assert_int_equal(broker_publish(d.broker, ELO_SPAN("one/more"), ELO_SPAN("x"), 0, true, d.now),
+                     ELO_E_QUOTA);
+    assert_int_equal(broker_publish(d.broker, ELO_SPAN("t/9"), ELO_SPAN("y"), 0, true, d.now),
+                     ELO_OK);
+    struct peer *p = peer_open(&d, "a", CERTIFICATE_all, ELO_OK);
+    peer_connect(p, "a", true);
+    peer_subscribe(p, "one/more", 1);
+    peer_send(p, ELO_SPAN("\x33\x0d\x00\x08one/more\x00\x01x"));
+    assert_null(peer_take(p));
+    assert_false(p->closed_by_broker);
+    assert_true(desk_logged(&d, "Publish-In ELO_E_QUOTA THROTTLED one/more"));
+    peer_publish(p, "one/more", "live", 0, 0);
+    assert_string_equal(peer_take(p), "PUBLISH one/more live");
+    assert_int_equal(desk_stats(&d).retained, LIMIT_RETAINED_MESSAGES);
+    desk_close(&d);
+}
+
 #define FILE_TESTS(file)                                                                           \
     {file ": whole", whole, NULL, NULL, (void *)(uintptr_t)file},                                  \
         {file ": byte by byte", byte_by_byte, NULL, NULL, (void *)(uintptr_t)file},                \
@@ -99,9 +173,15 @@ static void a_revoked_certificate_ends_its_connections(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        FILE_TESTS("connect.txt"),   FILE_TESTS("publish.txt"),
-        FILE_TESTS("subscribe.txt"), FILE_TESTS("sessions.txt"),
-        FILE_TESTS("retained.txt"),  cmocka_unit_test(a_revoked_certificate_ends_its_connections),
+        FILE_TESTS("connect.txt"),
+        FILE_TESTS("publish.txt"),
+        FILE_TESTS("subscribe.txt"),
+        FILE_TESTS("sessions.txt"),
+        FILE_TESTS("retained.txt"),
+        cmocka_unit_test(a_revoked_certificate_ends_its_connections),
+        cmocka_unit_test(connections_are_bounded),
+        cmocka_unit_test(stored_sessions_are_bounded),
+        cmocka_unit_test(retained_messages_are_bounded),
     };
     return cmocka_run_group_tests(tests, open_house, close_house);
 }
