@@ -40,9 +40,9 @@ aws_error api__DescribeEndpoint(struct call *c)
     }
     if (same_text(type, ELO_SPAN("iot:data")) || same_text(type, ELO_SPAN("iot:jobs"))) {
         return api__invalid(c,
-                            "Endpoint type %s%s is no longer supported. Use endpoint type "
-                            "iot:Data-ATS (aws iot describe-endpoint --endpoint-type iot:Data-ATS)",
-                            api__quote(type).text, is_given ? "" : ", which is meant by none,");
+                            "Endpoint type %s%s is not supported any more. Use iot:Data-ATS: aws "
+                            "iot describe-endpoint --endpoint-type iot:Data-ATS",
+                            api__quote(type).text, is_given ? "" : " (meant when none is given)");
     }
     if (same_text(type, ELO_SPAN("iot:credentialprovider"))) {
         return api__invalid(c, "There is no credential provider on the desk");
