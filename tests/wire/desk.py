@@ -237,7 +237,7 @@ class Scene:
         """After a failure: the last words of everything that ran."""
         for process in self.processes:
             print(f"     > {' '.join(process.argv)[:300]}  exit {process.popen.poll()}")
-            for line in process.lines[-25:]:
+            for line in process.lines[-12:]:
                 print(f"         | {line[:400]}")
 
     def path(self, *parts):

@@ -53,6 +53,7 @@ class Client:
             plain.close()
             raise
         self.input = b""
+        self.held = []  # messages that came while an answer was waited for
         self.next_id = 1
 
     def __enter__(self):
@@ -98,10 +99,14 @@ class Client:
         return first >> 4, first & 15, body
 
     def expect(self, kind):
-        got, _, body = self.read()
-        if got != kind:
-            raise AssertionError(f"packet type {got} where {kind} was expected")
-        return body
+        """The answer of this type; messages before it are kept for message()."""
+        while True:
+            got, flags, body = self.read()
+            if got == kind:
+                return body
+            if got != PUBLISH:
+                raise AssertionError(f"packet type {got} where {kind} was expected")
+            self.held.append((got, flags, body))
 
     def packet_id(self):
         self.next_id += 1
@@ -145,7 +150,7 @@ class Client:
 
     def message(self):
         """The next PUBLISH: (topic, payload, qos, retain, dup); acknowledged if QoS 1."""
-        kind, flags, body = self.read()
+        kind, flags, body = self.held.pop(0) if self.held else self.read()
         if kind != PUBLISH:
             raise AssertionError(f"packet type {kind} where a PUBLISH was expected")
         length = struct.unpack(">H", body[:2])[0]
