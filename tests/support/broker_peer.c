@@ -343,6 +343,7 @@ static void close_by_broker(struct peer *p)
 {
     p->reason = broker_close_reason(p->conn);
     p->closed_by_broker = true;
+    p->left = broker_output_bytes(p->conn);
     broker_closed(p->conn, ELO_OK, p->desk->now);
     p->conn = NULL;
 }

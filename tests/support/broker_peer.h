@@ -87,6 +87,7 @@ struct peer {
     struct broker_conn *conn; /* NULL: closed */
     elo_err reason;           /* why the broker closed it */
     bool closed_by_broker;
+    size_t left; /* bytes it had not taken when it was closed */
     bool deaf;   /* does not take output */
     size_t chop; /* input is handed over in pieces of so many bytes; 0: whole */
     uint8_t *bytes;

@@ -341,6 +341,8 @@ static void expect_end(struct run *r)
     expect_nothing(r, r->peer);
     if (!r->peer->closed_by_broker) {
         complain(r, "%s is still connected", r->peer->name);
+    } else if (r->peer->left > 0) {
+        complain(r, "%zu bytes of output were left", r->peer->left);
     } else if (r->peer->reason != error_of(word(r, 1))) {
         complain(r, "%s was closed with %s", r->peer->name,
                  r->peer->reason == ELO_OK ? "ELO_OK" : elo_explain(r->peer->reason)->name);
