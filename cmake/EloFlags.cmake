@@ -13,6 +13,8 @@ if(NOT ELO_DEVICE_ONLY) # a device's image is linked to one address, as the Ardu
   set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 endif()
 
+set(CMAKE_C_FLAGS_RELEASE "-O2 -g" CACHE STRING "" FORCE) # asserts stay: they are cheap
+
 set(ELO_WARNINGS -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wvla -Wmissing-prototypes
     -Wstrict-prototypes -Wundef -Wwrite-strings -Wformat=2 -Wimplicit-fallthrough -Werror)
 

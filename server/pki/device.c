@@ -121,7 +121,7 @@ elo_err pki_issue_from_csr(struct pki_ca *ca,
     if (err != ELO_OK) {
         return err;
     }
-    EVP_PKEY *key;
+    EVP_PKEY *key = NULL;
     err = check_csr(csr, &key, sentence);
     if (err == ELO_OK) {
         err = issue(ca, X509_REQ_get_subject_name(csr), key, now_s, out);
