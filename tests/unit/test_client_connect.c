@@ -274,6 +274,10 @@ static void closed_after_publish_or_subscribe(void **state)
 
     r = online();
     assert_int_equal(rig_say(r, 0, "fine", "x", 1), ELO_OK);
+    assert_int_equal(closed_after(r, 2001), ELO_E_TCP_CLOSED);
+
+    r = online();
+    assert_int_equal(rig_say(r, 0, "fine", "x", 1), ELO_OK);
     rig_publish(r, 0, 0, "other", "x");
     assert_int_equal(closed_after(r, 10), ELO_E_TCP_CLOSED);
 
@@ -320,6 +324,26 @@ static void a_twin_shows_by_the_third_time(void **state)
     rig_pingresp(r);
     rig_closed(r, ELO_E_TCP_CLOSED);
     assert_int_equal(r->reason, ELO_E_TCP_CLOSED);
+    rig_free(r);
+}
+
+static void a_new_start_forgets_the_twin(void **state)
+{
+    (void)state;
+    struct rig *r = online();
+    for (int i = 0; i < 3; i++) {
+        rig_closed(r, ELO_E_TCP_CLOSED);
+        rig_again(r, false);
+    }
+    elo_client_stop(&r->c, r->now);
+    rig_serve(r);
+    elo_client_start(&r->c, r->now);
+    rig_serve(r);
+    rig_open(r);
+    rig_connack(r, ELO_MQTT_ACCEPTED, false);
+    rig_closed(r, ELO_E_TCP_CLOSED);
+    assert_int_equal(r->reason, ELO_E_TCP_CLOSED);
+    assert_int_equal(r->wait_ms, 1000);
     rig_free(r);
 }
 
@@ -485,6 +509,22 @@ static void pings_when_silent(void **state)
     rig_pass(r, 1);
     rig_expect(r, "~ close\n* DISCONNECTED\n");
     assert_int_equal(r->reason, ELO_E_PING_TIMEOUT);
+    rig_free(r);
+}
+
+static void a_new_connection_owes_no_old_pingresp(void **state)
+{
+    (void)state;
+    struct rig *r = online();
+    rig_pass(r, 52500);
+    rig_expect(r, "> PINGREQ\n");
+    rig_closed(r, ELO_E_TCP_CLOSED);
+    rig_again(r, false);
+    rig_expect(r, "* CONNECTED fresh\n");
+    rig_pass(r, 52499);
+    rig_expect(r, "");
+    rig_pass(r, 1);
+    rig_expect(r, "> PINGREQ\n");
     rig_free(r);
 }
 
@@ -691,6 +731,7 @@ int main(void)
         cmocka_unit_test(closed_after_publish_or_subscribe),
         cmocka_unit_test(the_first_unanswered_is_to_blame),
         cmocka_unit_test(a_twin_shows_by_the_third_time),
+        cmocka_unit_test(a_new_start_forgets_the_twin),
         cmocka_unit_test(only_the_peers_closes_count_for_a_twin),
         cmocka_unit_test(backoff_grows_until_a_connection_is_stable),
         cmocka_unit_test(stop_in_every_state),
@@ -700,6 +741,7 @@ int main(void)
         cmocka_unit_test(disconnect_comes_last_and_between_packets),
         cmocka_unit_test(retry_now_skips_the_wait),
         cmocka_unit_test(pings_when_silent),
+        cmocka_unit_test(a_new_connection_owes_no_old_pingresp),
         cmocka_unit_test(pings_although_it_talks),
         cmocka_unit_test(pings_although_it_hears),
         cmocka_unit_test(a_stuck_line_is_noticed),

@@ -93,11 +93,12 @@ static void waits_for_room_in_tx(void **state)
     rig_online(r);
     r->hold = RIG_NO_OUTPUT;
     rig_publish(r, 1, 5, "t", "x");
-    sub(r, "1234567890", 1);
+    sub(r, "12345", 1);
+    sub(r, "6789", 1);
     (void)elo_client_output_buf(&r->c);
     r->hold = 0;
     rig_serve(r);
-    rig_expect(r, "* MESSAGE q1 t=x\n> PUBACK #5\n> SUBSCRIBE #1 1234567890:1\n");
+    rig_expect(r, "* MESSAGE q1 t=x\n> PUBACK #5\n> SUBSCRIBE #1 12345:1 6789:1\n");
     rig_free(r);
 }
 

@@ -311,6 +311,23 @@ static void repeats_until_it_is_too_late(void **state)
     assert_int_equal(elo__outbox_left(&box, t + 35, 0, 0), UINT32_MAX);
 }
 
+/* A large packet on a slow line: the clock of its PUBACK starts when it is out. */
+static void waits_from_the_last_byte_on(void **state)
+{
+    (void)state;
+    open_box(1000);
+    assert_int_equal(put(1, "large", 1), ELO_OK);
+    elo_span out = elo__outbox_output(&box, WINDOW, 0, 0);
+    (void)elo__outbox_written(&box, 1, 0);
+    assert_int_equal(elo__outbox_left(&box, 100, 10, 35), UINT32_MAX);
+    assert_false(elo__outbox_tick(&box, 100, 10, 35));
+    (void)elo__outbox_written(&box, out.len - 1, 100);
+    assert_int_equal(elo__outbox_left(&box, 100, 10, 35), 10);
+    uint32_t since;
+    assert_true(elo__outbox_waiting(&box, &since));
+    assert_int_equal(since, 100);
+}
+
 /* Without a timeout it repeats for ever, and always at the same pace. */
 static void repeats_for_ever_at_the_same_pace(void **state)
 {
@@ -380,6 +397,7 @@ int main(void)
         cmocka_unit_test_teardown(acknowledged_while_being_repeated_and_cut, close_box),
         cmocka_unit_test_teardown(packet_ids_wrap_and_never_collide, close_box),
         cmocka_unit_test_teardown(repeats_until_it_is_too_late, close_box),
+        cmocka_unit_test_teardown(waits_from_the_last_byte_on, close_box),
         cmocka_unit_test_teardown(repeats_for_ever_at_the_same_pace, close_box),
         cmocka_unit_test_teardown(long_random_run, close_box),
     };

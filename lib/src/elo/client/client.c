@@ -168,7 +168,6 @@ static void forget_transport(struct elo__client *e)
     e->ping_wanted = false;
     e->ping_sent = false;
     e->bye_written = false;
-    e->qos0_suspect = false;
     e->connected = false;
 }
 
