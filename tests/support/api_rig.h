@@ -38,6 +38,7 @@ struct rig {
     void (*on_log)(struct rig *rig, const struct log_record *record);
     uint64_t random;
     struct core_time now;
+    long allocations; /* made by the last call */
 };
 
 /* What a test asks; all but `method` and `target` may be left out. */
@@ -54,6 +55,7 @@ struct rig_request {
     int64_t late_s;   /* signed so many seconds ago */
     bool is_unsigned; /* no Authorization at all */
     bool change_body; /* one byte more than was signed */
+    long fail_at;     /* the n-th allocation of the call fails; 0: none */
 };
 
 static inline void rig_require(bool ok, const char *what)
@@ -190,7 +192,11 @@ rig_handle(struct rig *rig, const struct rig_request *ask, struct api_response *
     if (ask->change_body) {
         request.http.body = ELO_SPAN("{} ");
     }
+    rig->allocations = mem_count();
+    mem_fail_at(ask->fail_at);
     api_handle(rig->api, &request, rig->now, out);
+    mem_fail_at(0);
+    rig->allocations = mem_count() - rig->allocations;
 }
 
 static inline void
