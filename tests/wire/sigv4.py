@@ -75,7 +75,8 @@ class Caller:
 
     def prepare(self, method, target, body=None, headers=None, service="iot", now=None):
         """Headers and body bytes of a signed request."""
-        raw = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+        raw = body if isinstance(body, bytes) else b"" if body is None else \
+            json.dumps(body).encode()
         all_headers = {"Host": f"{self.host}:{self.port}", **(headers or {})}
         if body is not None:
             all_headers.setdefault("Content-Type", "application/json")

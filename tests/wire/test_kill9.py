@@ -298,7 +298,8 @@ class Quiet:
 def look_inside(desk):
     """SQLite's own opinion of the file, and rows that belong together."""
     db = sqlite3.connect(desk.data / "elo.db")
-    check(db.execute("PRAGMA integrity_check").fetchall() == [("ok",)], "SQLite finds the file good")
+    verdict = db.execute("PRAGMA integrity_check").fetchall()
+    check(verdict == [("ok",)], "SQLite finds the file good", verdict)
     orphans = {
         "versions without their policy":
             "SELECT count(*) FROM policy_version WHERE policy NOT IN (SELECT name FROM policy)",
