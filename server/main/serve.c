@@ -254,10 +254,14 @@ static void close_desk(struct desk *d, bool was_ready)
     }
     net_close_connections(d->net);
     api_destroy(d->api);
-    broker_destroy(d->broker);
+    if (d->broker != NULL) {
+        broker_destroy(d->broker);
+    }
     authorizer_destroy(d->authorizer);
     registry_destroy(d->registry);
-    store_close(d->store);
+    if (d->store != NULL) {
+        store_close(d->store);
+    }
     pki_ca_close(d->ca);
     net_destroy(d->net); /* last: the store's thread wakes it until it is closed */
     buf_free(&d->line);
