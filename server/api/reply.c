@@ -31,7 +31,9 @@ void api__reply_begin(struct call *c)
 
 aws_error api__reserve(struct call *c, size_t len)
 {
-    (void)buf_room(&c->out->body, len);
+    if (len > 0) {
+        (void)buf_room(&c->out->body, len);
+    }
     bool ok = buf_err(&c->out->headers) == ELO_OK && buf_err(&c->out->body) == ELO_OK;
     return ok ? AWS_OK : api__out_of_memory(c);
 }

@@ -217,7 +217,7 @@ static void pages_while_things_come_and_go(void **state)
         for (; more; pages++) {
             assert_true(pages <= 2 * THINGS);
             int gone = last;
-            make_thing(&rig, "s", pages); /* before all, and so before the page */
+            make_thing(&rig, "s", 9999 - pages); /* before all others, and so before the page */
             if (pages < 20) { /* behind it; for ever would be a list without end */
                 make_thing(&rig, "z", pages);
             }
@@ -233,7 +233,7 @@ static void pages_while_things_come_and_go(void **state)
             assert_int_equal(seen[i], 1);
         }
         for (int i = 0; i < pages; i++) {
-            delete_thing(&rig, "s", i);
+            delete_thing(&rig, "s", 9999 - i);
             delete_thing(&rig, "z", i);
         }
     }
