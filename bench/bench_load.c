@@ -55,7 +55,8 @@ struct peer {
     unsigned index;
     bool handshaken, ready; /* CONNACK, and SUBACK for subscribers */
     bool wants_write;
-    long owed; /* publisher: deliveries of its messages still to come */
+    bool again; /* OpenSSL holds bytes that were not read yet */
+    long owed;  /* publisher: deliveries of its messages still to come */
     uint16_t next_id;
     uint8_t *in, *out;
     size_t in_len, out_at, out_len;
@@ -73,6 +74,7 @@ static long delivered;
 static size_t ready_count;
 static int epoll_fd;
 static SSL_CTX *context;
+static bool later;              /* some peer has `again` */
 static struct peer *publishers; /* the first of them in `peers` */
 
 static void die(const char *what)
@@ -197,12 +199,14 @@ static size_t room(const struct peer *p)
     return BUFFER - p->out_len;
 }
 
-static void wrote(struct peer *p, elo_err err, size_t len)
+/* `len` by address: the call that sets it is the argument before it. */
+static void wrote(struct peer *p, elo_err err, const size_t *len)
 {
     if (err != ELO_OK) {
+        errno = 0;
         die("a packet did not fit");
     }
-    p->out_len += len;
+    p->out_len += *len;
 }
 
 static void say_connect(struct peer *p)
@@ -214,7 +218,7 @@ static void say_connect(struct peer *p)
                                  .clean_session = true,
                                  .keep_alive_s = 1200,
                                  .client_id = elo_span_of(id, (size_t)n)};
-    wrote(p, elo_mqtt_encode_connect(&c, p->out + p->out_len, room(p), &len), len);
+    wrote(p, elo_mqtt_encode_connect(&c, p->out + p->out_len, room(p), &len), &len);
 }
 
 static void say_subscribe(struct peer *p)
@@ -227,7 +231,7 @@ static void say_subscribe(struct peer *p)
         snprintf(filter, sizeof filter, "bench/load/#");
     }
     struct elo_mqtt_subscription sub = {elo_span_str(filter), (uint8_t)args.qos};
-    wrote(p, elo_mqtt_encode_subscribe(1, &sub, 1, p->out + p->out_len, room(p), &len), len);
+    wrote(p, elo_mqtt_encode_subscribe(1, &sub, 1, p->out + p->out_len, room(p), &len), &len);
 }
 
 /* As many messages as the window allows. The payload begins with the publisher's index. */
@@ -243,7 +247,7 @@ static void publish(struct peer *p)
                                      .payload = elo_span_of(payload, (size_t)args.payload),
                                      .qos = (uint8_t)args.qos,
                                      .packet_id = args.qos ? p->next_id : 0};
-        wrote(p, elo_mqtt_encode_publish(&m, p->out + p->out_len, room(p), &len), len);
+        wrote(p, elo_mqtt_encode_publish(&m, p->out + p->out_len, room(p), &len), &len);
         p->next_id = p->next_id == 65535 ? 1 : (uint16_t)(p->next_id + 1);
         p->owed += fan;
     }
@@ -259,7 +263,7 @@ static void on_publish(struct peer *p, const struct elo_mqtt_publish *m)
         wrote(
             p,
             elo_mqtt_encode_ack(ELO_MQTT_PUBACK, m->packet_id, p->out + p->out_len, room(p), &len),
-            len);
+            &len);
     }
     if (from->ready && from->owed <= (args.window - 1) * fan / 2) {
         publish(from); /* half a window at a time, as a busy publisher's socket would have it */
@@ -314,7 +318,8 @@ static void take_packets(struct peer *p)
 
 static void receive(struct peer *p)
 {
-    for (;;) {
+    /* Bounded: a broker that sends as fast as we read must not keep the others waiting. */
+    for (int round = 0; round < 64; round++) {
         size_t done = 0;
         ERR_clear_error();
         if (SSL_read_ex(p->ssl, p->in + p->in_len, BUFFER - p->in_len, &done) != 1) {
@@ -329,6 +334,10 @@ static void receive(struct peer *p)
         take_packets(p);
     }
     flush(p);
+    if (SSL_has_pending(p->ssl)) {
+        later = true; /* epoll does not know of it */
+        p->again = true;
+    }
 }
 
 static void on_event(struct peer *p)
@@ -356,6 +365,16 @@ static void on_event(struct peer *p)
 static void turn(int timeout_ms)
 {
     struct epoll_event events[256];
+    if (later) {
+        later = false;
+        timeout_ms = 0;
+        for (size_t i = 0; i < peer_count; i++) {
+            if (peers[i].again) {
+                peers[i].again = false;
+                receive(&peers[i]);
+            }
+        }
+    }
     int n = epoll_wait(epoll_fd, events, 256, timeout_ms);
     for (int i = 0; i < n; i++) {
         on_event(events[i].data.ptr);
