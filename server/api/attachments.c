@@ -57,6 +57,7 @@ struct list {
     elo_span of;           /* whose attachments */
     const char *member;    /* the array's name */
     const bool *exclusive; /* NULL: all */
+    bool with_document;    /* GetEffectivePolicies */
     bool with_type;        /* the V2 operations */
     struct paging paging;
 };
@@ -82,6 +83,9 @@ static void put_policy(void *ctx, const struct policy_record *policy)
     elo_json_begin_object(list->w);
     api__put_text(list->w, "policyName", policy->name);
     api__put_arn(list->c, list->w, "policyArn", "policy", policy->name);
+    if (list->with_document) {
+        api__put_text(list->w, "policyDocument", registry_policy_default(policy)->document);
+    }
     elo_json_end_object(list->w);
 }
 
@@ -143,6 +147,22 @@ aws_error api__ListPolicyPrincipals(struct call *c)
     aws_error error = api__page_marker(c, &list.paging, true);
     error = error ? error : api__need_header(c, "x-amzn-iot-policy", "policyName", &list.of);
     return error ? error : api__reply(c, write_targets, &list);
+}
+
+/* There are no thing groups on the desk whose policies a thing's certificate would have too. */
+aws_error api__GetEffectivePolicies(struct call *c)
+{
+    struct field principal = {.name = "principal", .required = true};
+    struct list list = {.c = c, .member = "effectivePolicies", .with_document = true};
+    const struct thing *thing;
+    elo_span name;
+    aws_error error = api__body(c, &principal, 1);
+    if (error == AWS_OK && api__query(c, "thingName", &name)) {
+        error = registry_describe_thing(c->api->registry, name, &thing, c->fault);
+    }
+    list.of = principal.text;
+    list.paging.page.max = LIMIT_PAGE_MAX; /* all: a certificate has far fewer */
+    return error ? error : api__reply(c, write_policies, &list);
 }
 
 /* --- certificates and things ------------------------------------------------------------- */

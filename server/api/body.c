@@ -155,19 +155,17 @@ aws_error api__body(struct call *c, struct field *fields, size_t count)
     return api__object(c, body, "", fields, count);
 }
 
-/* --- maps and lists ---------------------------------------------------------------------- */
+/* --- maps -------------------------------------------------------------------------------- */
 
-/* How many members or elements a valid object or array has. */
-static size_t count_inside(elo_span json, elo_json_type what)
+/* How many members a valid object has. */
+static size_t count_members(elo_span json)
 {
     struct elo_json_reader r;
     struct elo_json_token token;
     size_t count = 0;
     elo_json_reader_init(&r, json);
     while (elo_json_next(&r, &token) == ELO_OK) {
-        bool is_end = token.type == ELO_JSON_ARRAY_END || token.type == ELO_JSON_OBJECT_END;
-        bool is_inside = token.depth == 1 && !is_end;
-        count += is_inside && (token.type == ELO_JSON_KEY) == (what == ELO_JSON_KEY);
+        count += token.depth == 1 && token.type == ELO_JSON_KEY;
     }
     return count;
 }
@@ -180,7 +178,7 @@ aws_error api__string_map(struct call *c,
 {
     struct elo_json_reader r;
     struct elo_json_token token;
-    size_t max = count_inside(json, ELO_JSON_KEY);
+    size_t max = count_members(json);
     struct thing_attribute *items = api__alloc(c, max * sizeof *items);
     size_t count = 0;
     aws_error error = items ? AWS_OK : api__out_of_memory(c);
@@ -204,45 +202,5 @@ aws_error api__string_map(struct call *c,
     }
     *out = items;
     *out_count = count;
-    return error;
-}
-
-aws_error
-api__elements(struct call *c, elo_span json, const char *path, elo_span **out, size_t *out_count)
-{
-    (void)path;
-    struct elo_json_reader r;
-    struct elo_json_token token;
-    size_t max = count_inside(json, ELO_JSON_STRING);
-    elo_span *items = api__alloc(c, max * sizeof *items);
-    if (items == NULL) {
-        return api__out_of_memory(c);
-    }
-    size_t count = 0;
-    elo_json_reader_init(&r, json);
-    elo_err err = elo_json_next(&r, &token);
-    while (err == ELO_OK && count < max) {
-        err = elo_json_next(&r, &token);
-        err = err == ELO_OK ? elo_json_skip(&r, &token, &items[count]) : err;
-        count += err == ELO_OK;
-    }
-    *out = items;
-    *out_count = count;
-    return AWS_OK;
-}
-
-aws_error
-api__strings(struct call *c, elo_span json, const char *path, elo_span **out, size_t *out_count)
-{
-    aws_error error = api__elements(c, json, path, out, out_count);
-    for (size_t i = 0; error == AWS_OK && i < *out_count; i++) {
-        struct elo_json_reader r;
-        struct elo_json_token token;
-        elo_json_reader_init(&r, (*out)[i]);
-        if (elo_json_next(&r, &token) != ELO_OK || token.type != ELO_JSON_STRING) {
-            return api__invalid(c, "The elements of '%s' must be strings", path);
-        }
-        error = unescape(c, &token, &(*out)[i]);
-    }
     return error;
 }

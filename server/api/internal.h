@@ -135,14 +135,6 @@ aws_error api__string_map(struct call *c,
                           struct thing_attribute **out,
                           size_t *out_count);
 
-/* A JSON array's elements as they stand. */
-aws_error
-api__elements(struct call *c, elo_span json, const char *path, elo_span **out, size_t *out_count);
-
-/* A JSON array of strings, unescaped. */
-aws_error
-api__strings(struct call *c, elo_span json, const char *path, elo_span **out, size_t *out_count);
-
 /* --- page.c ------------------------------------------------------------------------------ */
 
 struct paging {
@@ -221,6 +213,7 @@ void api__reply_xml_fault(struct call *c);
     X("POST", "/target-policies/{}", CONTROL, DetachPolicy)                                        \
     X("POST", "/attached-policies/{}", CONTROL, ListAttachedPolicies)                              \
     X("POST", "/policy-targets/{}", CONTROL, ListTargetsForPolicy)                                 \
+    X("POST", "/effective-policies", CONTROL, GetEffectivePolicies)                                \
     X("PUT", "/principal-policies/{}", CONTROL, AttachPrincipalPolicy)                             \
     X("DELETE", "/principal-policies/{}", CONTROL, DetachPrincipalPolicy)                          \
     X("GET", "/principal-policies", CONTROL, ListPrincipalPolicies)                                \
