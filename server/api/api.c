@@ -195,25 +195,44 @@ void api_handle(struct api *api,
     api__free_all(&c);
 }
 
+/* It may hold a private key. */
+static void wipe(struct buf *body)
+{
+    elo_span bytes = buf_span(body);
+    if (bytes.len > 0) {
+        explicit_bzero((void *)(uintptr_t)bytes.ptr, bytes.len);
+    }
+}
+
 void api_commit_failed(struct api_response *response, elo_err err)
 {
     const struct elo_reason *reason = elo_explain(err);
+    char message[512];
+    uint8_t body[1024];
+    size_t len = 0;
+    struct elo_json_writer w;
+    snprintf(message, sizeof message, "Nothing was changed: it could not be stored (%s). %s",
+             reason->slug, reason->cause);
+    elo_json_writer_init(&w, body, sizeof body);
+    elo_json_begin_object(&w);
+    api__put_text(&w, "message", elo_span_str(message));
+    elo_json_end_object(&w);
+    if (elo_json_finish(&w, &len) != ELO_OK) {
+        len = 0;
+    }
     response->status = aws_error_status(AWS_InternalFailureException);
+    wipe(&response->body);
     buf_clear(&response->headers);
     buf_clear(&response->body);
     buf_format(&response->headers,
                "Content-Type: application/json\r\nx-amzn-RequestId: %s\r\nx-amzn-ErrorType: %s\r\n",
                response->request_id, aws_error_name(AWS_InternalFailureException));
-    buf_text(&response->body, "{\"message\":\"Nothing was changed: ");
-    buf_format(&response->body, "it could not be stored (%s). %s\"}", reason->slug, reason->cause);
+    buf_add(&response->body, elo_span_of(body, len));
 }
 
 void api_response_free(struct api_response *response)
 {
-    elo_span body = buf_span(&response->body);
-    if (body.len > 0) {
-        explicit_bzero((void *)(uintptr_t)body.ptr, body.len); /* it may hold a private key */
-    }
+    wipe(&response->body);
     buf_free(&response->headers);
     buf_free(&response->body);
 }

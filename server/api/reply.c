@@ -122,15 +122,15 @@ static aws_error write_fault(struct call *c, struct elo_json_writer *w, void *ct
 
 void api__reply_fault(struct call *c)
 {
-    struct aws_fault fault = *c->fault;
-    mend_message(fault.message);
-    c->out->status = aws_error_status(fault.error);
+    mend_message(c->fault->message); /* the log reads it too */
+    c->out->status = aws_error_status(c->fault->error);
     buf_clear(&c->out->body);
-    buf_format(&c->out->headers, "x-amzn-ErrorType: %s\r\n", aws_error_name(fault.error));
+    buf_format(&c->out->headers, "x-amzn-ErrorType: %s\r\n", aws_error_name(c->fault->error));
     if (c->route != NULL && c->route->plane == PLANE_STS) {
         api__reply_xml_fault(c);
         return;
     }
+    struct aws_fault fault = *c->fault; /* writing it can be a fault of its own */
     if (api__reply(c, write_fault, &fault) != AWS_OK) {
         c->out->status = aws_error_status(AWS_InternalFailureException);
         buf_clear(&c->out->body);

@@ -13,6 +13,8 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "elo/base/utf8.h"
+#include "errors/explain.h"
 #include "server/base/limits.h"
 #include "tests/support/api_rig.h"
 
@@ -469,6 +471,64 @@ static void a_failed_commit_is_a_500(void **state)
     rig_close(&rig);
 }
 
+/* Whatever the store says went wrong, the answer is JSON with its slug and cause. */
+static void every_failure_has_words(void **state)
+{
+    (void)state;
+    const struct elo_reason *reason;
+    for (unsigned i = 0; (reason = elo_reason_at(i)) != NULL; i++) {
+        struct api_response response = {.status = 200, .request_id = "id"};
+        buf_init(&response.headers, 4096);
+        buf_init(&response.body, 4096);
+        buf_text(&response.body, "secret");
+        api_commit_failed(&response, reason->code);
+        elo_span text = buf_span(&response.body);
+        json_t *body = json_loadb((const char *)text.ptr, text.len, 0, NULL);
+        const char *message = json_string_value(json_object_get(body, "message"));
+        assert_non_null(message);
+        assert_non_null(strstr(message, reason->slug));
+        assert_non_null(strstr(message, reason->cause));
+        json_decref(body);
+        api_response_free(&response);
+    }
+}
+
+/* Messages quote what came; cut or broken UTF-8 must reach neither the reply nor the log. */
+static void note_details(struct rig *rig, const struct log_record *record)
+{
+    (void)rig;
+    assert_true(elo_utf8_valid(record->details));
+}
+
+static void messages_are_text(void **state)
+{
+    (void)state;
+    struct rig rig;
+    char body[1024] = "{\"policyDocument\":\"{\\\"Version\\\":\\\"";
+    size_t head = strlen(body);
+    rig_open(&rig);
+    rig.on_log = note_details;
+    for (size_t count = 0; count < 200; count++) {
+        memcpy(body + head + 2 * count, "\xc3\xa9\\\"}\"}", 8);
+        call(&rig, "POST", "/policies/p", body, 400);
+    }
+    rig_close(&rig);
+}
+
+static void another_method_is_told_which(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    struct rig_request ask = {.method = "PUT", .target = "/policies/p/version/1"};
+    struct api_response response;
+    rig_call(&rig, &ask, &response);
+    assert_int_equal(response.status, 405);
+    assert_true(rig_has_header(&response, "Allow: GET, DELETE, PATCH"));
+    api_response_free(&response);
+    rig_close(&rig);
+}
+
 /* A reply waits for what it read: even a refusal tells of a thing that might not last. */
 static void replies_wait_for_what_they_read(void **state)
 {
@@ -605,6 +665,9 @@ int main(void)
         cmocka_unit_test(payload_limit),
         cmocka_unit_test(memory_runs_out),
         cmocka_unit_test(a_failed_commit_is_a_500),
+        cmocka_unit_test(every_failure_has_words),
+        cmocka_unit_test(messages_are_text),
+        cmocka_unit_test(another_method_is_told_which),
         cmocka_unit_test(replies_wait_for_what_they_read),
         cmocka_unit_test(devices_hear_and_are_sent_away),
     };
