@@ -234,11 +234,11 @@ class Scene:
                 check(False, f"no sanitizer complains in {process.argv[:2]}", process.text())
 
     def tell(self):
-        """After a failure: the last words of everything that ran."""
-        for process in self.processes:
+        """After a failure: the last words of what ran last."""
+        for process in self.processes[-5:]:
             print(f"     > {' '.join(process.argv)[:300]}  exit {process.popen.poll()}")
             for line in process.lines[-12:]:
-                print(f"         | {line[:400]}")
+                print(f"         | {line[:300]}")
 
     def path(self, *parts):
         return self.dir.joinpath(*parts)
@@ -379,7 +379,7 @@ class Desk(Process):
         code = self.end(number)
         took = time.monotonic() - begin
         good = code == 0 and not self.noise
-        check(good, f"the desk ended with 0 ({took:.2f} s) and only log records on stderr",
+        check(good, f"the desk ended with 0 ({took:.2f} s), and its stderr was all log records",
               f"exit {code}\n" + "\n".join(self.noise[-60:]))
         self.stopped = took
         return code

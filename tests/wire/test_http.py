@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Elo authors
-"""Hostile and odd clients on every port: HTTP that is none, too much or too slow, TLS that is old or
-asks for the wrong thing, bytes that are no MQTT. Each gets the answer that is meant for it, and the
-desk serves everyone else as before."""
+"""Hostile and odd clients on every port: HTTP that is none, too much or too slow, TLS that is old
+or asks for the wrong thing, bytes that are no MQTT. Each gets the answer that is meant for it, and
+the desk serves everyone else as before."""
 import http.client
 import random
 import re
