@@ -46,8 +46,11 @@
 #define LIMIT_CONNECTIONS       20000u
 #define LIMIT_CONNECT_WAIT_MS   10000 /* TLS done to CONNECT complete */
 #define LIMIT_HANDSHAKE_WAIT_MS 10000
-#define LIMIT_HTTP_IDLE_MS         60000 /* a request begins and is complete within this */
-#define LIMIT_HTTP_REPLY_BYTES     (4u * 1024u * 1024u)
+#define LIMIT_HTTP_IDLE_MS      60000 /* a request begins and is complete within this */
+#define LIMIT_LAST_WORDS_MS     10000 /* what is to be sent before a close is taken within this */
+#define LIMIT_LINGER_MS         2000  /* after our end, until the other side's */
+#define LIMIT_TRANSPORTS        (LIMIT_CONNECTIONS + 1000u) /* sockets of every kind */
+#define LIMIT_HTTP_REPLY_BYTES  (4u * 1024u * 1024u)
 #define LIMIT_PEM_BYTES         65536u
 
 #endif

@@ -278,7 +278,7 @@ elo_err serve_run(const struct serve_config *config, char *why, size_t why_cap)
     snprintf(why, why_cap, "not enough memory to start");
     elo_err (*const steps[])(struct desk *, char *, size_t) = {open_files, open_keys, open_core,
                                                                open_net,   open_api,  announce};
-    elo_err err = net_create(&d.net);
+    elo_err err = net_create(&d.net, why, why_cap);
     for (size_t i = 0; err == ELO_OK && i < sizeof steps / sizeof steps[0]; i++) {
         err = steps[i](&d, why, why_cap);
     }

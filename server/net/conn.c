@@ -7,8 +7,9 @@
  * next turn, so that one loud client cannot starve the others. Nothing is written here until
  * conn_flush(), which the loop calls once per turn for whoever has output.
  *
- *     accept -> HANDSHAKE -> OPEN -> CLOSED -> (poll handle's close callback) freed
- *                  |            \-> from any phase by conn_close()
+ *     accept -> HANDSHAKE -> OPEN -> LINGER -> CLOSED -> (poll handle's close callback) freed
+ *                  |          |                  ^
+ *                  '----------'-- conn_close() --'   LINGER is left out if nobody listens
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -37,49 +38,6 @@ static void poll_for(struct conn *c, int events)
     }
 }
 
-/* --- waiting with a deadline: each list is ordered, since all on it wait equally long -----------
- */
-
-static const int64_t wait_ms[WAIT_KINDS] = {LIMIT_HANDSHAKE_WAIT_MS, LIMIT_HTTP_IDLE_MS};
-
-void conn_wait(struct conn *c, enum wait_kind kind)
-{
-    struct conn_list *list = &c->net->waiting[kind];
-    conn_wait_end(c);
-    c->waiting = true;
-    c->wait = kind;
-    c->deadline = net_time(c->net).mono_ms + wait_ms[kind];
-    c->next = NULL;
-    c->prev = list->last;
-    if (list->last != NULL) {
-        list->last->next = c;
-    } else {
-        list->first = c;
-    }
-    list->last = c;
-}
-
-void conn_wait_end(struct conn *c)
-{
-    struct conn_list *list = &c->net->waiting[c->wait];
-    if (!c->waiting) {
-        return;
-    }
-    c->waiting = false;
-    *(c->prev ? &c->prev->next : &list->first) = c->next;
-    *(c->next ? &c->next->prev : &list->last) = c->prev;
-}
-
-void conn_expire(struct net *net, int64_t now_ms)
-{
-    for (int kind = 0; kind < WAIT_KINDS; kind++) {
-        struct conn_list *list = &net->waiting[kind];
-        while (list->first != NULL && list->first->deadline <= now_ms) {
-            conn_close(list->first, ELO_E_TCP_TIMEOUT);
-        }
-    }
-}
-
 /* --- the end ------------------------------------------------------------------------------------
  */
 
@@ -99,8 +57,29 @@ static void leave_more(struct conn *c)
 static void on_closed(uv_handle_t *handle)
 {
     struct conn *c = handle->data;
-    close(c->fd);
+    listen_descriptor_free(c->net, c->fd);
     mem_free(c);
+}
+
+static void finish(struct conn *c)
+{
+    struct net *net = c->net;
+    conn_wait_end(c);
+    poll_for(c, 0);
+    c->phase = CONN_CLOSED;
+    *(c->all_prev ? &c->all_prev->all_next : &net->all) = c->all_next;
+    if (c->all_next != NULL) {
+        c->all_next->all_prev = c->all_prev;
+    }
+    net->conn_count--;
+    uv_close((uv_handle_t *)&c->poll, on_closed);
+}
+
+/* Is there somebody who could miss our last words? */
+static bool should_linger(const struct conn *c, elo_err why)
+{
+    return !c->ended && !c->broken && why != ELO_E_TCP_CLOSED && why != ELO_E_TCP_TIMEOUT &&
+           c->net->open && !c->net->stopping && shutdown(c->fd, SHUT_WR) == 0;
 }
 
 void conn_close(struct conn *c, elo_err why)
@@ -108,69 +87,32 @@ void conn_close(struct conn *c, elo_err why)
     if (c->phase == CONN_CLOSED) {
         return;
     }
+    if (c->phase == CONN_LINGER) {
+        finish(c);
+        return;
+    }
     conn_wait_end(c);
     leave_more(c);
     if (c->protocol != NULL) {
         c->protocol->closed(c, why);
     }
-    if (c->ssl != NULL) {
-        if (c->phase == CONN_OPEN) {
-            ERR_clear_error();
-            SSL_shutdown(c->ssl); /* close_notify, if the socket takes it; no waiting */
-        }
-        SSL_free(c->ssl);
+    transport_end(c);
+    if (!should_linger(c, why)) {
+        finish(c);
+        return;
     }
-    poll_for(c, 0);
-    c->phase = CONN_CLOSED;
-    *(c->all_prev ? &c->all_prev->all_next : &c->net->all) = c->all_next;
-    if (c->all_next != NULL) {
-        c->all_next->all_prev = c->all_prev;
-    }
-    uv_close((uv_handle_t *)&c->poll, on_closed);
+    c->phase = CONN_LINGER;
+    conn_wait(c, WAIT_LINGER);
+    poll_for(c, UV_READABLE);
 }
 
-/* --- transport: what recv and send are, with TLS or without -------------------------------------
- */
-
-enum { WOULD_BLOCK = -1, GONE = -2 };
-
-static ssize_t tls_result(struct conn *c, int rc, size_t done)
+/* Throws away what still comes; the end of it is ours too. */
+static void drain(struct conn *c)
 {
-    if (rc > 0) {
-        return (ssize_t)done;
+    ssize_t n = recv(c->fd, c->net->scratch, NET_SCRATCH, 0);
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
+        finish(c);
     }
-    int error = SSL_get_error(c->ssl, rc);
-    return error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE ? WOULD_BLOCK : GONE;
-}
-
-static ssize_t receive(struct conn *c, uint8_t *buf, size_t cap)
-{
-    if (c->ssl != NULL) {
-        size_t done = 0;
-        ERR_clear_error();
-        int rc = SSL_read_ex(c->ssl, buf, cap, &done);
-        return tls_result(c, rc, done);
-    }
-    ssize_t n;
-    do {
-        n = recv(c->fd, buf, cap, 0);
-    } while (n < 0 && errno == EINTR);
-    return n > 0 ? n : n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? WOULD_BLOCK : GONE;
-}
-
-static ssize_t transmit(struct conn *c, const uint8_t *buf, size_t len)
-{
-    if (c->ssl != NULL) {
-        size_t done = 0;
-        ERR_clear_error();
-        int rc = SSL_write_ex(c->ssl, buf, len, &done);
-        return tls_result(c, rc, done);
-    }
-    ssize_t n;
-    do {
-        n = send(c->fd, buf, len, MSG_NOSIGNAL);
-    } while (n < 0 && errno == EINTR);
-    return n > 0 ? n : n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? WOULD_BLOCK : GONE;
 }
 
 /* --- writing ------------------------------------------------------------------------------------
@@ -178,8 +120,10 @@ static ssize_t transmit(struct conn *c, const uint8_t *buf, size_t len)
 
 /*
  * The next run of bytes to send: a large piece as it lies, small pieces gathered into one TLS
- * record. What is offered again after WOULD_BLOCK begins with the same bytes and is not shorter, as
- * OpenSSL demands: output only grows at its end.
+ * record. OpenSSL demands that what is offered again after it would have blocked begins with the
+ * same bytes and is not shorter. So it is: output grows only at its end, and loses from its front
+ * only what was sent; the one exception, a protocol that throws all of it away, closes and offers
+ * nothing any more.
  */
 static elo_span next_run(struct conn *c)
 {
@@ -200,6 +144,22 @@ static elo_span next_run(struct conn *c)
     return elo_span_of(c->net->record, len);
 }
 
+/* What to poll for on behalf of reading. While input is held, not even for the other side's end:
+ * it may end and wait for our answer. */
+static int input_events(const struct conn *c)
+{
+    return c->hold_input || c->ended ? 0 : c->read_blocked ? UV_WRITABLE : UV_READABLE;
+}
+
+/* The socket is full, or (TLS) must be read first. */
+static void write_later(struct conn *c, ssize_t answer)
+{
+    poll_for(c, input_events(c) | (answer == TRANSPORT_WANTS_READ ? UV_READABLE : UV_WRITABLE));
+    if (!c->waiting && c->protocol->wants_close(c)) {
+        conn_wait(c, WAIT_LAST_WORDS);
+    }
+}
+
 void conn_flush(struct conn *c)
 {
     if (c->phase != CONN_OPEN) {
@@ -207,13 +167,13 @@ void conn_flush(struct conn *c)
     }
     elo_span run;
     while ((run = next_run(c)).len > 0) {
-        ssize_t n = transmit(c, run.ptr, run.len);
-        if (n == GONE) {
+        ssize_t n = transport_transmit(c, run);
+        if (n == TRANSPORT_GONE || n == TRANSPORT_END) {
             conn_close(c, ELO_E_TCP_CLOSED);
             return;
         }
-        if (n == WOULD_BLOCK) {
-            poll_for(c, c->events | UV_WRITABLE);
+        if (n < 0) {
+            write_later(c, n);
             return;
         }
         c->protocol->sent(c, (size_t)n);
@@ -222,7 +182,7 @@ void conn_flush(struct conn *c)
         conn_close(c, ELO_OK);
         return;
     }
-    poll_for(c, c->hold_input ? UV_DISCONNECT : UV_READABLE);
+    poll_for(c, input_events(c));
 }
 
 /* --- reading ------------------------------------------------------------------------------------
@@ -237,26 +197,41 @@ static void read_later(struct conn *c)
     }
 }
 
+/* The other side has said its last word. */
+static void on_end(struct conn *c)
+{
+    c->ended = true;
+    conn_flush(c);
+    if (c->phase == CONN_OPEN && !c->protocol->answers_after_end) {
+        conn_close(c, ELO_E_TCP_CLOSED);
+    }
+}
+
 static void read_ready(struct conn *c)
 {
     uint8_t *scratch = c->net->scratch;
     size_t len = 0;
     ssize_t n = 0;
     while (NET_SCRATCH - len >= NET_RECORD &&
-           (n = receive(c, scratch + len, NET_SCRATCH - len)) > 0) {
+           (n = transport_receive(c, scratch + len, NET_SCRATCH - len)) > 0) {
         len += (size_t)n;
     }
+    bool was_blocked = c->read_blocked;
+    c->read_blocked = n == TRANSPORT_WANTS_WRITE;
     if (len > 0) {
         c->protocol->input(c, elo_span_of(scratch, len));
     }
     if (c->phase != CONN_OPEN) {
         return;
     }
-    if (n == GONE) {
-        conn_flush(c); /* an answer to the last words, if the other side still listens */
+    if (n == TRANSPORT_GONE) {
         conn_close(c, ELO_E_TCP_CLOSED);
+    } else if (n == TRANSPORT_END) {
+        on_end(c);
     } else if (n > 0) {
         read_later(c);
+    } else if (c->read_blocked != was_blocked) {
+        conn_flush(c); /* polls for what is needed now */
     }
 }
 
@@ -267,7 +242,7 @@ void conn_read_more(struct net *net)
     while (c != NULL) {
         struct conn *next = c->more;
         c->in_more = false;
-        if (!c->hold_input && c->phase == CONN_OPEN) {
+        if (!c->hold_input && !c->ended && c->phase == CONN_OPEN) {
             read_ready(c);
         }
         c = next;
@@ -277,20 +252,25 @@ void conn_read_more(struct net *net)
 void conn_resume(struct conn *c)
 {
     c->hold_input = false;
-    if (c->phase == CONN_OPEN) {
-        read_later(c); /* TLS may hold bytes that no poll will tell of */
+    if (c->phase == CONN_OPEN && transport_has_more(c)) {
+        read_later(c);
     }
 }
 
 /* --- the beginning ------------------------------------------------------------------------------
  */
 
-static void log_failure(struct conn *c, elo_err err, const char *why)
+void conn_log(const struct conn *c,
+              enum log_level level,
+              elo_err err,
+              const char *certificate_id,
+              const char *why)
 {
-    struct log_record record = {.level = err == ELO_E_TCP_CLOSED ? LOG_DEBUG : LOG_WARN,
+    struct log_record record = {.level = level,
                                 .event_type = "Connect",
                                 .err = err,
-                                .protocol = "TLS",
+                                .protocol = c->protocol ? c->protocol->name : "TLS",
+                                .principal_id = elo_span_str(certificate_id),
                                 .source_ip = elo_span_str(c->ip),
                                 .source_port = c->port,
                                 .details = elo_span_str(why)};
@@ -303,6 +283,8 @@ static void begin(struct conn *c, enum listener_kind speak)
     c->phase = CONN_OPEN;
     bool ok = speak == LISTEN_MQTTS ? mqtt_begin(c) : http_begin(c);
     if (!ok) {
+        conn_log(c, LOG_ERROR, ELO_E_NO_MEMORY, NULL,
+                 "a connection was refused: no memory, or as many connections as are taken");
         conn_close(c, ELO_E_NO_MEMORY);
         return;
     }
@@ -324,26 +306,40 @@ static void shake_hands(struct conn *c)
         return;
     }
     char why[200];
-    elo_err err = tls_failure(c, why, sizeof why);
-    log_failure(c, err, why);
+    elo_err err = tls_failure(why, sizeof why);
+    if (!c->told) {
+        conn_log(c, err == ELO_E_TCP_CLOSED ? LOG_DEBUG : LOG_WARN, err, NULL, why);
+    }
     conn_close(c, err);
+}
+
+static void serve(struct conn *c, int events)
+{
+    if (events & UV_WRITABLE) {
+        conn_flush(c);
+    }
+    bool readable = (events & UV_READABLE) || (c->read_blocked && (events & UV_WRITABLE));
+    if (readable && c->phase == CONN_OPEN && !c->hold_input && !c->ended) {
+        read_ready(c);
+    }
 }
 
 static void on_ready(uv_poll_t *poll, int status, int events)
 {
     struct conn *c = poll->data;
-    if (status != 0 || (events & UV_DISCONNECT) != 0) {
-        conn_close(c, ELO_E_TCP_CLOSED);
-    } else if (c->phase == CONN_HANDSHAKE) {
+    /* A reset: libuv polls no more, but what came before it can still be read. */
+    bool reset = status != 0;
+    events = reset ? UV_READABLE : events;
+    if (c->phase == CONN_HANDSHAKE) {
         shake_hands(c);
-    } else {
-        if (events & UV_WRITABLE) {
-            poll_for(c, c->hold_input ? UV_DISCONNECT : UV_READABLE);
-            conn_flush(c);
-        }
-        if ((events & UV_READABLE) && c->phase == CONN_OPEN && !c->hold_input) {
-            read_ready(c);
-        }
+    } else if (c->phase == CONN_OPEN) {
+        serve(c, events);
+    } else if (c->phase == CONN_LINGER) {
+        drain(c);
+    }
+    if (reset && !c->in_more) {
+        c->broken = true;
+        conn_close(c, ELO_E_TCP_CLOSED);
     }
 }
 
@@ -373,7 +369,6 @@ static bool add_tls(struct conn *c)
 {
     c->ssl = SSL_new(c->net->tls);
     if (c->ssl == NULL || SSL_set_fd(c->ssl, c->fd) != 1) {
-        SSL_free(c->ssl);
         return false;
     }
     SSL_set_app_data(c->ssl, c);
@@ -383,23 +378,21 @@ static bool add_tls(struct conn *c)
     return true;
 }
 
-void conn_accept(struct net *net, enum listener_kind kind, int fd)
+/* NULL: out of memory. */
+static struct conn *create(struct net *net, enum listener_kind kind, int fd)
 {
-    int on = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     struct conn *c = mem_zero(sizeof *c);
     if (c == NULL) {
-        close(fd);
-        return;
+        return NULL;
     }
     c->net = net;
     c->fd = fd;
     c->kind = kind;
     if ((kind != LISTEN_HTTP && !add_tls(c)) || uv_poll_init(&net->loop, &c->poll, fd) != 0) {
         SSL_free(c->ssl);
-        close(fd);
+        ERR_clear_error();
         mem_free(c);
-        return;
+        return NULL;
     }
     c->poll.data = c;
     c->all_next = net->all;
@@ -407,6 +400,19 @@ void conn_accept(struct net *net, enum listener_kind kind, int fd)
         net->all->all_prev = c;
     }
     net->all = c;
+    net->conn_count++;
+    return c;
+}
+
+void conn_accept(struct net *net, enum listener_kind kind, int fd)
+{
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    struct conn *c = net->conn_count < LIMIT_TRANSPORTS ? create(net, kind, fd) : NULL;
+    if (c == NULL) {
+        close(fd);
+        return;
+    }
     learn_address(c);
     if (c->ssl == NULL) {
         begin(c, LISTEN_HTTP);

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
 /*
- * HTTP/1.1 for the API. llhttp parses; one request at a time per connection: while its reply waits
- * for the store, nothing more is read from that client, and what it has sent ahead is kept in
- * `ahead`. A reply leaves when the store batch it depends on is durable, or as a failure when that
- * batch was rolled back.
+ * HTTP/1.1 for the API.
+ *
+ * How this works: llhttp parses, strictly. One request at a time per connection: until its reply
+ * has left, nothing more is read from that client, and what it has sent ahead is kept in `ahead`;
+ * so a client that sends and never reads makes us hold one reply, not many. A reply leaves when the
+ * store batch it depends on is durable, or as a failure when that batch was rolled back.
+ *
+ * What breaks HTTP or a limit is answered at once, in the middle of the request if need be, and the
+ * connection ends with that answer. Time: a request is complete within LIMIT_HTTP_IDLE_MS of the
+ * reply before it, however slowly it drips; a reply is taken within as long.
  */
 #include <stdio.h>
 #include <string.h>
@@ -26,15 +32,16 @@ struct http {
     struct buf text;   /* names and values of the headers */
     struct header_at headers[LIMIT_HTTP_HEADERS];
     size_t header_count;
-    bool in_value; /* the last piece of header text was a value */
+    bool in_value;    /* the last piece of header text was a value */
+    bool in_trailers; /* the headers are complete: what follows a chunked body is no header */
     struct buf body;
-    int refuse; /* an HTTP status: too large, too many headers */
+    int refuse; /* an HTTP status: the request cannot be taken */
 
     struct buf ahead; /* bytes of the next request */
     struct buf out;
     size_t out_sent;
     struct api_response reply;
-    bool busy;       /* a request is being answered */
+    bool complete;   /* a request is complete and not yet answered */
     bool held;       /* its reply waits for the store */
     bool keep_alive; /* after this reply */
     bool done;       /* close when `out` is sent */
@@ -57,60 +64,89 @@ static int on_begin(llhttp_t *parser)
     buf_clear(&h->body);
     h->header_count = 0;
     h->in_value = false;
-    h->refuse = 0;
+    h->in_trailers = false;
     return 0;
+}
+
+/* The request cannot be taken: llhttp stops at once, and parse() answers. */
+static int refuse(struct http *h, int status, elo_err err)
+{
+    h->refuse = err == ELO_E_NO_MEMORY ? 503 : status;
+    return HPE_USER;
+}
+
+static int keep(struct http *h, struct buf *where, elo_span bytes, int too_large)
+{
+    buf_add(where, bytes);
+    return buf_err(where) == ELO_OK ? 0 : refuse(h, too_large, buf_err(where));
 }
 
 static int on_target(llhttp_t *parser, const char *at, size_t len)
 {
     struct http *h = owner(parser);
-    buf_add(&h->target, elo_span_of(at, len));
-    if (buf_err(&h->target) != ELO_OK) {
-        h->refuse = 414;
-    }
-    return 0;
-}
-
-static int on_header(llhttp_t *parser, const char *at, size_t len, bool value)
-{
-    struct http *h = owner(parser);
-    size_t where = buf_span(&h->text).len;
-    if (!value && (h->in_value || h->header_count == 0)) {
-        if (h->header_count == LIMIT_HTTP_HEADERS) {
-            h->refuse = 431;
-            return 0;
-        }
-        h->headers[h->header_count++] = (struct header_at){.name = where};
-    }
-    buf_add(&h->text, elo_span_of(at, len));
-    if (buf_err(&h->text) != ELO_OK || h->refuse != 0) {
-        h->refuse = 431;
-        return 0;
-    }
-    struct header_at *header = &h->headers[h->header_count - 1];
-    if (value) {
-        header->value = h->in_value ? header->value : where;
-        header->value_len += len;
-    } else {
-        header->name_len += len;
-    }
-    h->in_value = value;
-    return 0;
+    return keep(h, &h->target, elo_span_of(at, len), 414);
 }
 
 static int on_header_name(llhttp_t *parser, const char *at, size_t len)
 {
-    return on_header(parser, at, len, false);
-}
-
-static int on_header_text(llhttp_t *parser, const char *at, size_t len)
-{
-    return on_header(parser, at, len, true);
+    struct http *h = owner(parser);
+    if (h->in_trailers) {
+        return 0;
+    }
+    size_t where = buf_span(&h->text).len;
+    if (h->in_value || h->header_count == 0) {
+        if (h->header_count == LIMIT_HTTP_HEADERS) {
+            return refuse(h, 431, ELO_E_TOO_LARGE);
+        }
+        h->headers[h->header_count++] = (struct header_at){.name = where};
+        h->in_value = false;
+    }
+    h->headers[h->header_count - 1].name_len += len;
+    return keep(h, &h->text, elo_span_of(at, len), 431);
 }
 
 static elo_span header_text(const struct http *h, size_t at, size_t len)
 {
     return len > 0 ? elo_span_of(buf_span(&h->text).ptr + at, len) : elo_span_of(NULL, 0);
+}
+
+/* RFC 9110, 5.1: a field name is a token. llhttp lets spaces pass. */
+static bool is_token(elo_span name)
+{
+    static const char others[] = "!#$%&'*+-.^_`|~";
+    for (size_t i = 0; i < name.len; i++) {
+        uint8_t c = name.ptr[i];
+        bool alphanumeric = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z');
+        if (!alphanumeric && (c == '\0' || strchr(others, c) == NULL)) {
+            return false;
+        }
+    }
+    return name.len > 0;
+}
+
+/* Also after a name whose value is empty, and so comes in no piece. */
+static int on_header_name_done(llhttp_t *parser)
+{
+    struct http *h = owner(parser);
+    if (h->in_trailers) {
+        return 0;
+    }
+    struct header_at *header = &h->headers[h->header_count - 1];
+    h->in_value = true;
+    header->value = buf_span(&h->text).len;
+    return is_token(header_text(h, header->name, header->name_len))
+               ? 0
+               : refuse(h, 400, ELO_E_MALFORMED);
+}
+
+static int on_header_value(llhttp_t *parser, const char *at, size_t len)
+{
+    struct http *h = owner(parser);
+    if (h->in_trailers) {
+        return 0;
+    }
+    h->headers[h->header_count - 1].value_len += len;
+    return keep(h, &h->text, elo_span_of(at, len), 431);
 }
 
 static bool same_name(elo_span name, const char *lower)
@@ -138,12 +174,20 @@ static elo_span header_named(const struct http *h, const char *lower)
     return elo_span_of(NULL, 0);
 }
 
-/* Before the body: a client that asks whether to send it is told to go on. */
+/*
+ * Before the body. One that is too large is refused unread, and a client that asks whether to send
+ * it (Expect: 100-continue) is told. Offers to go over to another protocol are declined by taking
+ * no notice (RFC 9110, 7.8): left to llhttp, the bytes after the request would not be HTTP.
+ */
 static int on_headers_done(llhttp_t *parser)
 {
     struct http *h = owner(parser);
-    elo_span expect = header_named(h, "expect");
-    if (h->refuse == 0 && same_name(expect, "100-continue")) {
+    h->in_trailers = true;
+    parser->upgrade = 0;
+    if (parser->content_length > LIMIT_HTTP_BODY_BYTES) {
+        return refuse(h, 413, ELO_E_TOO_LARGE);
+    }
+    if (same_name(header_named(h, "expect"), "100-continue")) {
         buf_text(&h->out, "HTTP/1.1 100 Continue\r\n\r\n");
     }
     return 0;
@@ -152,16 +196,12 @@ static int on_headers_done(llhttp_t *parser)
 static int on_body(llhttp_t *parser, const char *at, size_t len)
 {
     struct http *h = owner(parser);
-    buf_add(&h->body, elo_span_of(at, len));
-    if (buf_err(&h->body) != ELO_OK) {
-        h->refuse = 413;
-    }
-    return 0;
+    return keep(h, &h->body, elo_span_of(at, len), 413);
 }
 
 static int on_done(llhttp_t *parser)
 {
-    owner(parser)->busy = true;
+    owner(parser)->complete = true;
     return HPE_PAUSED;
 }
 
@@ -173,7 +213,8 @@ static const llhttp_settings_t *settings(void)
         s.on_message_begin = on_begin;
         s.on_url = on_target;
         s.on_header_field = on_header_name;
-        s.on_header_value = on_header_text;
+        s.on_header_field_complete = on_header_name_done;
+        s.on_header_value = on_header_value;
         s.on_headers_complete = on_headers_done;
         s.on_body = on_body;
         s.on_message_complete = on_done;
@@ -223,9 +264,10 @@ static void write_reply(struct http *h, int status, elo_span headers, elo_span b
     if (h->parser.method != HTTP_HEAD) {
         buf_add(&h->out, body);
     }
-    h->busy = false;
     h->held = false;
     h->done = !h->keep_alive || buf_err(&h->out) != ELO_OK;
+    h->out_sent = buf_err(&h->out) == ELO_OK ? h->out_sent : 0; /* all of it is gone */
+    conn_wait(h->conn, WAIT_HTTP);
 }
 
 /* A fault of HTTP itself, before there is a request that the API could judge. */
@@ -276,64 +318,103 @@ static void ask_api(struct http *h)
     c->net->held = h;
 }
 
-static const char *const too_large[] = {
-    "The request has more headers, or longer ones, than are taken here",
-    "The request body is larger than is taken here",
-    "The request target is longer than is taken here",
+/* What HTTP itself refuses, and how AWS's gateway calls it. */
+static const struct {
+    int status;
+    const char *exception, *message;
+} faults[] = {
+    {400, "InvalidRequestException", "The request is not HTTP/1.1"},
+    {413, "RequestEntityTooLargeException", "The request body is larger than is taken here"},
+    {414, "RequestEntityTooLargeException", "The request target is longer than is taken here"},
+    {431, "RequestEntityTooLargeException",
+     "The request has more headers, or longer ones, than are taken here"},
+    {503, "ServiceUnavailableException", "The desk is out of memory"},
 };
+
+static void answer_fault(struct http *h, int status)
+{
+    size_t i = 0;
+    while (faults[i].status != status) {
+        i++;
+    }
+    write_fault(h, status, faults[i].exception, faults[i].message);
+}
 
 static void answer(struct http *h)
 {
+    h->complete = false;
     h->keep_alive = llhttp_should_keep_alive(&h->parser) != 0 && !h->conn->net->stopping;
-    if (h->refuse == 0) {
-        ask_api(h);
-    } else {
-        write_fault(h, h->refuse, "RequestEntityTooLargeException",
-                    too_large[h->refuse == 413   ? 1
-                              : h->refuse == 414 ? 2
-                                                 : 0]);
-    }
+    ask_api(h);
+    buf_free(&h->body); /* a connection at rest keeps nothing large */
 }
 
-/* Parses until a request is complete or the bytes are used up; what is left goes to `ahead`. */
+static bool has_unsent(const struct http *h)
+{
+    return buf_span(&h->out).len > h->out_sent;
+}
+
+/* Is there something to be done before the next request? */
+static bool is_busy(const struct http *h)
+{
+    return h->held || h->done || has_unsent(h);
+}
+
+/* Up to the end of a request, or of the bytes; what is not used up. */
+static elo_span parse_one(struct http *h, elo_span bytes)
+{
+    llhttp_errno_t rc = llhttp_execute(&h->parser, (const char *)bytes.ptr, bytes.len);
+    if (rc == HPE_OK) {
+        return elo_span_of(NULL, 0);
+    }
+    if (rc != HPE_PAUSED || !h->complete) {
+        answer_fault(h, h->refuse != 0 ? h->refuse : 400);
+        return elo_span_of(NULL, 0);
+    }
+    const uint8_t *stop = (const uint8_t *)llhttp_get_error_pos(&h->parser);
+    llhttp_resume(&h->parser);
+    answer(h);
+    return elo_span_from(bytes, (size_t)(stop - bytes.ptr));
+}
+
+/* Until there is something to be done first; what is left goes to `ahead`. */
 static void parse(struct http *h, elo_span bytes)
 {
-    while (bytes.len > 0 && !h->busy && !h->done) {
-        llhttp_errno_t rc = llhttp_execute(&h->parser, (const char *)bytes.ptr, bytes.len);
-        if (rc == HPE_OK) {
-            return;
-        }
-        if (rc != HPE_PAUSED && rc != HPE_PAUSED_UPGRADE) {
-            write_fault(h, 400, "InvalidRequestException", "The request is not HTTP/1.1");
-            return;
-        }
-        const uint8_t *stop = (const uint8_t *)llhttp_get_error_pos(&h->parser);
-        bytes = elo_span_from(bytes, (size_t)(stop - bytes.ptr));
-        if (rc == HPE_PAUSED) {
-            llhttp_resume(&h->parser);
-        } else {
-            llhttp_resume_after_upgrade(&h->parser);
-        }
-        answer(h);
+    while (bytes.len > 0 && !is_busy(h)) {
+        bytes = parse_one(h, bytes);
     }
     buf_add(&h->ahead, bytes);
+    if (buf_err(&h->ahead) != ELO_OK) {
+        h->done = true; /* a gap: what follows would be read wrongly */
+    }
 }
 
-static void go_on(struct http *h)
+static void parse_ahead(struct http *h)
 {
-    if (h->busy || h->done) {
-        h->conn->hold_input = true;
-        conn_wait_end(h->conn);
-        return;
+    struct buf taken = h->ahead;
+    buf_init(&h->ahead, NET_SCRATCH);
+    parse(h, buf_span(&taken));
+    buf_free(&taken);
+}
+
+/* Reads on, or not. */
+static void settle(struct http *h)
+{
+    struct conn *c = h->conn;
+    if (h->held) {
+        conn_wait_end(c); /* it is the store's turn */
     }
-    conn_wait(h->conn, WAIT_HTTP);
+    if (is_busy(h)) {
+        c->hold_input = true;
+    } else if (c->hold_input) {
+        conn_resume(c);
+    }
 }
 
 static void input(struct conn *c, elo_span bytes)
 {
     struct http *h = c->speaker;
     parse(h, bytes);
-    go_on(h);
+    settle(h);
     conn_flush(c);
 }
 
@@ -352,16 +433,21 @@ static void sent(struct conn *c, size_t len)
 {
     struct http *h = c->speaker;
     h->out_sent += len;
-    if (h->out_sent == buf_span(&h->out).len) {
-        buf_clear(&h->out);
-        h->out_sent = 0;
+    if (has_unsent(h)) {
+        return;
     }
+    buf_free(&h->out);
+    h->out_sent = 0;
+    if (!is_busy(h)) {
+        parse_ahead(h);
+    }
+    settle(h);
 }
 
 static bool wants_close(const struct conn *c)
 {
     const struct http *h = c->speaker;
-    return h->done;
+    return h->done || (c->ended && !h->held);
 }
 
 static void unlink_held(struct http *h)
@@ -391,7 +477,7 @@ static void closed(struct conn *c, elo_err why)
     c->speaker = NULL;
 }
 
-static const struct protocol http = {"HTTP", input, output, sent, wants_close, closed};
+static const struct protocol http = {"HTTP", true, input, output, sent, wants_close, closed};
 
 bool http_begin(struct conn *c)
 {
@@ -416,25 +502,15 @@ bool http_begin(struct conn *c)
 bool http_is_idle(const struct conn *c)
 {
     const struct http *h = c->speaker;
-    return c->protocol == &http && !h->busy && buf_span(&h->out).len == 0;
+    return c->protocol == &http && !h->held && !has_unsent(h);
 }
 
-/* A held reply may leave: send it, then take up what the client had sent ahead. */
+/* A held reply may leave. What the client had sent ahead is taken up when it has left. */
 static void release(struct http *h)
 {
     struct conn *c = h->conn;
     send_reply(h);
-    elo_span ahead = buf_span(&h->ahead);
-    if (!h->done && ahead.len > 0) {
-        struct buf taken = h->ahead;
-        buf_init(&h->ahead, NET_SCRATCH);
-        parse(h, buf_span(&taken));
-        buf_free(&taken);
-    }
-    if (!h->busy && !h->done) {
-        conn_resume(c);
-    }
-    go_on(h);
+    settle(h);
     conn_flush(c);
 }
 

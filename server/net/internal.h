@@ -21,6 +21,7 @@ struct http;
 /* What speaks over a ready transport. Bytes go in, pieces to send come out. */
 struct protocol {
     const char *name;
+    bool answers_after_end; /* who has nothing more to say may still be waiting for the answer */
     void (*input)(struct conn *c, elo_span bytes);
     size_t (*output)(struct conn *c, elo_span *out, size_t max);
     void (*sent)(struct conn *c, size_t len);
@@ -39,8 +40,10 @@ struct listener {
 
 /* What a connection can wait for, and so how long. */
 enum wait_kind {
-    WAIT_HANDSHAKE, /* for TLS to be done */
-    WAIT_HTTP,      /* for a request to begin or to be complete */
+    WAIT_HANDSHAKE,  /* for TLS to be done */
+    WAIT_HTTP,       /* for a request to be complete, or for its answer to be taken */
+    WAIT_LAST_WORDS, /* for what is to be sent before the end to be taken */
+    WAIT_LINGER,     /* for the other side to end too */
     WAIT_KINDS
 };
 
@@ -52,7 +55,16 @@ struct conn_list {
 enum conn_phase {
     CONN_HANDSHAKE, /* TLS is not done */
     CONN_OPEN,      /* the protocol speaks */
+    CONN_LINGER,    /* we have ended; what still comes is thrown away, see conn_close() */
     CONN_CLOSED     /* the poll handle is closing */
+};
+
+/* What a transport answers instead of a number of bytes. */
+enum transport {
+    TRANSPORT_WANTS_READ = -1,
+    TRANSPORT_WANTS_WRITE = -2,
+    TRANSPORT_END = -3, /* the other side has nothing more to say */
+    TRANSPORT_GONE = -4 /* nothing goes either way any more */
 };
 
 struct conn {
@@ -67,6 +79,10 @@ struct conn {
     void *speaker; /* the protocol's own: struct broker_conn or struct http */
 
     bool hold_input;   /* do not read now: the speaker is busy */
+    bool read_blocked; /* TLS must write before it can read on (a KeyUpdate) */
+    bool ended;        /* the other side has nothing more to say */
+    bool broken;       /* nothing goes either way any more */
+    bool told;         /* the log has been told why the handshake fails */
     bool in_more;      /* on net->more: there is input left from the last read */
     struct conn *more; /* next on net->more */
     bool waiting;      /* on net->waiting[wait] with `deadline` */
@@ -88,6 +104,7 @@ struct net {
     uv_idle_t idle; /* runs while `more` is not empty */
     uv_timer_t timer;
     uv_timer_t grace; /* after a stop: how long replies under way may take */
+    uv_timer_t daily;
     uv_signal_t sigterm, sigint;
     struct net_config config;
     struct api *api;
@@ -97,8 +114,10 @@ struct net {
     struct listener listeners[NET_LISTENERS];
     size_t listener_count;
     int ports[3];
-    int spare_fd; /* given up to accept and refuse when descriptors run out */
+    int spare_fd;      /* given up to accept and refuse when descriptors run out */
+    bool short_of_fds; /* told once, until a descriptor is free again */
     struct conn *all;
+    size_t conn_count;
     struct conn *more;
     struct conn_list waiting[WAIT_KINDS];
     uint64_t settled;  /* every batch up to here is on disk or was taken back */
@@ -111,25 +130,49 @@ struct net {
 /* listen.c */
 ELO_MUST_USE elo_err listen_all(struct net *net, char *why, size_t why_cap);
 void listen_stop(struct net *net);
+void listen_descriptor_free(struct net *net, int fd); /* closes it: it may be asked for */
 
 /* tls.c */
-ELO_MUST_USE elo_err tls_context(struct net *net, char *why, size_t why_cap);
+/* A context for net->config; to be freed. ELO_E_BAD_PEM, ELO_E_NO_MEMORY. */
+ELO_MUST_USE elo_err tls_context(struct net *net, SSL_CTX **out, char *why, size_t why_cap);
 
 /* The protocol that ALPN and listener call for. */
 enum listener_kind tls_protocol(const struct conn *c);
 
 /* Why the handshake failed, from OpenSSL's error queue; the sentence for the log. */
-elo_err tls_failure(const struct conn *c, char *why, size_t why_cap);
+elo_err tls_failure(char *why, size_t why_cap);
+
+/* transport.c: bytes, or one of enum transport */
+ssize_t transport_receive(struct conn *c, uint8_t *buf, size_t cap);
+ssize_t transport_transmit(struct conn *c, elo_span bytes);
+bool transport_has_more(const struct conn *c); /* input that no poll will tell of */
+void transport_end(struct conn *c);            /* a farewell if there can be one; TLS is freed */
 
 /* conn.c */
 void conn_accept(struct net *net, enum listener_kind kind, int fd);
+
+/* Sends what there is to send, and closes if the protocol wants to: `c` may be closed after it. */
 void conn_flush(struct conn *c);
-void conn_close(struct conn *c, elo_err why);        /* at once; tells the protocol */
-void conn_resume(struct conn *c);                    /* reading may go on */
-void conn_wait(struct conn *c, enum wait_kind kind); /* close it unless conn_wait_end() comes */
+
+/*
+ * Tells the protocol and ends. If the other side may still be sending, the socket lingers for a
+ * moment, read and ignored: a socket that is closed with input unread answers with a reset, which
+ * would take our last words - an HTTP status, a TLS alert - away from the other side.
+ */
+void conn_close(struct conn *c, elo_err why);
+void conn_resume(struct conn *c); /* reading may go on */
+void conn_read_more(struct net *net);
+void conn_log(const struct conn *c,
+              enum log_level level,
+              elo_err err,
+              const char *certificate_id,
+              const char *why);
+
+/* wait.c: closes it unless conn_wait_end() comes, or another conn_wait() */
+void conn_wait(struct conn *c, enum wait_kind kind);
 void conn_wait_end(struct conn *c);
 void conn_expire(struct net *net, int64_t now_ms);
-void conn_read_more(struct net *net);
+int64_t conn_deadline(const struct net *net); /* mono_ms, or INT64_MAX */
 
 /* net.c */
 void net_flush(struct net *net);

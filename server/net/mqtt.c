@@ -31,7 +31,7 @@ static void closed(struct conn *c, elo_err why)
     c->speaker = NULL;
 }
 
-static const struct protocol mqtt = {"MQTT", input, output, sent, wants_close, closed};
+static const struct protocol mqtt = {"MQTT", false, input, output, sent, wants_close, closed};
 
 /* Who has connected, and is the certificate good? */
 bool mqtt_begin(struct conn *c)

@@ -16,7 +16,7 @@
 #include "server/base/mem.h"
 #include "server/net/internal.h"
 
-enum { STOP_GRACE_MS = 2000 };
+enum { STOP_GRACE_MS = 2000, DAY_MS = 86400000 };
 
 struct core_time net_time(const struct net *net)
 {
@@ -38,12 +38,9 @@ static void on_timer(uv_timer_t *timer)
 
 static int64_t earliest(const struct net *net)
 {
-    int64_t at = broker_deadline(net->config.broker);
-    for (int kind = 0; kind < WAIT_KINDS; kind++) {
-        const struct conn *c = net->waiting[kind].first;
-        at = c != NULL && c->deadline < at ? c->deadline : at;
-    }
-    return at;
+    int64_t broker = broker_deadline(net->config.broker);
+    int64_t conns = conn_deadline(net);
+    return broker < conns ? broker : conns;
 }
 
 static void set_timer(struct net *net)
@@ -101,9 +98,11 @@ static void on_wake(uv_async_t *wake)
                  "a change could not be written and was taken back");
         net->config.commit_failed(net->config.ctx, progress.err);
     }
-    http_release(net, &progress);
-    /* What failed is settled too: a reply that reads memory now shows the reloaded state. */
+    /* What failed is settled too: a reply that reads memory now shows the reloaded state. Settled
+     * before the replies leave, because each may make room for a next request: held for what has
+     * happened already, its reply would wait for a wake-up that never comes. */
     net->settled = progress.failed > progress.durable ? progress.failed : progress.durable;
+    http_release(net, &progress);
 }
 
 void net_wake(void *net)
@@ -124,16 +123,11 @@ static void close_all(struct net *net, bool idle_only)
     }
 }
 
-static void close_handles(struct net *net)
+static void close_handle(uv_handle_t *handle, void *arg)
 {
-    uv_handle_t *handles[] = {(uv_handle_t *)&net->wake,  (uv_handle_t *)&net->check,
-                              (uv_handle_t *)&net->idle,  (uv_handle_t *)&net->timer,
-                              (uv_handle_t *)&net->grace, (uv_handle_t *)&net->sigterm,
-                              (uv_handle_t *)&net->sigint};
-    for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++) {
-        if (!uv_is_closing(handles[i])) {
-            uv_close(handles[i], NULL);
-        }
+    (void)arg;
+    if (!uv_is_closing(handle)) {
+        uv_close(handle, NULL);
     }
 }
 
@@ -163,6 +157,7 @@ void net_stop(struct net *net)
     net->stopping = true;
     listen_stop(net);
     uv_timer_stop(&net->timer);
+    uv_timer_stop(&net->daily);
     broker_shutdown(net->config.broker, net_time(net));
     uv_check_stop(&net->check);
     uv_check_start(&net->check, on_turn_while_stopping);
@@ -190,29 +185,48 @@ static void raise_descriptors(void)
     }
 }
 
-elo_err net_create(struct net **out)
+static int init_loop(struct net *net)
+{
+    uv_loop_t *loop = &net->loop;
+    uv_check_init(loop, &net->check); /* these cannot fail */
+    uv_idle_init(loop, &net->idle);
+    uv_timer_init(loop, &net->timer);
+    uv_timer_init(loop, &net->grace);
+    uv_timer_init(loop, &net->daily);
+    net->wake.data = net->check.data = net->idle.data = net->timer.data = net->grace.data =
+        net->daily.data = net->sigterm.data = net->sigint.data = net;
+    int rc = uv_async_init(loop, &net->wake, on_wake);
+    rc = rc == 0 ? uv_signal_init(loop, &net->sigterm) : rc;
+    return rc == 0 ? uv_signal_init(loop, &net->sigint) : rc;
+}
+
+static void free_loop(struct net *net)
+{
+    uv_walk(&net->loop, close_handle, NULL);
+    uv_run(&net->loop, UV_RUN_DEFAULT); /* the close callbacks free what they own */
+    uv_loop_close(&net->loop);
+}
+
+elo_err net_create(struct net **out, char *why, size_t why_cap)
 {
     struct net *net = mem_zero(sizeof *net);
     if (net == NULL) {
+        snprintf(why, why_cap, "not enough memory to start");
         return ELO_E_NO_MEMORY;
-    }
-    if (uv_loop_init(&net->loop) != 0) {
-        mem_free(net);
-        return ELO_E_IO;
     }
     net->spare_fd = -1;
     net->deadline = INT64_MAX;
-    net->wake.data = net->check.data = net->idle.data = net->timer.data = net->grace.data =
-        net->sigterm.data = net->sigint.data = net;
-    uv_async_init(&net->loop, &net->wake, on_wake);
-    uv_check_init(&net->loop, &net->check);
-    uv_idle_init(&net->loop, &net->idle);
-    uv_timer_init(&net->loop, &net->timer);
-    uv_timer_init(&net->loop, &net->grace);
-    uv_signal_init(&net->loop, &net->sigterm);
-    uv_signal_init(&net->loop, &net->sigint);
     raise_descriptors();
     signal(SIGPIPE, SIG_IGN);
+    int rc = uv_loop_init(&net->loop);
+    if (rc == 0 && (rc = init_loop(net)) != 0) {
+        free_loop(net);
+    }
+    if (rc != 0) {
+        snprintf(why, why_cap, "cannot make an event loop: %s; raise `ulimit -n`", uv_strerror(rc));
+        mem_free(net);
+        return ELO_E_IO;
+    }
     *out = net;
     return ELO_OK;
 }
@@ -221,12 +235,31 @@ elo_err net_open(struct net *net, const struct net_config *config, char *why, si
 {
     net->config = *config;
     net->settled = store_issued(config->store); /* what was loaded is on disk */
-    elo_err err = tls_context(net, why, why_cap);
+    elo_err err = net_reload_certificate(net, why, why_cap);
     if (err == ELO_OK) {
         err = listen_all(net, why, why_cap);
     }
     net->open = err == ELO_OK;
     return err;
+}
+
+elo_err net_reload_certificate(struct net *net, char *why, size_t why_cap)
+{
+    SSL_CTX *fresh = NULL;
+    elo_err err = tls_context(net, &fresh, why, why_cap);
+    if (err == ELO_OK) {
+        SSL_CTX_free(net->tls); /* connections under way keep it alive */
+        net->tls = fresh;
+    }
+    return err;
+}
+
+static void on_day(uv_timer_t *timer)
+{
+    struct net *net = timer->data;
+    if (net->config.renew != NULL) {
+        net->config.renew(net->config.ctx);
+    }
 }
 
 int net_mqtts_port(const struct net *net)
@@ -249,6 +282,7 @@ void net_run(struct net *net)
     uv_check_start(&net->check, on_turn);
     uv_signal_start(&net->sigterm, on_signal, SIGTERM);
     uv_signal_start(&net->sigint, on_signal, SIGINT);
+    uv_timer_start(&net->daily, on_day, DAY_MS, DAY_MS);
     set_timer(net);
     uv_run(&net->loop, UV_RUN_DEFAULT);
 }
@@ -273,9 +307,7 @@ void net_destroy(struct net *net)
         return;
     }
     net_close_connections(net);
-    close_handles(net);
-    uv_run(&net->loop, UV_RUN_DEFAULT); /* the close callbacks free what they own */
-    uv_loop_close(&net->loop);
+    free_loop(net);
     SSL_CTX_free(net->tls);
     if (net->spare_fd >= 0) {
         close(net->spare_fd);

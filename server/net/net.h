@@ -24,7 +24,7 @@
 struct net;
 
 struct net_config {
-    const char *listen; /* NULL: loopback, IPv4 and (if there) IPv6 */
+    const char *listen; /* NULL: loopback, IPv4 and (if there) IPv6; "::" is both families */
     int mqtts_port, https_port, http_port;
     const char *cert_file, *key_file;
     const struct log *log;
@@ -35,11 +35,17 @@ struct net_config {
 
     /* A commit failed: the owner makes the core's memory agree with the database again. */
     void (*commit_failed)(void *ctx, elo_err err);
+
+    /* Once a day: makes the server's certificate again if its time is over. NULL: nobody does. */
+    void (*renew)(void *ctx);
     void *ctx;
 };
 
-/* Made before the store is opened, because the store needs net_wake(). */
-ELO_MUST_USE elo_err net_create(struct net **out);
+/*
+ * Made before the store is opened, because the store needs net_wake(). ELO_E_NO_MEMORY, ELO_E_IO
+ * (no file descriptors) with `why`.
+ */
+ELO_MUST_USE elo_err net_create(struct net **out, char *why, size_t why_cap);
 
 /* For store_config.wake: may be called on any thread. */
 void net_wake(void *net);
@@ -55,6 +61,10 @@ int net_mqtts_port(const struct net *net);
 int net_https_port(const struct net *net);
 int net_http_port(const struct net *net);
 
+/* Reads cert_file and key_file again, for connections from now on; on failure the old pair stays.
+ */
+ELO_MUST_USE elo_err net_reload_certificate(struct net *net, char *why, size_t why_cap);
+
 /* Who answers HTTP. Set before net_run(); apart from the rest, because its DescribeEndpoint needs
  * the ports that net_open() has bound. */
 void net_set_api(struct net *net, struct api *api);
@@ -65,7 +75,8 @@ void net_stop(struct net *net);
 
 struct core_time net_time(const struct net *net);
 
-/* After net_run(), or instead of it: ends every connection, so that the core may be destroyed. */
+/* After net_run(), or instead of it: ends every connection, so that the core may be destroyed. NULL
+ * is allowed. */
 void net_close_connections(struct net *net);
 
 /* Frees it. The store must be closed by then: its thread calls net_wake(). NULL is allowed. */

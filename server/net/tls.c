@@ -57,6 +57,9 @@ static int select_alpn(SSL *ssl,
         if (alpn_known(in + i + 1, in[i], c->kind)) {
             *out = in + i + 1;
             *out_len = in[i];
+            if (in[i] == 14 && memcmp(*out, "x-amzn-mqtt-ca", 14) == 0) {
+                SSL_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+            }
             return SSL_TLSEXT_ERR_OK;
         }
     }
@@ -85,6 +88,18 @@ static int judge_server_name(SSL *ssl, int *alert, void *arg)
     return SSL_TLSEXT_ERR_OK;
 }
 
+/* The id of the certificate that is being shown; empty if it has none. */
+static void id_of(X509 *certificate, char id[65])
+{
+    unsigned char *der = NULL;
+    int len = i2d_X509(certificate, &der);
+    id[0] = '\0';
+    if (len > 0 && pki_certificate_der_to_id(elo_span_of(der, (size_t)len), id) != ELO_OK) {
+        id[0] = '\0';
+    }
+    OPENSSL_free(der);
+}
+
 /* Takes every certificate, unless the switch says that the handshake refuses unwelcome ones. */
 static int judge_client(X509_STORE_CTX *ctx, void *arg)
 {
@@ -93,19 +108,18 @@ static int judge_client(X509_STORE_CTX *ctx, void *arg)
     if (net->config.compat.unregistered_certificate == 0) {
         return 1;
     }
-    unsigned char *der = NULL;
-    int len = i2d_X509(X509_STORE_CTX_get0_cert(ctx), &der);
     char id[65];
-    elo_err err = ELO_E_CERT_UNKNOWN;
-    if (len > 0 && pki_certificate_der_to_id(elo_span_of(der, (size_t)len), id) == ELO_OK) {
-        err =
-            authorizer_certificate(net->config.authorizer, elo_span_str(id), net_time(net).wall_ms,
-                                   net->config.compat.expired_certificate != 0);
-    }
-    OPENSSL_free(der);
+    id_of(X509_STORE_CTX_get0_cert(ctx), id);
+    elo_err err =
+        authorizer_certificate(net->config.authorizer, elo_span_str(id), net_time(net).wall_ms,
+                               net->config.compat.expired_certificate != 0);
     if (err == ELO_OK) {
         return 1;
     }
+    SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
+    struct conn *c = SSL_get_app_data(ssl);
+    c->told = true;
+    conn_log(c, LOG_WARN, err, id, "the client's certificate is refused in the handshake");
     /* OpenSSL turns what it has no alert for into certificate_unknown (46), which is AWS's. */
     X509_STORE_CTX_set_error(ctx, X509_V_ERR_UNSPECIFIED);
     return 0;
@@ -133,22 +147,25 @@ static bool set_up(struct net *net, SSL_CTX *ctx)
            SSL_CTX_check_private_key(ctx) == 1;
 }
 
-elo_err tls_context(struct net *net, char *why, size_t why_cap)
+elo_err tls_context(struct net *net, SSL_CTX **out, char *why, size_t why_cap)
 {
-    net->tls = SSL_CTX_new(TLS_server_method());
-    if (net->tls == NULL || !set_up(net, net->tls)) {
-        char reason[200] = "out of memory";
-        unsigned long error = ERR_get_error();
-        if (error != 0) {
-            ERR_error_string_n(error, reason, sizeof reason);
-        }
-        snprintf(
-            why, why_cap,
-            "cannot use %s with %s: %s; move both away and a new pair is made at the next start",
-            net->config.cert_file, net->config.key_file, reason);
-        return ELO_E_BAD_PEM;
+    ERR_clear_error();
+    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    if (ctx != NULL && set_up(net, ctx)) {
+        *out = ctx;
+        return ELO_OK;
     }
-    return ELO_OK;
+    char reason[200] = "out of memory";
+    unsigned long error = ERR_get_error();
+    if (error != 0) {
+        ERR_error_string_n(error, reason, sizeof reason);
+    }
+    ERR_clear_error();
+    SSL_CTX_free(ctx);
+    snprintf(why, why_cap,
+             "cannot use %s with %s: %s; move both away and a new pair is made at the next start",
+             net->config.cert_file, net->config.key_file, reason);
+    return ELO_E_BAD_PEM;
 }
 
 /* What people get wrong, in their words. */
@@ -173,9 +190,8 @@ static const struct {
      "the client does not accept this server's certificate"},
 };
 
-elo_err tls_failure(const struct conn *c, char *why, size_t why_cap)
+elo_err tls_failure(char *why, size_t why_cap)
 {
-    (void)c;
     unsigned long error = ERR_peek_last_error();
     int reason = ERR_GET_REASON(error);
     for (size_t i = 0; error != 0 && i < sizeof failures / sizeof failures[0]; i++) {
