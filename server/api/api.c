@@ -109,15 +109,20 @@ static aws_error no_route(struct call *c)
 static elo_err reason_of(aws_error error)
 {
     static const elo_err reasons[] = {
-        [AWS_InvalidRequestException] = ELO_E_MALFORMED,
-        [AWS_MalformedPolicyException] = ELO_E_MALFORMED,
-        [AWS_CertificateValidationException] = ELO_E_MALFORMED,
+        [AWS_InvalidRequestException] = ELO_E_REQUEST,
+        [AWS_MalformedPolicyException] = ELO_E_REQUEST,
+        [AWS_CertificateValidationException] = ELO_E_REQUEST,
         [AWS_IncompleteSignatureException] = ELO_E_SIGNATURE,
         [AWS_MissingAuthenticationTokenException] = ELO_E_SIGNATURE,
         [AWS_InvalidSignatureException] = ELO_E_SIGNATURE,
         [AWS_UnrecognizedClientException] = ELO_E_SIGNATURE,
         [AWS_ResourceNotFoundException] = ELO_E_NOT_FOUND,
         [AWS_UnknownOperationException] = ELO_E_UNSUPPORTED,
+        [AWS_MethodNotAllowedException] = ELO_E_UNSUPPORTED,
+        [AWS_CertificateStateException] = ELO_E_CONFLICT,
+        [AWS_DeleteConflictException] = ELO_E_CONFLICT,
+        [AWS_VersionConflictException] = ELO_E_CONFLICT,
+        [AWS_ConflictException] = ELO_E_CONFLICT,
         [AWS_ResourceAlreadyExistsException] = ELO_E_DUPLICATE,
         [AWS_VersionsLimitExceededException] = ELO_E_QUOTA,
         [AWS_LimitExceededException] = ELO_E_QUOTA,
@@ -126,17 +131,32 @@ static elo_err reason_of(aws_error error)
         [AWS_InternalFailureException] = ELO_E_NO_MEMORY,
     };
     elo_err err = (size_t)error < API_COUNT(reasons) ? reasons[error] : ELO_OK;
-    return error == AWS_OK || err != ELO_OK ? err : ELO_E_PROTOCOL;
+    return error == AWS_OK || err != ELO_OK ? err : ELO_E_REQUEST;
 }
 
-/* What reads or only passes on is told in detail only; changes and failures always. */
+/* AWS names what only reads by its first word. */
+static bool only_reads(const struct call *c)
+{
+    static const char *const words[] = {"List", "Get", "Describe"};
+    for (size_t i = 0; c->route != NULL && i < API_COUNT(words); i++) {
+        if (strncmp(c->route->operation, words[i], strlen(words[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Changes and failures are told; what reads or only passes on in detail only, and a look-up that
+ * finds nothing is no failure. */
 static enum log_level level_of(const struct call *c, aws_error error)
 {
+    if (error == AWS_ResourceNotFoundException && only_reads(c)) {
+        return LOG_DEBUG;
+    }
     if (error != AWS_OK) {
         return error == AWS_InternalFailureException ? LOG_ERROR : LOG_WARN;
     }
-    bool changes = c->route != NULL && c->route->plane == PLANE_CONTROL &&
-                   strcmp(c->route->method, "GET") != 0;
+    bool changes = c->route != NULL && c->route->plane == PLANE_CONTROL && !only_reads(c);
     return changes ? LOG_INFO : LOG_DEBUG;
 }
 

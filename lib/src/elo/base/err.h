@@ -111,7 +111,9 @@ typedef enum elo_err {
     ELO_E_CA_EXPIRED = -106,  /* the desk's own CA certificate has expired */
     ELO_E_CREDENTIALS = -107, /* no or unreadable AWS credentials */
     ELO_E_SIGNATURE = -108,   /* SigV4: the signature does not match */
-    ELO_E_USAGE = -109        /* a command line that cannot be understood */
+    ELO_E_USAGE = -109,       /* a command line that cannot be understood */
+    ELO_E_REQUEST = -110,     /* an API request whose parameters are not valid */
+    ELO_E_CONFLICT = -111     /* an API request that the resource's state does not allow now */
 } elo_err;
 
 #endif
