@@ -169,6 +169,7 @@ static void on_event(struct device *d, const struct elo_client_event *e)
         }
         break;
     case ELO_CLIENT_UNSUBSCRIBED:
+    case ELO_CLIENT_PONG:
         break;
     }
 }

@@ -178,6 +178,9 @@ static inline void rig_note_event(struct rig *r, const struct elo_client_event *
     case ELO_CLIENT_UNSUBSCRIBED:
         rig_note(r, "* UNSUBSCRIBED %.*s\n", RIG_TEXT(e->u.unsubscribed.filter));
         break;
+    case ELO_CLIENT_PONG:
+        rig_note(r, "* PONG\n");
+        break;
     }
 }
 

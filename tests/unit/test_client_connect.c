@@ -566,6 +566,66 @@ static void pings_although_it_hears(void **state)
     rig_free(r);
 }
 
+/* What was written before the question has been read when the answer is there. */
+static void an_owner_may_ask_for_a_pong(void **state)
+{
+    (void)state;
+    struct rig *r = online();
+    assert_int_equal(rig_say(r, 0, "a", "x", 0), ELO_OK);
+    assert_int_equal(elo_client_ping(&r->c, r->now), ELO_OK);
+    rig_serve(r);
+    rig_expect(r, "> PUBLISH q0 a=x\n> PINGREQ\n");
+    rig_pingresp(r);
+    rig_expect(r, "* PONG\n");
+    rig_pass(r, 52500); /* a ping of the engine's own is not told */
+    rig_pingresp(r);
+    rig_expect(r, "> PINGREQ\n");
+    rig_free(r);
+}
+
+/* The answer to an earlier PINGREQ says nothing about what was written after that. */
+static void a_pong_is_for_the_ping_asked_for(void **state)
+{
+    (void)state;
+    struct rig *r = online();
+    rig_pass(r, 52500);
+    rig_expect(r, "> PINGREQ\n");
+    assert_int_equal(rig_say(r, 0, "a", "x", 0), ELO_OK);
+    assert_int_equal(elo_client_ping(&r->c, r->now), ELO_OK);
+    assert_int_equal(elo_client_ping(&r->c, r->now), ELO_OK); /* one answer for both */
+    rig_serve(r);
+    rig_expect(r, "> PUBLISH q0 a=x\n");
+    rig_pingresp(r);
+    rig_expect(r, "> PINGREQ\n");
+    rig_pingresp(r);
+    rig_expect(r, "* PONG\n");
+    rig_pingresp(r); /* a stray */
+    rig_expect(r, "");
+    rig_free(r);
+}
+
+static void a_ping_needs_a_connection(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    rig_begin(r);
+    assert_int_equal(elo_client_ping(&r->c, r->now), ELO_E_NOT_CONNECTED);
+    rig_open(r);
+    assert_int_equal(elo_client_ping(&r->c, r->now), ELO_E_NOT_CONNECTED);
+    rig_connack(r, ELO_MQTT_ACCEPTED, false);
+    assert_int_equal(elo_client_ping(&r->c, r->now), ELO_OK);
+    rig_serve(r);
+    rig_forget(r);
+    rig_pass(r, r->config.ping_timeout_ms); /* not answered: the same as for our own */
+    rig_expect(r, "~ close\n* DISCONNECTED\n");
+    assert_int_equal(r->reason, ELO_E_PING_TIMEOUT);
+    rig_again(r, false); /* and forgotten with the connection */
+    rig_forget(r);
+    rig_pingresp(r);
+    rig_expect(r, "");
+    rig_free(r);
+}
+
 static void a_stuck_line_is_noticed(void **state)
 {
     (void)state;
@@ -744,6 +804,9 @@ int main(void)
         cmocka_unit_test(a_new_connection_owes_no_old_pingresp),
         cmocka_unit_test(pings_although_it_talks),
         cmocka_unit_test(pings_although_it_hears),
+        cmocka_unit_test(an_owner_may_ask_for_a_pong),
+        cmocka_unit_test(a_pong_is_for_the_ping_asked_for),
+        cmocka_unit_test(a_ping_needs_a_connection),
         cmocka_unit_test(a_stuck_line_is_noticed),
         cmocka_unit_test(a_slow_large_packet_is_not_a_dead_peer),
         cmocka_unit_test(a_packet_that_never_ends_is_a_dead_peer),

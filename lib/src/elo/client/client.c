@@ -167,6 +167,8 @@ static void forget_transport(struct elo__client *e)
     e->tx_end = 0;
     e->ping_wanted = false;
     e->ping_sent = false;
+    e->ping_told = false;
+    e->ping_asked = false;
     e->bye_written = false;
     e->connected = false;
 }
@@ -231,6 +233,41 @@ static uint32_t ping_left(const struct elo__client *e)
     return left;
 }
 
+static void begin_ping(struct elo__client *e)
+{
+    e->ping_wanted = true;
+    e->ping_sent = true;
+    e->ping_told = e->ping_asked;
+    e->ping_asked = false;
+    e->ping_ms = e->now_ms;
+}
+
+/* A PINGRESP tells which PINGREQ it answers only by its place: there is one under way at a time. */
+void elo__client_pong(struct elo__client *e)
+{
+    if (e->ping_sent && e->ping_told) {
+        e->events |= ELO__EV_PONG;
+    }
+    e->ping_sent = false;
+    if (e->ping_asked) {
+        begin_ping(e);
+    }
+}
+
+elo_err elo_client_ping(struct elo_client *c, uint32_t now_ms)
+{
+    struct elo__client *e = &c->_internal;
+    elo__client_clock(e, now_ms);
+    if (!in_state(e, ELO_CLIENT_ONLINE)) {
+        return ELO_E_NOT_CONNECTED;
+    }
+    e->ping_asked = true;
+    if (!e->ping_sent) {
+        begin_ping(e);
+    }
+    return ELO_OK;
+}
+
 static void ping_tick(struct elo__client *e)
 {
     if (ping_left(e) != 0) {
@@ -240,9 +277,7 @@ static void ping_tick(struct elo__client *e)
         elo__client_fail(e, ELO_E_PING_TIMEOUT);
         return;
     }
-    e->ping_wanted = true;
-    e->ping_sent = true;
-    e->ping_ms = e->now_ms;
+    begin_ping(e);
 }
 
 /* How long the present state may last at most. */

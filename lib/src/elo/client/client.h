@@ -177,7 +177,8 @@ typedef enum elo_client_event_type {
     ELO_CLIENT_PUBLISHED,    /* u.published */
     ELO_CLIENT_DROPPED,      /* u.dropped */
     ELO_CLIENT_SUBSCRIBED,   /* u.subscribed: one event per filter */
-    ELO_CLIENT_UNSUBSCRIBED  /* u.unsubscribed: one event per filter */
+    ELO_CLIENT_UNSUBSCRIBED, /* u.unsubscribed: one event per filter */
+    ELO_CLIENT_PONG          /* nothing more: the answer to elo_client_ping() */
 } elo_client_event_type;
 
 struct elo_client_event {
@@ -256,6 +257,8 @@ struct elo__client {
     bool session_present; /* for CONNECTED */
     bool ping_wanted;     /* a PINGREQ is to be written */
     bool ping_sent;       /* a PINGRESP is awaited */
+    bool ping_told;       /* which is to be a PONG event */
+    bool ping_asked;      /* the owner wants one more, after that PINGRESP */
     bool bye_written;     /* the DISCONNECT is in tx */
     bool qos0_suspect;    /* a QoS 0 PUBLISH was written and nothing has been heard since */
     bool rx_released;     /* the owner is done with the message: its PUBACK may be written */
@@ -377,6 +380,16 @@ void elo_client_tick(struct elo_client *c, uint32_t now_ms);
  */
 ELO_MUST_USE elo_err elo_client_publish(struct elo_client *c,
                                         const struct elo_client_message *message);
+
+/*
+ * Asks the server for a sign of life: PONG follows when it has read all that was written before
+ * this call, or DISCONNECTED if it hung up instead. The one way to learn that a QoS 0 message was
+ * let through: publish, wait for elo_client_pending() == 0, then ping. Calls made while one waits
+ * for its answer share one further PONG. Unanswered for ping_timeout_ms: ELO_E_PING_TIMEOUT.
+ *
+ * ELO_E_NOT_CONNECTED  not ONLINE
+ */
+ELO_MUST_USE elo_err elo_client_ping(struct elo_client *c, uint32_t now_ms);
 
 /* Messages in the outbox: not yet written, or without their PUBACK. */
 size_t elo_client_pending(const struct elo_client *c);

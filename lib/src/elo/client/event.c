@@ -72,6 +72,8 @@ bool elo_client_next_event(struct elo_client *c, struct elo_client_event *out)
         tell_message(e, out);
     } else if (take_bit(e, ELO__EV_OVERSIZE)) {
         tell_oversize(e, out);
+    } else if (take_bit(e, ELO__EV_PONG)) {
+        out->type = ELO_CLIENT_PONG;
     } else if (take_bit(e, ELO__EV_PUBLISHED)) {
         out->type = ELO_CLIENT_PUBLISHED;
         out->u.published.token = e->token;

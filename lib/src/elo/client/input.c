@@ -92,7 +92,7 @@ static void got_packet(struct elo__client *e)
     } else if (p.type == ELO_MQTT_UNSUBACK) {
         elo__subs_answer(e, true, p.u.ack.packet_id, elo_span_of(NULL, 0));
     } else {
-        e->ping_sent = false;
+        elo__client_pong(e);
     }
 }
 

@@ -27,7 +27,8 @@ enum {
     ELO__EV_PUBLISHED = 8,
     ELO__EV_SUBS = 16, /* some entries of subs have an answer to tell */
     ELO__EV_DROPPED = 32,
-    ELO__EV_DISCONNECTED = 64
+    ELO__EV_DISCONNECTED = 64,
+    ELO__EV_PONG = 128
 };
 #define ELO__EV_STOPS_INPUT ((uint8_t)~ELO__EV_DROPPED)
 
@@ -41,6 +42,9 @@ void elo__client_fail(struct elo__client *e, elo_err reason);
 
 /* Accepted by the server: from here on the outbox and the subscriptions may be written. */
 void elo__client_connected(struct elo__client *e, bool session_present);
+
+/* The PINGRESP has come. */
+void elo__client_pong(struct elo__client *e);
 
 /* Can packets of an established connection come in? */
 bool elo__client_linked(const struct elo__client *e);
