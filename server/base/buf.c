@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "elo/base/assert.h"
 #include "server/base/mem.h"
 
 void buf_init(struct buf *b, size_t max)
@@ -78,38 +79,51 @@ void buf_byte(struct buf *b, uint8_t byte)
     buf_add(b, elo_span_of(&byte, 1));
 }
 
+/* More than fits here is formatted twice: the first time measures it. */
 void buf_format(struct buf *b, const char *format, ...)
 {
+    char small[256];
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(NULL, 0, format, args);
+    int len = vsnprintf(small, sizeof small, format, args);
     va_end(args);
-    if (len <= 0) {
+    if (len < 0 || b->_err != ELO_OK) {
         return;
     }
-    /* vsnprintf ends with a NUL: room for it is asked for and given back. */
-    uint8_t *room = buf_room(b, (size_t)len + 1);
-    if (room == NULL) {
+    if ((size_t)len < sizeof small) {
+        buf_add(b, elo_span_of(small, (size_t)len));
+        return;
+    }
+    char *large = mem_alloc((size_t)len + 1);
+    if (large == NULL) {
+        fail(b, ELO_E_NO_MEMORY);
         return;
     }
     va_start(args, format);
-    vsnprintf((char *)room, (size_t)len + 1, format, args);
+    vsnprintf(large, (size_t)len + 1, format, args);
     va_end(args);
-    buf_wrote(b, (size_t)len);
+    buf_add(b, elo_span_of(large, (size_t)len));
+    mem_free(large);
 }
 
 uint8_t *buf_room(struct buf *b, size_t len)
 {
-    return reserve(b, len) ? b->_ptr + b->_len : NULL;
+    static uint8_t nothing;
+    if (!reserve(b, len)) {
+        return NULL;
+    }
+    return b->_ptr != NULL ? b->_ptr + b->_len : &nothing;
 }
 
 void buf_wrote(struct buf *b, size_t len)
 {
+    ELO_ASSERT(len <= b->_cap - b->_len);
     b->_len += len;
 }
 
 void buf_drop(struct buf *b, size_t len)
 {
+    ELO_ASSERT(len <= b->_len);
     b->_len -= len;
     if (b->_len > 0 && len > 0) {
         memmove(b->_ptr, b->_ptr + len, b->_len);

@@ -32,11 +32,14 @@ void buf_text(struct buf *b, const char *text);
 void buf_byte(struct buf *b, uint8_t byte);
 void buf_format(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Room for `len` more bytes to write into directly; NULL on failure. Follow with buf_wrote(). */
+/*
+ * Room for `len` more bytes to write into directly; NULL on failure and only then. Follow with
+ * buf_wrote(), of no more bytes than were asked for.
+ */
 uint8_t *buf_room(struct buf *b, size_t len);
 void buf_wrote(struct buf *b, size_t len);
 
-/* Removes `len` bytes from the front. */
+/* Removes `len` bytes from the front; there are as many. */
 void buf_drop(struct buf *b, size_t len);
 
 /* ELO_OK, ELO_E_TOO_LARGE or ELO_E_NO_MEMORY. */

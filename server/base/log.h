@@ -43,7 +43,11 @@ void log_emit(const struct log *log, const struct log_record *record);
 void log_line(const struct log *log, enum log_level level, elo_err err, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* One line, newline included: JSON in CloudWatch's shape; or for a terminal. */
+/*
+ * One line, newline included: JSON in CloudWatch's shape; or for a terminal. Whatever the record
+ * holds, a line comes out: bytes that are not UTF-8 (and for a terminal whatever steers one) are
+ * written as \xNN, and a field of more than a kilobyte is cut and its length told.
+ */
 void log_format_json(const struct log_record *record,
                      int64_t wall_ms,
                      const char *account,

@@ -12,37 +12,43 @@
 enum { NEVER = 0, REMOVED = 1, SMALLEST = 8 };
 
 static uint64_t seed = 0x9e3779b97f4a7c15u;
+static uint64_t secret = 0xd6e8feb86659fd93u;
+
+__extension__ typedef unsigned __int128 wide;
+
+/* The product of two words, its halves folded into one: every bit of either reaches every bit. */
+static uint64_t fold(uint64_t a, uint64_t b)
+{
+    wide product = (wide)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
 
 void map_seed(uint64_t value)
 {
-    seed = value;
+    seed = value ^ 0x9e3779b97f4a7c15u;
+    secret = fold(value + 0xbf58476d1ce4e5b9u, 0x94d049bb133111ebu) | 1;
 }
 
-static uint64_t mix(uint64_t x)
-{
-    x ^= x >> 32;
-    x *= 0xd6e8feb86659fd93u;
-    x ^= x >> 32;
-    return x;
-}
-
-/* Eight bytes a step, each multiplied in under the seed: short keys cost a handful of cycles. */
+/*
+ * Eight bytes a step, each multiplied by what outsiders do not know: a fixed multiplier would let
+ * them find two words whose difference cancels whatever the seed is.
+ */
 uint32_t map_hash(elo_span key)
 {
-    uint64_t h = seed ^ (key.len * 0x9e3779b97f4a7c15u);
+    uint64_t h = seed ^ key.len;
     const uint8_t *p = key.ptr;
     size_t n = key.len;
     for (; n >= 8; n -= 8, p += 8) {
         uint64_t word;
         memcpy(&word, p, 8);
-        h = mix(h ^ word) + 0x9e3779b97f4a7c15u;
+        h = fold(h ^ word, secret) + word;
     }
     if (n > 0) {
         uint64_t word = 0;
         memcpy(&word, p, n);
-        h = mix(h ^ word);
+        h = fold(h ^ word, secret);
     }
-    h = mix(h);
+    h = fold(h ^ secret, seed | 1);
     uint32_t folded = (uint32_t)(h ^ h >> 32);
     return folded <= REMOVED ? folded + 2 : folded;
 }

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "elo/base/utf8.h"
 #include "server/base/aws_error.h"
 #include "server/base/buf.h"
 #include "server/base/compat.h"
@@ -55,6 +56,79 @@ static void buf_survives_a_failed_allocation(void **state)
     mem_fail_at(0);
     assert_int_equal(buf_err(&b), ELO_E_NO_MEMORY);
     buf_free(&b);
+}
+
+static void buf_room_is_null_only_for_a_reason(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, 10);
+    assert_non_null(buf_room(&b, 0));
+    buf_wrote(&b, 0);
+    assert_int_equal(buf_err(&b), ELO_OK);
+    memcpy(buf_room(&b, 10), "0123456789", 10);
+    buf_wrote(&b, 10);
+    assert_non_null(buf_room(&b, 0));
+    assert_null(buf_room(&b, 1));
+    assert_int_equal(buf_err(&b), ELO_E_TOO_LARGE);
+    assert_null(buf_room(&b, 0)); /* it stays failed */
+    buf_free(&b);
+}
+
+static void buf_format_fills_to_the_cap_in_every_size(void **state)
+{
+    (void)state;
+    for (int len = 0; len < 600; len++) {
+        struct buf b;
+        buf_init(&b, (size_t)len);
+        buf_format(&b, "%*s", len, "");
+        assert_int_equal(buf_err(&b), ELO_OK);
+        assert_int_equal(buf_span(&b).len, len);
+        buf_format(&b, "%s", "x");
+        assert_int_equal(buf_err(&b), ELO_E_TOO_LARGE);
+        buf_free(&b);
+    }
+    struct buf b;
+    buf_init(&b, 1000);
+    mem_fail_at(1);
+    buf_format(&b, "%*s", 500, "");
+    mem_fail_at(0);
+    assert_int_equal(buf_err(&b), ELO_E_NO_MEMORY);
+    buf_free(&b);
+}
+
+/* Differences of two words that cancel under many seeds would be a way to crafted collisions. */
+static void map_hash_depends_on_its_seed_alone(void **state)
+{
+    (void)state;
+    static const uint64_t top = 0x8000000080000000u;
+    unsigned same = 0;
+    for (uint64_t seed = 1; seed <= 2000; seed++) {
+        map_seed(seed * 0x9e3779b97f4a7c15u);
+        uint64_t a[2] = {seed, 77}, b[2] = {seed ^ top, 77 ^ top};
+        same += map_hash(elo_span_of(a, sizeof a)) == map_hash(elo_span_of(b, sizeof b));
+    }
+    assert_true(same < 2);
+}
+
+static void map_hash_spreads_names_that_are_alike(void **state)
+{
+    (void)state;
+    enum { BUCKETS = 4096 };
+    static unsigned hits[BUCKETS];
+    map_seed(1);
+    for (int i = 0; i < 4 * BUCKETS; i++) {
+        char name[32];
+        int len = snprintf(name, sizeof name, "factory/line-%d/temp", i);
+        hits[map_hash(elo_span_of(name, (size_t)len)) % BUCKETS]++;
+    }
+    unsigned most = 0, empty = 0;
+    for (int i = 0; i < BUCKETS; i++) {
+        most = hits[i] > most ? hits[i] : most;
+        empty += hits[i] == 0;
+    }
+    assert_true(most < 20);          /* 4 on average; chance gives 13 or so */
+    assert_in_range(empty, 30, 130); /* e^-4 of them: 75 */
 }
 
 enum { KEYS = 3000 };
@@ -175,6 +249,36 @@ static void log_lines_say_why_and_cannot_steer_a_terminal(void **state)
     buf_free(&line);
 }
 
+/* All bytes that there are, four times over: a client id as long as MQTT's length field allows. */
+static void log_tells_of_clients_with_impossible_names(void **state)
+{
+    (void)state;
+    static uint8_t name[65535];
+    for (size_t i = 0; i < sizeof name; i++) {
+        name[i] = (uint8_t)i;
+    }
+    buf_init(&line, 1 << 20);
+    struct log log = {.sink = keep, .level = LOG_INFO};
+    struct log_record r = {.level = LOG_WARN,
+                           .event_type = "Connect",
+                           .err = ELO_E_CERT_UNKNOWN,
+                           .client_id = elo_span_of(name, sizeof name),
+                           .topic = ELO_SPAN("\xe2\x80\xae"
+                                             "desrever \xc2\x9b \xed\xa0\x80 \xff"),
+                           .details = elo_span_of(name, sizeof name)};
+    log_emit(&log, &r);
+    assert_true(elo_utf8_valid(buf_span(&line)));
+    buf_byte(&line, 0);
+    const char *text = (const char *)buf_span(&line).ptr;
+    assert_non_null(strstr(text, " \\x00\\x01"));
+    assert_non_null(strstr(text, "\\xe2\\x80\\xaedesrever \\xc2\\x9b \\xed\\xa0\\x80 \\xff"));
+    assert_non_null(strstr(text, "\"clientId\":\"\\u0000\\u0001"));
+    assert_non_null(strstr(text, "\\\\xff... (65535 bytes)\""));
+    assert_non_null(strstr(text, "\"code\":\"E-CERT-UNKNOWN\""));
+    assert_null(strchr(text, '\033'));
+    buf_free(&line);
+}
+
 static void aws_errors_have_names_and_statuses(void **state)
 {
     (void)state;
@@ -192,11 +296,16 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(buf_holds_its_cap_and_no_byte_more),
         cmocka_unit_test(buf_survives_a_failed_allocation),
+        cmocka_unit_test(buf_room_is_null_only_for_a_reason),
+        cmocka_unit_test(buf_format_fills_to_the_cap_in_every_size),
+        cmocka_unit_test(map_hash_depends_on_its_seed_alone),
+        cmocka_unit_test(map_hash_spreads_names_that_are_alike),
         cmocka_unit_test(map_does_what_a_list_does),
         cmocka_unit_test(map_put_fails_whole),
         cmocka_unit_test(uuid_is_version_4),
         cmocka_unit_test(compat_takes_names_and_values_only),
         cmocka_unit_test(log_lines_say_why_and_cannot_steer_a_terminal),
+        cmocka_unit_test(log_tells_of_clients_with_impossible_names),
         cmocka_unit_test(aws_errors_have_names_and_statuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
