@@ -29,7 +29,22 @@
     X(http_publish_denied, "http-publish-denied", "403", "401",                                    \
       "the HTTP status when a policy denies iot-data Publish")                                     \
     X(empty_id_persistent, "empty-client-id-persistent", "connack-2", "generate",                  \
-      "an empty client id with clean session 0 on MQTT 3.1.1")
+      "an empty client id with clean session 0 on MQTT 3.1.1")                                     \
+    X(packet_before_connack, "packet-before-connack", "close", "take",                             \
+      "a packet that comes before the CONNACK has left")                                           \
+    X(unknown_version, "unknown-version", "connack-1", "close",                                    \
+      "a CONNECT of MQTT 3.1, or of another version that is not spoken here")                      \
+    X(empty_username, "empty-username", "ignore", "refuse",                                        \
+      "a CONNECT with user name and password that are both empty")                                 \
+    X(qos2_subscribe, "qos2-subscribe", "close", "ignore",                                         \
+      "an MQTT 3.1.1 SUBSCRIBE that asks for QoS 2: close, or never answer it")                    \
+    X(retain_on_reserved, "retain-on-reserved", "close", "not-kept",                               \
+      "RETAIN on a topic that starts with $: close, or deliver it and keep nothing")               \
+    X(overlapping_subscriptions, "overlapping-subscriptions", "one-copy", "copy-each",             \
+      "a message that matches several subscriptions of one client")                                \
+    X(reattach_principal, "reattach-principal", "update", "keep",                                  \
+      "AttachThingPrincipal of what is attached already: the thingPrincipalType given, or the "    \
+      "one it has")
 
 struct compat {
 #define COMPAT_FIELD(field, name, v0, v1, about) unsigned char field; /* 0: default, 1: other */

@@ -29,6 +29,7 @@ struct broker *broker_create(const struct broker_config *config, struct authoriz
     b->auth = auth;
     b->random.fill(b->random.ctx, &b->dice, sizeof b->dice);
     b->dice |= 1; /* xorshift stays at 0 for ever */
+    b->router.copy_each = config->compat.overlapping_subscriptions != 0;
     map_init(&b->sessions);
     map_init(&b->retained);
     TAILQ_INIT(&b->conns);
@@ -122,6 +123,7 @@ void broker_output_ack(struct broker_conn *c, size_t sent, struct core_time now)
     struct broker *b = c->broker;
     b->now = now;
     broker__output_ack(&c->out, &b->pool, sent);
+    c->connack_left = (uint8_t)(sent < c->connack_left ? c->connack_left - sent : 0);
     struct session *s = c->session;
     if (s != NULL && (s->queue.count > 0 || s->inflight.unwritten > 0)) {
         broker__pump(s);
@@ -213,9 +215,6 @@ void broker_certificate_changed(struct broker *b, elo_span certificate_id, struc
     b->now = now;
     elo_err err = authorizer_certificate(b->auth, certificate_id, now.wall_ms,
                                          b->compat.expired_certificate != 0);
-    if (err == ELO_OK) {
-        return;
-    }
     struct broker_conn *c;
     TAILQ_FOREACH(c, &b->conns, all)
     {
@@ -224,7 +223,7 @@ void broker_certificate_changed(struct broker *b, elo_span certificate_id, struc
         }
         if (c->session == NULL) {
             c->refused = err; /* CONNECT will be told */
-        } else {
+        } else if (err != ELO_OK) {
             broker__end(c, err, NULL);
         }
     }

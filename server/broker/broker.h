@@ -97,7 +97,10 @@ ELO_MUST_USE elo_err broker_publish(struct broker *b,
                                     bool retain,
                                     struct core_time now);
 
-/* The certificate's status has changed or it is gone: connections with it end if it is not good. */
+/*
+ * The certificate's status has changed or it is gone: connections with it end if it is not good,
+ * and those that have not yet said CONNECT are judged by what it is now.
+ */
 void broker_certificate_changed(struct broker *b, elo_span certificate_id, struct core_time now);
 
 /* Ends every connection (the server stops); wills are published. */

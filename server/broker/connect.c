@@ -15,6 +15,8 @@
 /* "$GEN/" and a UUID. */
 #define GENERATED_BYTES (5u + 36u)
 
+#define CONNACK_BYTES 4u
+
 bool broker__refuse_connect(struct broker_conn *c,
                             elo_span client_id,
                             elo_err err,
@@ -31,16 +33,29 @@ bool broker__refuse_connect(struct broker_conn *c,
 }
 
 /* The certificate was no good: AWS finishes the handshake and closes now. */
-static bool certificate_good(struct broker_conn *c, elo_span client_id)
+void broker__refuse_certificate(struct broker_conn *c, elo_span client_id)
 {
-    if (c->refused == ELO_OK) {
-        return true;
-    }
     struct report r = {.event = "Connect",
                        .err = c->refused,
                        .reason = "AUTHORIZATION_FAILURE",
                        .client_id = client_id,
                        .details = "the client's certificate is not good for a connection"};
+    c->broker->stats.connects_refused++;
+    broker__fail(c, &r);
+}
+
+/* A user name means nothing beside a certificate, but see the switch. */
+static bool user_acceptable(struct broker_conn *c, const struct elo_mqtt_connect *in)
+{
+    bool empty = in->has_username && in->username.len == 0 && in->password.len == 0;
+    if (!empty || c->broker->compat.empty_username == 0) {
+        return true;
+    }
+    struct report r = {.event = "Connect",
+                       .err = ELO_E_PROTOCOL,
+                       .reason = "AUTHORIZATION_FAILURE",
+                       .client_id = in->client_id,
+                       .details = "user name and password are there and empty: leave them out"};
     c->broker->stats.connects_refused++;
     broker__fail(c, &r);
     return false;
@@ -157,6 +172,7 @@ static void accept(struct broker_conn *c, struct session *s, bool present, uint1
 {
     broker__session_attach(s, c);
     broker__send_connack(c, ELO_MQTT_ACCEPTED, present);
+    c->connack_left = CONNACK_BYTES;
     c->broker->stats.connects++;
     broker__keep_alive(c, keep_alive_s);
     struct report r = {.event = "Connect"};
@@ -168,7 +184,11 @@ void broker__on_connect(struct broker_conn *c, const struct elo_mqtt_connect *in
 {
     char room[GENERATED_BYTES + 1];
     elo_span id;
-    if (!certificate_good(c, in->client_id) || !choose_client_id(c, in, room, &id) ||
+    if (c->refused != ELO_OK) {
+        broker__refuse_certificate(c, in->client_id);
+        return;
+    }
+    if (!user_acceptable(c, in) || !choose_client_id(c, in, room, &id) ||
         !policy_allows(c, in, id) || !keep_will(c, in, id)) {
         return;
     }

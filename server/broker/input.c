@@ -41,7 +41,9 @@ static const char *decode_fault(elo_err err)
 /* A protocol level that is not ours: the one refusal with an answer [MQTT-3.1.2-2]. */
 static void refuse_version(struct broker_conn *c)
 {
-    broker__send_connack(c, ELO_MQTT_REFUSED_VERSION, false);
+    if (c->broker->compat.unknown_version == 0) {
+        broker__send_connack(c, ELO_MQTT_REFUSED_VERSION, false);
+    }
     refuse_packet(c, ELO_MQTT_CONNECT, ELO_E_UNSUPPORTED, "only MQTT 3.1.1 is spoken here");
 }
 
@@ -91,6 +93,21 @@ static void dispatch(struct broker_conn *c, elo_span bytes, const struct elo_mqt
     }
 }
 
+/*
+ * [MQTT-3.1.4] lets a client go on without waiting for the CONNACK, AWS does not ("MQTT",
+ * AWS IoT differences from MQTT specifications). What has left may still be on its way: of those
+ * who do not wait, AWS catches more than we can.
+ */
+static bool has_waited(struct broker_conn *c, elo_mqtt_type type)
+{
+    if (c->connack_left == 0 || c->broker->compat.packet_before_connack != 0) {
+        return true;
+    }
+    refuse_packet(c, type, ELO_E_PROTOCOL,
+                  "a packet came before the CONNACK had left: AWS IoT Core wants clients to wait");
+    return false;
+}
+
 /* One whole packet. */
 static void on_packet(struct broker_conn *c, elo_span bytes)
 {
@@ -107,7 +124,7 @@ static void on_packet(struct broker_conn *c, elo_span bytes)
         c->last_packet_ms = c->broker->now.mono_ms;
         if (c->session == NULL) {
             broker__on_connect(c, &in.u.connect);
-        } else {
+        } else if (has_waited(c, in.type)) {
             dispatch(c, bytes, &in);
         }
     }
@@ -117,11 +134,14 @@ static void on_packet(struct broker_conn *c, elo_span bytes)
 static size_t measure(struct broker_conn *c, elo_span in)
 {
     struct elo_mqtt_frame frame = {.type = (elo_mqtt_type)0};
-    elo_err err = elo_mqtt_frame(in, LIMIT_PACKET_BYTES, &frame);
+    uint32_t most = c->refused == ELO_OK ? LIMIT_PACKET_BYTES : REFUSED_PACKET_BYTES;
+    elo_err err = elo_mqtt_frame(in, most, &frame);
     if (err == ELO_OK) {
         return frame.total;
     }
-    if (err == ELO_E_TOO_LARGE) {
+    if (err == ELO_E_TOO_LARGE && c->refused != ELO_OK) {
+        broker__refuse_certificate(c, elo_span_of(NULL, 0));
+    } else if (err == ELO_E_TOO_LARGE) {
         refuse_packet(c, frame.type, err, "a packet larger than any that AWS IoT Core takes");
     } else if (err != ELO_NEED_MORE) {
         refuse_packet(c, frame.type, err, decode_fault(err));

@@ -33,6 +33,12 @@
 /* What one machine keeps of clients that are not there. */
 #define SESSIONS_MAX (2u * LIMIT_CONNECTIONS)
 
+/*
+ * The longest packet of a connection whose certificate is refused. It is read for the client id in
+ * it, and everybody can make a certificate that is refused.
+ */
+#define REFUSED_PACKET_BYTES 1024u
+
 struct queued {
     struct message *m;
     bool retain;
@@ -81,6 +87,7 @@ struct broker_conn {
     elo_err refused;
     elo_err reason;
     uint16_t source_port;
+    uint8_t connack_left; /* bytes of the CONNACK that have not left */
     bool will_retain;
     bool is_ready;
     bool ended;
@@ -178,6 +185,8 @@ bool broker__send_qos1(struct broker_conn *c, struct message *m, uint16_t id, bo
 /* --- packets ---------------------------------------------------------------------------------- */
 
 void broker__on_connect(struct broker_conn *c, const struct elo_mqtt_connect *in);
+/* Reports that the certificate is no good and ends the connection. */
+void broker__refuse_certificate(struct broker_conn *c, elo_span client_id);
 /* Reports why a CONNECT is refused and ends the connection; always false. */
 bool broker__refuse_connect(struct broker_conn *c,
                             elo_span client_id,

@@ -37,7 +37,7 @@ static bool topic_allowed(struct broker_conn *c, const struct elo_mqtt_publish *
     if (fault != NULL) {
         return refuse(c, err, in->topic, fault);
     }
-    if (in->retain && in->topic.ptr[0] == '$') {
+    if (in->retain && in->topic.ptr[0] == '$' && c->broker->compat.retain_on_reserved == 0) {
         return refuse(c, ELO_E_UNSUPPORTED, in->topic,
                       "messages on reserved topics cannot be retained");
     }
@@ -166,7 +166,7 @@ elo_err broker__publish(struct broker *b, struct publication *p, bool retain)
         }
         *p = broker__publication_of(m);
     }
-    if (retain) {
+    if (retain && p->topic.ptr[0] != '$') { /* nothing reserved is ever kept: see topic_allowed() */
         err = broker__retain(b, p);
     }
     if (err == ELO_OK) {

@@ -51,7 +51,8 @@ static bool reserve(void **items, size_t count, size_t *cap, size_t size)
 
 static void collect_target(struct router *r, struct session *s, uint8_t qos)
 {
-    if (s->route_round == r->round) { /* an overlapping subscription: one copy, highest QoS */
+    if (s->route_round == r->round &&
+        !r->copy_each) { /* an overlapping subscription: one copy, highest QoS */
         struct target *known = &r->targets[s->route_place];
         known->qos = qos > known->qos ? qos : known->qos;
         return;

@@ -4,9 +4,9 @@
  * Private to server/broker: from a topic name to its receivers.
  *
  * A route is the list of sessions a topic goes to, each once with the highest QoS of its matching
- * subscriptions, and of the shared groups that match. Routes of topics that are used again are kept
- * and found by one hash and one comparison; any change to a subscription puts all of them out of
- * date at once, by the tree's generation.
+ * subscriptions (or once for each, with the switch), and of the shared groups that match. Routes of
+ * topics that are used again are kept and found by one hash and one comparison; any change to a
+ * subscription puts all of them out of date at once, by the tree's generation.
  */
 #ifndef ELO_SERVER_BROKER_ROUTE_H
 #define ELO_SERVER_BROKER_ROUTE_H
@@ -42,6 +42,7 @@ struct router {
     size_t group_cap;
     uint64_t round; /* of resolving: session->route_round */
     bool failed;
+    bool copy_each; /* a session with several matching subscriptions is several targets */
     struct route_slot slots[ROUTES_KEPT];
 };
 

@@ -68,6 +68,21 @@ static bool refuse(struct broker_conn *c, elo_err err, elo_span topic, const cha
     return false;
 }
 
+/* AWS never grants QoS 2, and does not answer. */
+static bool refuse_qos2(struct broker_conn *c, elo_span filter)
+{
+    if (c->broker->compat.qos2_subscribe == 0) {
+        return refuse(c, ELO_E_UNSUPPORTED, filter, "AWS IoT Core has no QoS 2");
+    }
+    struct report r = {.event = "Subscribe",
+                       .err = ELO_E_UNSUPPORTED,
+                       .reason = "CLIENT_ERROR",
+                       .topic = filter,
+                       .details = "AWS IoT Core has no QoS 2: the SUBSCRIBE is not answered"};
+    broker__report(c, LOG_ERROR, &r);
+    return false;
+}
+
 static bool filter_acceptable(struct broker_conn *c, const struct elo_mqtt_subscription *sub)
 {
     elo_span share;
@@ -78,7 +93,7 @@ static bool filter_acceptable(struct broker_conn *c, const struct elo_mqtt_subsc
         return refuse(c, err, sub->filter, fault);
     }
     if (sub->qos > 1) {
-        return refuse(c, ELO_E_UNSUPPORTED, sub->filter, "AWS IoT Core has no QoS 2");
+        return refuse_qos2(c, sub->filter);
     }
     if (c->broker->compat.subscribe_denied == 0 &&
         !auth_allows(c->auth, POLICY_Subscribe, sub->filter)) {

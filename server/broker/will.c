@@ -33,7 +33,7 @@ bool broker__will_allowed(struct broker_conn *c,
         return broker__refuse_connect(c, client_id, ELO_E_UNSUPPORTED,
                                       "AWS IoT Core has no QoS 2 for a will");
     }
-    if (will->retain && will->topic.ptr[0] == '$') {
+    if (will->retain && will->topic.ptr[0] == '$' && c->broker->compat.retain_on_reserved == 0) {
         return broker__refuse_connect(c, client_id, ELO_E_UNSUPPORTED,
                                       "messages on reserved topics cannot be retained");
     }

@@ -119,13 +119,13 @@ submit_principal(struct registry *reg, const struct attachment *attachment, bool
     return registry__submit(reg, b);
 }
 
-/* Attached already: perhaps the type changes. */
+/* Attached already: the type becomes the one given, unless the switch keeps it. */
 static aws_error change_type(struct registry *reg,
                              struct attachment *attachment,
                              bool exclusive,
                              struct aws_fault *fault)
 {
-    if (attachment->exclusive == exclusive) {
+    if (attachment->exclusive == exclusive || reg->compat.reattach_principal != 0) {
         return AWS_OK;
     }
     if (!submit_principal(reg, attachment, exclusive)) {

@@ -110,6 +110,7 @@ struct state {
 struct registry {
     struct state state;
     struct store *store;
+    struct compat compat;
     struct core_random random;
     char region[33];
     char account[13];

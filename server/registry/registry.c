@@ -31,6 +31,7 @@ registry_create(const struct registry_config *config, struct store *store, struc
         return ELO_E_NO_MEMORY;
     }
     reg->store = store;
+    reg->compat = config->compat;
     reg->random = config->random;
     memcpy(reg->region, config->region, strlen(config->region));
     memcpy(reg->account, config->account, strlen(config->account));

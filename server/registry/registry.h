@@ -19,6 +19,7 @@
 #define ELO_SERVER_REGISTRY_H
 
 #include "server/base/aws_error.h"
+#include "server/base/compat.h"
 #include "server/base/env.h"
 #include "server/base/map.h"
 #include "server/store/store.h"
@@ -28,6 +29,7 @@ struct registry;
 struct registry_config {
     const char *region;  /* "eu-west-1" */
     const char *account; /* 12 digits */
+    struct compat compat;
     struct core_random random;
 };
 

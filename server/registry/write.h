@@ -213,8 +213,9 @@ aws_error registry_detach_policy(struct registry *reg,
 
 /*
  * AttachThingPrincipal; `exclusive` is EXCLUSIVE_THING. Attached already: AWS_OK, and the type
- * becomes the one given. ResourceNotFound: thing or principal; InvalidRequest: exclusively attached
- * to another thing, or exclusive wanted while attached to others.
+ * becomes the one given (or stays, by the switch "reattach-principal"). ResourceNotFound: thing or
+ * principal; InvalidRequest: exclusively attached to another thing, or exclusive wanted while
+ * attached to others.
  */
 aws_error registry_attach_thing_principal(struct registry *reg,
                                           elo_span thing,

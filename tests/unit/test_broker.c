@@ -84,10 +84,44 @@ static void a_revoked_certificate_ends_its_connections(void **state)
     desk_pump(&d);
     assert_true(p->closed_by_broker);
     assert_int_equal(p->reason, ELO_E_CERT_REVOKED);
-    assert_true(desk_logged(&d, "Disconnect ELO_E_CERT_REVOKED AUTH_ERROR"));
+    assert_true(desk_logged(&d, "Disconnect ELO_E_CERT_REVOKED FORBIDDEN_ACCESS"));
     assert_false(q->closed_by_broker);
     desk_close(&d);
     house_close(&other);
+}
+
+/* "MQTT", AWS IoT differences from MQTT specifications. The other value: connect.txt. */
+static void a_client_waits_for_its_connack(void **state)
+{
+    (void)state;
+    static const char connect_and_ping[] = "\x10\x0d\0\4MQTT\4\2\0\x3c\0\1a\xc0\0";
+    struct desk d;
+    desk_open(&d, &house, NULL);
+    struct peer *p = peer_open(&d, "a", CERTIFICATE_all, ELO_OK);
+    peer_send(p, elo_span_of(connect_and_ping, sizeof connect_and_ping - 1));
+    assert_true(p->closed_by_broker);
+    assert_int_equal(p->reason, ELO_E_PROTOCOL);
+    assert_string_equal(peer_take(p), "CONNACK 0");
+    assert_null(peer_take(p));
+    assert_true(desk_logged(&d, "a packet came before the CONNACK had left"));
+    desk_close(&d);
+}
+
+/* A CONNACK that has left in part has not left. */
+static void half_a_connack_is_none(void **state)
+{
+    (void)state;
+    struct desk d;
+    elo_span piece;
+    desk_open(&d, &house, NULL);
+    struct peer *p = peer_open(&d, "a", CERTIFICATE_all, ELO_OK);
+    broker_input(p->conn, ELO_SPAN("\x10\x0d\0\4MQTT\4\2\0\x3c\0\1a"), d.now);
+    assert_int_equal(broker_output(p->conn, &piece, 1), 1);
+    assert_int_equal(piece.len, 4);
+    broker_output_ack(p->conn, 3, d.now);
+    broker_input(p->conn, ELO_SPAN("\xc0\0"), d.now);
+    assert_true(broker_wants_close(p->conn));
+    desk_close(&d);
 }
 
 static void connections_are_bounded(void **state)
@@ -179,6 +213,8 @@ int main(void)
         FILE_TESTS("sessions.txt"),
         FILE_TESTS("retained.txt"),
         cmocka_unit_test(a_revoked_certificate_ends_its_connections),
+        cmocka_unit_test(a_client_waits_for_its_connack),
+        cmocka_unit_test(half_a_connack_is_none),
         cmocka_unit_test(connections_are_bounded),
         cmocka_unit_test(stored_sessions_are_bounded),
         cmocka_unit_test(retained_messages_are_bounded),

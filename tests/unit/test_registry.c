@@ -22,6 +22,7 @@
 
 static struct store *store;
 static struct registry *reg;
+static struct compat compat;
 static struct aws_fault fault;
 static char dir[64];
 static char path[80];
@@ -40,7 +41,7 @@ static void open_registry(const char *region)
 {
     const struct store_config config = {.path = path};
     const struct registry_config about = {
-        .region = region, .account = "123456789012", .random = {.fill = fill}};
+        .region = region, .account = "123456789012", .compat = compat, .random = {.fill = fill}};
     char why[256] = "";
     if (store_open(&config, &store, why, sizeof why)) {
         fail_msg("%s", why);
@@ -58,6 +59,7 @@ static int setup(void **state)
 {
     (void)state;
     random_state = 1;
+    compat = (struct compat){0};
     (void)snprintf(dir, sizeof dir, "/tmp/elo-registry-XXXXXX");
     assert_non_null(mkdtemp(dir));
     (void)snprintf(path, sizeof path, "%s/elo.db", dir);
@@ -669,6 +671,21 @@ static void exclusive_is_the_only_one(void **state)
     assert_null(registry_bound_thing(reg, s("unknown"), s("b")));
 }
 
+/* What AWS does is not known: the switch "reattach-principal". */
+static void attached_again_may_keep_its_type(void **state)
+{
+    (void)state;
+    close_registry();
+    assert_int_equal(compat_set(&compat, "reattach-principal=keep"), ELO_OK);
+    open_registry("eu-west-1");
+    const char *arn = make_certificate('1');
+    elo_span id = s(id_of('1', '1'));
+    make_thing("a");
+    OK(registry_attach_thing_principal(reg, s("a"), s(arn), false, &fault));
+    OK(registry_attach_thing_principal(reg, s("a"), s(arn), true, &fault));
+    assert_null(registry_bound_thing(reg, id, s("other-client")));
+}
+
 /* --- listings --------------------------------------------------------------------------------- */
 
 struct seen {
@@ -927,7 +944,8 @@ static void configuration_is_checked(void **state)
                  {"eu-west-1", "12345678901x"},
                  {"a-region-with-a-name-over-32-chars", "123456789012"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const struct registry_config config = {cases[i].region, cases[i].account, {fill, NULL}};
+        const struct registry_config config = {
+            .region = cases[i].region, .account = cases[i].account, .random = {.fill = fill}};
         struct registry *other = NULL;
         assert_int_equal(registry_create(&config, store, &other), ELO_E_USAGE);
     }
@@ -993,6 +1011,7 @@ int main(void)
         TEST(policy_targets_are_checked),
         TEST(thing_principals_attach_and_detach),
         TEST(exclusive_is_the_only_one),
+        TEST(attached_again_may_keep_its_type),
         TEST(things_are_paged),
         TEST(pages_survive_changes),
         TEST(things_are_filtered),
