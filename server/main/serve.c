@@ -139,8 +139,10 @@ static elo_err open_keys(struct desk *d, char *why, size_t why_cap)
 
 static elo_err open_core(struct desk *d, char *why, size_t why_cap)
 {
-    struct registry_config registry = {
-        .region = d->identity.region, .account = d->identity.account, .random = system_random};
+    struct registry_config registry = {.region = d->identity.region,
+                                       .account = d->identity.account,
+                                       .compat = d->config->compat,
+                                       .random = system_random};
     elo_err err = registry_create(&registry, d->store, &d->registry);
     if (err != ELO_OK) {
         snprintf(why, why_cap, "%s cannot be read whole: restore it from a backup, or move it away",
