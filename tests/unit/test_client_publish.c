@@ -125,6 +125,29 @@ static void repeats_on_the_same_connection(void **state)
     rig_free(r);
 }
 
+/* Repetitions that could not be written are not made up for: after a minute's stall one copy is
+ * enough. */
+static void missed_repetitions_are_gone(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    r->config.keep_alive_s = 1200;
+    r->config.ack_timeout_ms = 0;
+    rig_online(r);
+    assert_int_equal(rig_say(r, 1, "a", "x", 1), ELO_OK);
+    rig_forget(r);
+    r->hold = RIG_NO_OUTPUT;
+    rig_pass(r, 65000);
+    r->hold = 0;
+    rig_pass(r, 0);
+    rig_expect(r, "> PUBLISH q1 #1 dup a=x\n");
+    rig_pass(r, 4999);
+    rig_expect(r, "");
+    rig_pass(r, 1);
+    rig_expect(r, "> PUBLISH q1 #1 dup a=x\n");
+    rig_free(r);
+}
+
 static void gives_up_a_peer_that_never_acknowledges(void **state)
 {
     (void)state;
@@ -358,6 +381,7 @@ int main(void)
         cmocka_unit_test(other_servers_may_allow_more),
         cmocka_unit_test(the_window_holds_back),
         cmocka_unit_test(repeats_on_the_same_connection),
+        cmocka_unit_test(missed_repetitions_are_gone),
         cmocka_unit_test(gives_up_a_peer_that_never_acknowledges),
         cmocka_unit_test(a_resumed_session_repeats_in_order),
         cmocka_unit_test(a_lost_session_publishes_anew),

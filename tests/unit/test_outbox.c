@@ -21,6 +21,8 @@ static void open_box(size_t cap)
 {
     buf = cap > 0 ? malloc(cap) : NULL; /* exact, for the sanitizer */
     elo__outbox_init(&box, buf, cap);
+    box.window = WINDOW;
+    box.retry_ms = 10;
 }
 
 static elo_err put(uint8_t qos, const char *payload, uint32_t token)
@@ -35,7 +37,7 @@ static elo_err put(uint8_t qos, const char *payload, uint32_t token)
 static const char *write_one(uint32_t now)
 {
     static char text[300];
-    elo_span out = elo__outbox_output(&box, WINDOW, 0, now);
+    elo_span out = elo__outbox_output(&box, 0, now);
     if (out.len == 0) {
         return "";
     }
@@ -137,7 +139,7 @@ static void drops_the_oldest_that_may_go(void **state)
         assert_int_equal(put(1, "x", i), ELO_OK);
     }
     (void)write_one(0);
-    elo_span half = elo__outbox_output(&box, WINDOW, 0, 0);
+    elo_span half = elo__outbox_output(&box, 0, 0);
     (void)elo__outbox_written(&box, half.len - 1, 0); /* 2 is being written */
     assert_int_equal(elo__outbox_room_dropping(&box, false),
                      elo__outbox_room(&box) + 2 * (ELO__RECORD_SIZE + 8));
@@ -194,12 +196,12 @@ static void half_a_packet_is_sent_again_whole(void **state)
     open_box(1000);
     assert_int_equal(put(0, "a", 1), ELO_OK);
     assert_int_equal(put(1, "b", 2), ELO_OK);
-    elo_span out = elo__outbox_output(&box, WINDOW, 0, 0);
+    elo_span out = elo__outbox_output(&box, 0, 0);
     (void)elo__outbox_written(&box, out.len - 1, 0);
     elo__outbox_cut(&box);
     elo__outbox_resume(&box, true);
     assert_string_equal(write_one(0), "#0 a");
-    out = elo__outbox_output(&box, WINDOW, 0, 0);
+    out = elo__outbox_output(&box, 0, 0);
     (void)elo__outbox_written(&box, 1, 0);
     elo__outbox_cut(&box);
     elo__outbox_resume(&box, true);
@@ -216,14 +218,14 @@ static void closing_holes_in_the_middle_of_a_packet(void **state)
         assert_int_equal(put(1, "abcdefghijklmnopqrst", 2), ELO_OK);
         (void)write_one(0);
         uint8_t wire[27];
-        elo_span out = elo__outbox_output(&box, WINDOW, 0, 0);
+        elo_span out = elo__outbox_output(&box, 0, 0);
         assert_int_equal(out.len, sizeof wire);
         memcpy(wire, out.ptr, cut);
         (void)elo__outbox_written(&box, cut, 0);
         (void)acked(1);
         assert_int_equal(put(1, "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJ", 3), ELO_OK);
         if (cut < sizeof wire) {
-            out = elo__outbox_output(&box, WINDOW, 0, 0);
+            out = elo__outbox_output(&box, 0, 0);
             assert_int_equal(out.len, sizeof wire - cut);
             memcpy(wire + cut, out.ptr, out.len);
             (void)elo__outbox_written(&box, out.len, 0);
@@ -245,8 +247,8 @@ static void acknowledged_while_being_repeated(void **state)
     assert_int_equal(put(1, "a", 1), ELO_OK);
     assert_int_equal(put(1, "b", 2), ELO_OK);
     (void)write_one(0);
-    assert_false(elo__outbox_tick(&box, 10, 10, 0));
-    elo_span out = elo__outbox_output(&box, WINDOW, 0, 10);
+    assert_false(elo__outbox_tick(&box, 10));
+    elo_span out = elo__outbox_output(&box, 0, 10);
     (void)elo__outbox_written(&box, 2, 10);
     assert_int_equal(acked(1), 1);
     uint32_t token;
@@ -254,7 +256,7 @@ static void acknowledged_while_being_repeated(void **state)
     assert_int_equal(box.live, 1);
     assert_false(elo__outbox_drop(&box, true, &token) && token == 1);
     assert_int_equal(put(1, "b", 2), ELO_OK);
-    out = elo__outbox_output(&box, WINDOW, 0, 10);
+    out = elo__outbox_output(&box, 0, 10);
     assert_int_equal(out.len, 6);
     assert_int_equal(elo__outbox_written(&box, 6, 10), ELO__WRITTEN_QOS1);
     assert_string_equal(write_one(10), "#2 b");
@@ -268,8 +270,8 @@ static void acknowledged_while_being_repeated_and_cut(void **state)
     open_box(1000);
     assert_int_equal(put(1, "a", 1), ELO_OK);
     (void)write_one(0);
-    assert_false(elo__outbox_tick(&box, 10, 10, 0));
-    (void)elo__outbox_output(&box, WINDOW, 0, 10);
+    assert_false(elo__outbox_tick(&box, 10));
+    (void)elo__outbox_output(&box, 0, 10);
     (void)elo__outbox_written(&box, 2, 10);
     assert_int_equal(acked(1), 1);
     elo__outbox_cut(&box);
@@ -294,21 +296,24 @@ static void repeats_until_it_is_too_late(void **state)
     (void)state;
     open_box(1000);
     uint32_t t = UINT32_MAX - 5;
-    assert_int_equal(elo__outbox_left(&box, t, 10, 35), UINT32_MAX);
+    box.ack_timeout_ms = 35;
+    assert_int_equal(elo__outbox_left(&box, t), UINT32_MAX);
     assert_int_equal(put(1, "a", 1), ELO_OK);
-    assert_int_equal(elo__outbox_left(&box, t, 10, 35), UINT32_MAX);
+    assert_int_equal(elo__outbox_left(&box, t), UINT32_MAX);
     (void)write_one(t);
-    assert_int_equal(elo__outbox_left(&box, t, 10, 35), 10);
+    assert_int_equal(elo__outbox_left(&box, t), 10);
     for (unsigned n = 1; n <= 3; n++) {
-        assert_false(elo__outbox_tick(&box, t + 10 * n - 1, 10, 35));
+        assert_false(elo__outbox_tick(&box, t + 10 * n - 1));
         assert_string_equal(write_one(t + 10 * n - 1), "");
-        assert_false(elo__outbox_tick(&box, t + 10 * n, 10, 35));
+        assert_false(elo__outbox_tick(&box, t + 10 * n));
         assert_string_equal(write_one(t + 10 * n), "#1 dup a");
     }
-    assert_int_equal(elo__outbox_left(&box, t + 30, 10, 35), 5);
-    assert_false(elo__outbox_tick(&box, t + 34, 10, 35));
-    assert_true(elo__outbox_tick(&box, t + 35, 10, 35));
-    assert_int_equal(elo__outbox_left(&box, t + 35, 0, 0), UINT32_MAX);
+    assert_int_equal(elo__outbox_left(&box, t + 30), 5);
+    assert_false(elo__outbox_tick(&box, t + 34));
+    assert_true(elo__outbox_tick(&box, t + 35));
+    box.retry_ms = 0;
+    box.ack_timeout_ms = 0;
+    assert_int_equal(elo__outbox_left(&box, t + 35), UINT32_MAX);
 }
 
 /* A large packet on a slow line: the clock of its PUBACK starts when it is out. */
@@ -317,12 +322,12 @@ static void waits_from_the_last_byte_on(void **state)
     (void)state;
     open_box(1000);
     assert_int_equal(put(1, "large", 1), ELO_OK);
-    elo_span out = elo__outbox_output(&box, WINDOW, 0, 0);
+    elo_span out = elo__outbox_output(&box, 0, 0);
     (void)elo__outbox_written(&box, 1, 0);
-    assert_int_equal(elo__outbox_left(&box, 100, 10, 35), UINT32_MAX);
-    assert_false(elo__outbox_tick(&box, 100, 10, 35));
+    assert_int_equal(elo__outbox_left(&box, 100), UINT32_MAX);
+    assert_false(elo__outbox_tick(&box, 100));
     (void)elo__outbox_written(&box, out.len - 1, 100);
-    assert_int_equal(elo__outbox_left(&box, 100, 10, 35), 10);
+    assert_int_equal(elo__outbox_left(&box, 100), 10);
     uint32_t since;
     assert_true(elo__outbox_waiting(&box, &since));
     assert_int_equal(since, 100);
@@ -337,9 +342,27 @@ static void repeats_for_ever_at_the_same_pace(void **state)
     uint32_t t = 0;
     (void)write_one(t);
     for (unsigned n = 0; n < 1000; n++) {
-        assert_int_equal(elo__outbox_left(&box, t, 10, 0), 10);
+        assert_int_equal(elo__outbox_left(&box, t), 10);
         t += 10;
-        assert_false(elo__outbox_tick(&box, t, 10, 0));
+        assert_false(elo__outbox_tick(&box, t));
+        assert_string_equal(write_one(t), "#1 dup a");
+    }
+}
+
+/* As slow a pace as the config allows: the product of pace and count must not wrap. */
+static void repeats_once_a_week(void **state)
+{
+    (void)state;
+    open_box(1000);
+    const uint32_t week = 7 * 24 * 3600 * 1000u;
+    box.retry_ms = week;
+    assert_int_equal(put(1, "a", 1), ELO_OK);
+    uint32_t t = 12345;
+    (void)write_one(t);
+    for (unsigned n = 0; n < 100; n++) {
+        assert_int_equal(elo__outbox_left(&box, t), week);
+        t += week;
+        assert_false(elo__outbox_tick(&box, t));
         assert_string_equal(write_one(t), "#1 dup a");
     }
 }
@@ -399,6 +422,7 @@ int main(void)
         cmocka_unit_test_teardown(repeats_until_it_is_too_late, close_box),
         cmocka_unit_test_teardown(waits_from_the_last_byte_on, close_box),
         cmocka_unit_test_teardown(repeats_for_ever_at_the_same_pace, close_box),
+        cmocka_unit_test_teardown(repeats_once_a_week, close_box),
         cmocka_unit_test_teardown(long_random_run, close_box),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

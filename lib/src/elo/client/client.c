@@ -51,6 +51,9 @@ elo_err elo_client_init(struct elo_client *c, const struct elo_client_config *co
     memset(e, 0, sizeof *e);
     e->config = *config;
     elo__outbox_init(&e->outbox, config->outbox, config->outbox_size);
+    e->outbox.window = config->window;
+    e->outbox.retry_ms = config->retry_ms;
+    e->outbox.ack_timeout_ms = config->ack_timeout_ms;
     for (size_t i = 0; i < config->subs_count; i++) {
         memset(&config->subs[i], 0, sizeof config->subs[i]);
     }
@@ -311,13 +314,11 @@ void elo__client_clock(struct elo__client *e, uint32_t now_ms)
 bool elo_client_next_deadline(const struct elo_client *c, uint32_t *out_ms)
 {
     const struct elo__client *e = &c->_internal;
-    const struct elo_client_config *config = &e->config;
     uint32_t left = state_left(e);
     if (in_state(e, ELO_CLIENT_ONLINE)) {
         left = elo__sooner(left, ping_left(e));
         left = elo__sooner(left, elo__subs_left(e));
-        left = elo__sooner(left, elo__outbox_left(&e->outbox, e->now_ms, config->retry_ms,
-                                                  config->ack_timeout_ms));
+        left = elo__sooner(left, elo__outbox_left(&e->outbox, e->now_ms));
     }
     *out_ms = e->now_ms + left;
     return left != ELO__NEVER;
@@ -325,9 +326,8 @@ bool elo_client_next_deadline(const struct elo_client *c, uint32_t *out_ms)
 
 static void online_tick(struct elo__client *e)
 {
-    const struct elo_client_config *config = &e->config;
     ping_tick(e);
-    bool late = elo__outbox_tick(&e->outbox, e->now_ms, config->retry_ms, config->ack_timeout_ms);
+    bool late = elo__outbox_tick(&e->outbox, e->now_ms);
     if (elo__subs_tick(e) || late) {
         elo__client_fail(e, ELO_E_ACK_TIMEOUT);
     }

@@ -264,10 +264,10 @@ struct elo__client {
     bool rx_released;     /* the owner is done with the message: its PUBACK may be written */
     uint8_t rx_header;    /* size of the present packet's fixed header */
     uint8_t sub_phase;    /* which kind of packet sub_id is */
-    uint8_t sub_tries;
-    bool sub_again;  /* it is to be written once more */
-    uint16_t sub_id; /* of the SUBSCRIBE or UNSUBSCRIBE under way; 0: none */
-    uint16_t rx_ack; /* packet id of the PUBACK owed; 0: none */
+    uint8_t sub_tries;    /* 0: not out yet; else that times retry_ms after sub_ms it is repeated */
+    bool sub_again;       /* it is to be written once more */
+    uint16_t sub_id;      /* of the SUBSCRIBE or UNSUBSCRIBE under way; 0: none */
+    uint16_t rx_ack;      /* packet id of the PUBACK owed; 0: none */
 
     uint32_t now_ms;   /* as last told */
     uint32_t since_ms; /* when the present state began */
@@ -276,7 +276,7 @@ struct elo__client {
     uint32_t heard_ms;
     uint32_t spoke_ms;
     uint32_t qos0_ms;
-    uint32_t sub_ms; /* when sub_id was first written */
+    uint32_t sub_ms; /* when sub_id was first written, then: was out */
     elo_err reason;  /* why the transport is, or was last, given up */
 
     uint32_t rx_at;    /* bytes taken of the present packet */

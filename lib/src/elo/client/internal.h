@@ -75,6 +75,10 @@ void elo__subs_answer(struct elo__client *e, bool unsub, uint16_t id, elo_span c
 void elo__subs_cut(struct elo__client *e);
 void elo__subs_resume(struct elo__client *e, bool session_present);
 void elo__subs_write(struct elo__client *e);
+
+/* All that elo__subs_write() wrote is out. */
+void elo__subs_written(struct elo__client *e);
+
 bool elo__subs_event(struct elo__client *e, struct elo_client_event *out);
 uint32_t elo__subs_left(const struct elo__client *e);
 

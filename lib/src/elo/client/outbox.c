@@ -43,7 +43,8 @@ struct record {
     uint32_t sent_ms; /* first written on this connection */
     uint16_t id;      /* 0: none, or QoS 0 */
     uint8_t state;
-    uint8_t tries; /* times written on this connection */
+    uint8_t tries; /* 0: not written on this connection; else that times retry_ms after sent_ms it
+                      is due for repetition */
 };
 
 typedef char record_size_is_as_documented[sizeof(struct record) == ELO__RECORD_SIZE ? 1 : -1];
@@ -268,11 +269,12 @@ static void begin(struct elo__outbox *o, struct place *p, uint16_t except, uint3
     } else if (qos1) {
         bytes[0] |= DUP_BIT; /* [MQTT-3.3.1-1] */
     }
-    if (p->r.tries == 0 || p->r.tries == UINT8_MAX) {
-        p->r.tries = 0;
+    if (p->r.tries == 0) {
+        p->r.tries = 1;
         p->r.sent_ms = now_ms;
+    } else { /* marked by the tick, so there is a retry_ms */
+        p->r.tries = elo__next_try(now_ms, &p->r.sent_ms, o->retry_ms);
     }
-    p->r.tries++;
     p->r.state = SENT;
     store(o, p);
     o->cur = p->at;
@@ -280,12 +282,12 @@ static void begin(struct elo__outbox *o, struct place *p, uint16_t except, uint3
     o->busy = true;
 }
 
-static void begin_next(struct elo__outbox *o, uint16_t window, uint16_t except, uint32_t now_ms)
+static void begin_next(struct elo__outbox *o, uint16_t except, uint32_t now_ms)
 {
     struct place p;
     for (p.next = 0; walk(o, &p);) {
         bool queued = p.r.state == QUEUED;
-        if (queued && o->in_flight >= window && (packet(o, p.at)[0] & QOS_BITS) != 0) {
+        if (queued && o->in_flight >= o->window && (packet(o, p.at)[0] & QOS_BITS) != 0) {
             return; /* the window is full, and nothing may overtake */
         }
         if (queued || p.r.state == AGAIN) {
@@ -295,10 +297,10 @@ static void begin_next(struct elo__outbox *o, uint16_t window, uint16_t except, 
     }
 }
 
-elo_span elo__outbox_output(struct elo__outbox *o, uint16_t window, uint16_t except, uint32_t now)
+elo_span elo__outbox_output(struct elo__outbox *o, uint16_t except, uint32_t now_ms)
 {
     if (!o->busy) {
-        begin_next(o, window, except, now);
+        begin_next(o, except, now_ms);
     }
     if (!o->busy) {
         return elo_span_of(NULL, 0);
@@ -404,44 +406,41 @@ bool elo__outbox_waiting(const struct elo__outbox *o, uint32_t *out_since_ms)
     return found;
 }
 
-static uint32_t retry_left(const struct place *p, uint32_t now_ms, uint32_t retry_ms)
+static uint32_t retry_left(const struct elo__outbox *o, const struct place *p, uint32_t now_ms)
 {
-    if (retry_ms == 0 || p->r.state != SENT) {
+    if (o->retry_ms == 0 || p->r.state != SENT) {
         return ELO__NEVER;
     }
-    return elo__ms_left(now_ms, p->r.sent_ms, retry_ms * p->r.tries);
+    return elo__ms_left(now_ms, p->r.sent_ms, o->retry_ms * p->r.tries);
 }
 
-static uint32_t ack_left(const struct place *p, uint32_t now_ms, uint32_t ack_timeout_ms)
+static uint32_t ack_left(const struct elo__outbox *o, const struct place *p, uint32_t now_ms)
 {
-    return ack_timeout_ms == 0 ? ELO__NEVER : elo__ms_left(now_ms, p->r.sent_ms, ack_timeout_ms);
+    if (o->ack_timeout_ms == 0) {
+        return ELO__NEVER;
+    }
+    return elo__ms_left(now_ms, p->r.sent_ms, o->ack_timeout_ms);
 }
 
-uint32_t elo__outbox_left(const struct elo__outbox *o,
-                          uint32_t now_ms,
-                          uint32_t retry_ms,
-                          uint32_t ack_timeout_ms)
+uint32_t elo__outbox_left(const struct elo__outbox *o, uint32_t now_ms)
 {
     uint32_t left = ELO__NEVER;
     struct place p;
     for (p.next = 0; walk_waiting(o, &p);) {
-        left = elo__sooner(left, retry_left(&p, now_ms, retry_ms));
-        left = elo__sooner(left, ack_left(&p, now_ms, ack_timeout_ms));
+        left = elo__sooner(left, retry_left(o, &p, now_ms));
+        left = elo__sooner(left, ack_left(o, &p, now_ms));
     }
     return left;
 }
 
-bool elo__outbox_tick(struct elo__outbox *o,
-                      uint32_t now_ms,
-                      uint32_t retry_ms,
-                      uint32_t ack_timeout_ms)
+bool elo__outbox_tick(struct elo__outbox *o, uint32_t now_ms)
 {
     struct place p;
     for (p.next = 0; walk_waiting(o, &p);) {
-        if (ack_left(&p, now_ms, ack_timeout_ms) == 0) {
+        if (ack_left(o, &p, now_ms) == 0) {
             return true;
         }
-        if (retry_left(&p, now_ms, retry_ms) == 0) {
+        if (retry_left(o, &p, now_ms) == 0) {
             p.r.state = AGAIN;
             store(o, &p);
         }

@@ -18,11 +18,14 @@
 struct elo__outbox {
     uint8_t *buf;
     size_t cap;
-    size_t end;         /* bytes in use, holes included */
-    size_t holes;       /* bytes of records that are done with */
-    size_t cur;         /* the record being written, while `busy` */
-    size_t written;     /* bytes of its packet that are out */
-    size_t live;        /* messages */
+    size_t end;        /* bytes in use, holes included */
+    size_t holes;      /* bytes of records that are done with */
+    size_t cur;        /* the record being written, while `busy` */
+    size_t written;    /* bytes of its packet that are out */
+    size_t live;       /* messages */
+    uint32_t retry_ms; /* these three as in elo_client_config */
+    uint32_t ack_timeout_ms;
+    uint16_t window;
     uint16_t in_flight; /* of these, QoS 1 with a packet id: written, or to be written again */
     uint16_t last_id;   /* packet id given out last */
     bool busy;
@@ -31,6 +34,7 @@ struct elo__outbox {
 /* What elo__outbox_written() has finished. */
 typedef enum elo__written { ELO__WRITTEN_PART, ELO__WRITTEN_QOS0, ELO__WRITTEN_QOS1 } elo__written;
 
+/* Empty, without window and repetition: set the three fields. */
 void elo__outbox_init(struct elo__outbox *o, uint8_t *buf, size_t cap);
 
 /*
@@ -56,9 +60,9 @@ uint16_t elo__outbox_new_id(struct elo__outbox *o, uint16_t except);
 
 /*
  * The rest of the packet being written; when there is none, the next one that is due and allowed
- * by `window` is begun, with a packet id other than `except`. Empty: nothing to write.
+ * by the window is begun, with a packet id other than `except`. Empty: nothing to write.
  */
-elo_span elo__outbox_output(struct elo__outbox *o, uint16_t window, uint16_t except, uint32_t now);
+elo_span elo__outbox_output(struct elo__outbox *o, uint16_t except, uint32_t now_ms);
 
 /* `n` bytes of it are out. */
 elo__written elo__outbox_written(struct elo__outbox *o, size_t n, uint32_t now_ms);
@@ -77,15 +81,9 @@ void elo__outbox_resume(struct elo__outbox *o, bool present);
 bool elo__outbox_waiting(const struct elo__outbox *o, uint32_t *out_since_ms);
 
 /* Milliseconds until elo__outbox_tick() has something to do; UINT32_MAX: never. */
-uint32_t elo__outbox_left(const struct elo__outbox *o,
-                          uint32_t now_ms,
-                          uint32_t retry_ms,
-                          uint32_t ack_timeout_ms);
+uint32_t elo__outbox_left(const struct elo__outbox *o, uint32_t now_ms);
 
 /* Marks what is due for repetition. true: a PUBACK is over `ack_timeout_ms` late. */
-bool elo__outbox_tick(struct elo__outbox *o,
-                      uint32_t now_ms,
-                      uint32_t retry_ms,
-                      uint32_t ack_timeout_ms);
+bool elo__outbox_tick(struct elo__outbox *o, uint32_t now_ms);
 
 #endif

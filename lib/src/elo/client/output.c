@@ -91,7 +91,7 @@ elo_span elo_client_output_buf(struct elo_client *c)
         elo__output_fill(e);
     }
     if (outbox_first(e)) {
-        return elo__outbox_output(&e->outbox, e->config.window, e->sub_id, e->now_ms);
+        return elo__outbox_output(&e->outbox, e->sub_id, e->now_ms);
     }
     return elo_span_of(e->config.tx + e->tx_at, e->tx_end - e->tx_at);
 }
@@ -106,6 +106,7 @@ static void tx_written(struct elo__client *e, size_t count)
     e->tx_at = 0;
     e->tx_end = 0;
     e->spoke_ms = e->now_ms;
+    elo__subs_written(e);
     if (e->bye_written) {
         elo__client_fail(e, ELO_OK);
     }

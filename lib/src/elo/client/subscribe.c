@@ -58,13 +58,13 @@ static elo_err wish(struct elo__client *e, elo_span filter, uint8_t qos, uint8_t
     if (s == NULL || filter.len + PACKET_OVERHEAD > e->config.tx_size) {
         return ELO_E_NO_SPACE;
     }
-    s->_internal.filter = filter;
+    if (s->_internal.phase == FREE) {
+        s->_internal.phase = IDLE;
+        s->_internal.filter = filter; /* one known already stays the one we were first lent */
+    }
     s->_internal.todo = todo;
     if (todo == SUB) {
         s->_internal.qos = qos;
-    }
-    if (s->_internal.phase == FREE) {
-        s->_internal.phase = IDLE;
     }
     return ELO_OK;
 }
@@ -214,7 +214,7 @@ static bool write_new(struct elo__client *e, uint8_t phase)
     e->sub_id = b.id;
     e->sub_phase = phase;
     e->sub_ms = e->now_ms;
-    e->sub_tries = 1;
+    e->sub_tries = 0;
     e->sub_again = false;
     return true;
 }
@@ -224,7 +224,7 @@ static void write_again(struct elo__client *e)
     struct batch b = {e->sub_id, e->sub_phase, true, 0};
     if (e->sub_again && write_batch(e, &b)) {
         e->sub_again = false;
-        e->sub_tries++;
+        e->sub_tries = elo__next_try(e->now_ms, &e->sub_ms, e->config.retry_ms);
     }
 }
 
@@ -234,6 +234,14 @@ void elo__subs_write(struct elo__client *e)
         write_again(e);
     } else if (!write_new(e, UNASKED)) {
         (void)write_new(e, ASKED);
+    }
+}
+
+void elo__subs_written(struct elo__client *e)
+{
+    if (e->sub_tries == 0) {
+        e->sub_tries = 1;
+        e->sub_ms = e->now_ms;
     }
 }
 
@@ -255,6 +263,10 @@ void elo__subs_answer(struct elo__client *e, bool unsub, uint16_t id, elo_span c
     uint8_t phase = unsub ? UNASKED : ASKED;
     if (phase != e->sub_phase || (!unsub && codes.len != count(e, ASKED))) {
         elo__client_fail(e, ELO_E_PROTOCOL); /* [MQTT-3.8.4-5] */
+        return;
+    }
+    if (!unsub && memchr(codes.ptr, 2, codes.len) != NULL) {
+        elo__client_fail(e, ELO_E_PROTOCOL); /* we never ask for QoS 2 [MQTT-3.8.4-6] */
         return;
     }
     sub *s;
@@ -307,7 +319,7 @@ bool elo__subs_event(struct elo__client *e, struct elo_client_event *out)
 uint32_t elo__subs_left(const struct elo__client *e)
 {
     uint32_t left = ELO__NEVER;
-    if (e->sub_id == 0) {
+    if (e->sub_id == 0 || e->sub_tries == 0) {
         return left;
     }
     if (e->config.ack_timeout_ms != 0) {
@@ -328,10 +340,6 @@ bool elo__subs_tick(struct elo__client *e)
     uint32_t timeout_ms = e->config.ack_timeout_ms;
     if (timeout_ms != 0 && elo__ms_left(e->now_ms, e->sub_ms, timeout_ms) == 0) {
         return true;
-    }
-    if (e->sub_tries == UINT8_MAX) {
-        e->sub_tries = 0;
-        e->sub_ms = e->now_ms;
     }
     e->sub_again = true;
     return false;
