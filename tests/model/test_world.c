@@ -10,6 +10,7 @@
  *      SEED=n test_world          the same
  *      SEEDS=n FIRST=m test_world n seeds from m on
  */
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,6 +33,7 @@
 #define SEEDS 10000u
 #endif
 #define FAILURES_TOLD 10u
+#define CACHE_BYTES   512u
 
 static struct world_house house;
 static struct world world;
@@ -88,6 +90,29 @@ static void a_seed_is_the_same_world_each_time(void **state)
     }
 }
 
+/* What is allocated between two worlds. 0 where a sanitizer keeps the memory, and finds leaks. */
+static size_t memory_in_use(void)
+{
+    return mallinfo2().uordblks;
+}
+
+static void run_seeds(uint64_t first, uint64_t last)
+{
+    for (uint64_t seed = first; seed <= last; seed++) {
+        (void)world_run(&world, &house, seed, WORLD_SILENT);
+    }
+}
+
+/* Caches may fill; after the same worlds once more everything is as it was. */
+static void a_world_leaves_no_memory_behind(void **state)
+{
+    (void)state;
+    run_seeds(1, 100);
+    size_t before = memory_in_use();
+    run_seeds(1, 100);
+    assert_in_range(memory_in_use(), 0, before + CACHE_BYTES);
+}
+
 static int one_seed(uint64_t seed)
 {
     bool good = world_run(&world, &house, seed, WORLD_TRACE);
@@ -101,6 +126,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(every_world_keeps_the_promises),
         cmocka_unit_test(every_kind_of_trouble_was_there),
         cmocka_unit_test(a_seed_is_the_same_world_each_time),
+        cmocka_unit_test(a_world_leaves_no_memory_behind),
     };
     const char *folder = getenv("TMPDIR");
     const char *seed = argc > 1 ? argv[1] : getenv("SEED");

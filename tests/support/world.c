@@ -286,6 +286,11 @@ static void say_goodbye(struct world *w)
         }
         run_until(w, w->now + LOOK_EVERY_MS);
     }
+    if (w->calm && (w->tally.wills > 0 || w->tally.byes != w->device_count)) {
+        world_fail(w, "%llu of %zu said goodbye and %llu left a will in a calm world",
+                   (unsigned long long)w->tally.byes, w->device_count,
+                   (unsigned long long)w->tally.wills);
+    }
     for (size_t i = 0; i < w->device_count && !world_failed(w); i++) {
         if (elo_client_get_state(&w->devices[i].client) != ELO_CLIENT_STOPPED) {
             world_fail(w, "%s does not stop", world_name(w->devices[i].who));

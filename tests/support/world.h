@@ -275,10 +275,11 @@ struct world_model {
     X(published)                                                                                   \
     X(acked)                                                                                       \
     X(dropped)                                                                                     \
-    X(forgotten) X(refused) X(routed) X(delivered) X(again) X(links) X(breaks) X(stalls)           \
-        X(dial_failures) X(resumed) X(fresh) X(takeovers) X(silences) X(unfinished) X(wills)       \
-            X(byes) X(retained) X(oversize) X(denied) X(expired) X(restarts) X(revocations)        \
-                X(reboots) X(wraps) X(dup) X(backpressure) X(calm) X(bursts) X(events)
+    X(forgotten)                                                                                   \
+    X(refused) X(routed) X(delivered) X(again) X(links) X(breaks) X(stalls) X(dial_failures)       \
+        X(resumed) X(fresh) X(takeovers) X(silences) X(unfinished) X(wills) X(byes) X(retained)    \
+            X(oversize) X(denied) X(expired) X(restarts) X(revocations) X(reboots) X(wraps) X(dup) \
+                X(backpressure) X(calm) X(bursts) X(events)
 
 struct world_tally {
 #define WORLD_TALLY_FIELD(name) uint64_t name;

@@ -185,6 +185,11 @@ void world_house_set_status(struct world_house *h, unsigned certificate, bool ac
                                          active ? CERTIFICATE_ACTIVE : CERTIFICATE_INACTIVE, 0,
                                          &fault),
              &fault);
+    if (active) {
+        struct store_progress progress;
+        store_poll(h->store, &progress);
+        must(progress.failed == 0, "the store fails");
+    }
 }
 
 /* --- the same rules, by hand -------------------------------------------------------------------
