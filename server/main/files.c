@@ -39,14 +39,16 @@ static bool join(const char *dir, const char *name, char out[PATH_MAX])
     return n > 0 && n < PATH_MAX;
 }
 
-/* mkdir -p with 0700 for what is made. */
+/* mkdir -p with 0700 for what is made. The path leaves room for the longest name in the folder. */
 elo_err desk_folder(const char *dir, char *why, size_t why_cap)
 {
     char path[PATH_MAX];
-    if (!join(dir, "", path)) {
-        snprintf(why, why_cap, "the path of the data folder is too long");
+    if (dir[0] == '\0' || strlen(dir) > PATH_MAX - 64) {
+        snprintf(why, why_cap, "the path of the data folder is %s",
+                 dir[0] == '\0' ? "empty" : "too long");
         return ELO_E_USAGE;
     }
+    snprintf(path, sizeof path, "%s/", dir);
     for (char *p = path + 1; *p != '\0'; p++) {
         if (*p != '/') {
             continue;
@@ -56,6 +58,11 @@ elo_err desk_folder(const char *dir, char *why, size_t why_cap)
             return complain("make the folder", path, why, why_cap);
         }
         *p = '/';
+    }
+    struct stat st;
+    if (stat(dir, &st) == 0 && !S_ISDIR(st.st_mode)) {
+        snprintf(why, why_cap, "%s is a file, not a folder; choose another --data", dir);
+        return ELO_E_USAGE;
     }
     if (access(dir, W_OK | X_OK) != 0) {
         return complain("write in the folder", dir, why, why_cap);
@@ -71,6 +78,7 @@ static bool write_all(int fd, elo_span text)
             continue;
         }
         if (n <= 0) {
+            errno = n == 0 ? EIO : errno;
             return false;
         }
         text = elo_span_from(text, (size_t)n);
@@ -101,14 +109,17 @@ elo_err desk_write(
     if (fd < 0) {
         return complain("write", temporary, why, why_cap);
     }
-    bool written = fchmod(fd, mode) == 0 && write_all(fd, text);
-    int error = errno;
-    written = close(fd) == 0 && written && rename(temporary, path) == 0;
-    if (!written) {
-        errno = error != 0 ? error : errno;
-        elo_err err = complain("write", path, why, why_cap);
+    int error = fchmod(fd, mode) == 0 && write_all(fd, text) ? 0 : errno;
+    if (close(fd) != 0 && error == 0) {
+        error = errno;
+    }
+    if (error == 0 && rename(temporary, path) != 0) {
+        error = errno;
+    }
+    if (error != 0) {
         unlink(temporary);
-        return err;
+        errno = error;
+        return complain("write", path, why, why_cap);
     }
     sync_folder(dir);
     return ELO_OK;
@@ -122,7 +133,8 @@ void desk_remove(const char *dir, const char *name)
     }
 }
 
-/* The whole of a small file. ELO_E_NOT_FOUND without a word if it is absent. */
+/* The whole of a small file. ELO_E_NOT_FOUND without a word if it is absent. A file that fills
+ * `buf` is too large to be what it should be: ELO_E_CORRUPT. */
 static elo_err read_small(const char *dir,
                           const char *name,
                           char *buf,
@@ -151,12 +163,17 @@ static elo_err read_small(const char *dir,
         len += n > 0 ? (size_t)n : 0;
     }
     close(fd);
+    if (len == cap) {
+        snprintf(why, why_cap, "%s has %zu bytes or more, which it should not: move it away", path,
+                 cap);
+        return ELO_E_CORRUPT;
+    }
     *out_len = len;
     return ELO_OK;
 }
 
-/* --- desk.json
- * ------------------------------------------------------------------------------------ */
+/* --- desk.json ----------------------------------------------------------------------------------
+ */
 
 static bool region_valid(const char *region)
 {
@@ -170,33 +187,39 @@ static bool account_valid(const char *account)
     return strlen(account) == 12 && strspn(account, "0123456789") == 12;
 }
 
-static void take(const struct elo_json_token *value, char *out, size_t cap)
+static bool take(const struct elo_json_token *value, char *out, size_t cap)
 {
     size_t len = 0;
-    if (value->type != ELO_JSON_STRING ||
+    if (out[0] != '\0' || value->type != ELO_JSON_STRING ||
         elo_json_unescape(value, (uint8_t *)out, cap - 1, &len) != ELO_OK) {
-        len = 0;
+        return false;
     }
     out[len] = '\0';
+    return strlen(out) == len;
 }
 
+/* One JSON object with both, each once and valid; what else it holds is not ours. */
 static bool parse_identity(elo_span text, struct desk_identity *out)
 {
     struct elo_json_reader r;
     struct elo_json_token key, value;
+    elo_err err;
+    bool ok = true;
     elo_json_reader_init(&r, text);
     *out = (struct desk_identity){0};
-    while (elo_json_next(&r, &key) == ELO_OK) {
-        if (key.type != ELO_JSON_KEY || key.depth != 1 || elo_json_next(&r, &value) != ELO_OK) {
+    while (ok && (err = elo_json_next(&r, &key)) == ELO_OK) {
+        if (key.type != ELO_JSON_KEY || key.depth != 1) {
             continue;
         }
         if (elo_json_token_is(&key, ELO_SPAN("region"))) {
-            take(&value, out->region, sizeof out->region);
+            ok = elo_json_next(&r, &value) == ELO_OK &&
+                 take(&value, out->region, sizeof out->region);
         } else if (elo_json_token_is(&key, ELO_SPAN("account"))) {
-            take(&value, out->account, sizeof out->account);
+            ok = elo_json_next(&r, &value) == ELO_OK &&
+                 take(&value, out->account, sizeof out->account);
         }
     }
-    return region_valid(out->region) && account_valid(out->account);
+    return ok && err == ELO_END && region_valid(out->region) && account_valid(out->account);
 }
 
 static elo_err compare(const char *what,
@@ -265,8 +288,8 @@ elo_err desk_identity(const char *dir,
     return err != ELO_OK ? err : compare("account", account, out->account, dir, why, why_cap);
 }
 
-/* --- credentials
- * ---------------------------------------------------------------------------------- */
+/* --- credentials --------------------------------------------------------------------------------
+ */
 
 /* The value of "key = value" in the [elo] section of an AWS profile file. */
 static bool profile_value(const char *text, const char *key, char *out, size_t cap)
@@ -332,9 +355,9 @@ static elo_err make_credentials(
 elo_err desk_credentials(
     const char *dir, const char *region, struct desk_credentials *out, char *why, size_t why_cap)
 {
-    char text[4096];
+    char text[16384]; /* the user may keep other profiles in it */
     size_t len = 0;
-    elo_err err = read_small(dir, "credentials", text, sizeof text - 1, &len, why, why_cap);
+    elo_err err = read_small(dir, "credentials", text, sizeof text, &len, why, why_cap);
     if (err == ELO_E_NOT_FOUND) {
         return make_credentials(dir, region, out, why, why_cap);
     }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+/* The slot with the text; NULL: no room for it. */
 static const char *add(struct server_names *names, const char *text)
 {
     for (size_t i = 0; i < names->count; i++) {
@@ -18,7 +19,7 @@ static const char *add(struct server_names *names, const char *text)
         }
     }
     if (names->count == SERVER_NAMES || text[0] == '\0' || strlen(text) >= sizeof names->text[0]) {
-        return names->best;
+        return NULL;
     }
     char *slot = names->text[names->count];
     memcpy(slot, text, strlen(text) + 1);
@@ -41,16 +42,13 @@ static bool address_text(const struct sockaddr *at, char out[INET6_ADDRSTRLEN])
     return false;
 }
 
-static const char *add_interfaces(struct server_names *names)
+/* The first IPv4 address of an interface that is no loopback; NULL: there is none. */
+static const char *add_interfaces(struct server_names *names, const struct ifaddrs *all)
 {
     const char *first = NULL;
-    struct ifaddrs *all = NULL;
-    if (getifaddrs(&all) != 0) {
-        return NULL;
-    }
-    for (struct ifaddrs *i = all; i != NULL; i = i->ifa_next) {
+    for (const struct ifaddrs *i = all; i != NULL; i = i->ifa_next) {
         char text[INET6_ADDRSTRLEN];
-        if (i->ifa_addr == NULL || (i->ifa_flags & IFF_LOOPBACK) ||
+        if (i->ifa_addr == NULL || (i->ifa_flags & IFF_LOOPBACK) || !(i->ifa_flags & IFF_UP) ||
             !address_text(i->ifa_addr, text)) {
             continue;
         }
@@ -59,45 +57,97 @@ static const char *add_interfaces(struct server_names *names)
             first = added;
         }
     }
-    freeifaddrs(all);
     return first;
 }
 
-static void add_host_name(struct server_names *names)
+/* Host names are what administrators make of them: one that DNS cannot know is left out. */
+static bool is_dns_name(const char *text)
 {
-    char host[200];
-    if (gethostname(host, sizeof host) != 0) {
-        return;
-    }
-    host[sizeof host - 1] = '\0';
-    add(names, host);
-    if (strchr(host, '.') == NULL) {
-        char local[256];
-        snprintf(local, sizeof local, "%s.local", host);
-        add(names, local);
-    }
+    size_t len = strlen(text);
+    return len > 0 && len <= 253 && text[0] != '.' && text[0] != '-' && text[len - 1] != '-' &&
+           strstr(text, "..") == NULL &&
+           strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.") == len;
 }
 
-void server_names_find(struct server_names *names, const char *listen, const char *endpoint)
+static void add_host_name(struct server_names *names, const char *host)
 {
+    char label[256];
+    size_t len = strcspn(host, ".");
+    if (len >= sizeof label - sizeof ".local") {
+        return;
+    }
+    memcpy(label, host, len);
+    label[len] = '\0';
+    if (!is_dns_name(label)) {
+        return;
+    }
+    if (host[len] == '.' && is_dns_name(host)) {
+        add(names, host);
+    }
+    add(names, label);
+    snprintf(label + len, sizeof label - len, ".local");
+    add(names, label);
+}
+
+/* "host", "host:port", "[address]:port" or a bare IPv6 address, without the port. */
+static void host_of(const char *endpoint, char out[256])
+{
+    bool bracket = endpoint[0] == '[';
+    const char *colon = strchr(endpoint, ':');
+    bool bare6 = !bracket && colon != NULL && strchr(colon + 1, ':') != NULL;
+    size_t len = bracket ? strcspn(++endpoint, "]")
+                 : bare6 ? strlen(endpoint)
+                         : strcspn(endpoint, ":");
+    len = len < 255 ? len : 255;
+    memcpy(out, endpoint, len);
+    out[len] = '\0';
+}
+
+static bool is_any(const char *listen)
+{
+    return strcmp(listen, "0.0.0.0") == 0 || strcmp(listen, "::") == 0;
+}
+
+void server_names_of(struct server_names *names,
+                     const char *listen,
+                     const char *endpoint,
+                     const char *host_name,
+                     const struct ifaddrs *interfaces)
+{
+    char host[256];
     memset(names, 0, sizeof *names);
     names->best = add(names, "localhost");
     add(names, "127.0.0.1");
     add(names, "::1");
     add(names, "elo-desk"); /* for devices that reach the desk by address: TLS wants a name */
-    if (listen != NULL) {
-        bool any = strcmp(listen, "0.0.0.0") == 0 || strcmp(listen, "::") == 0;
-        const char *address = add_interfaces(names);
-        add_host_name(names);
-        names->best = !any ? add(names, listen) : address ? address : names->best;
+    if (listen != NULL && !is_any(listen)) {
+        names->best = add(names, listen);
     }
-    if (endpoint != NULL) {
-        char host[256];
-        size_t len = strcspn(endpoint, ":");
-        if (len < sizeof host) {
-            memcpy(host, endpoint, len);
-            host[len] = '\0';
-            names->best = add(names, host);
-        }
+    if (endpoint != NULL) { /* what the user has said is in before what the machine says */
+        host_of(endpoint, host);
+        const char *named = add(names, host);
+        names->best = named != NULL ? named : names->best;
     }
+    if (listen == NULL) {
+        return;
+    }
+    add_host_name(names, host_name);
+    const char *address = add_interfaces(names, interfaces);
+    if (endpoint == NULL && is_any(listen) && address != NULL) {
+        names->best = address;
+    }
+}
+
+void server_names_find(struct server_names *names, const char *listen, const char *endpoint)
+{
+    char host[256] = "";
+    struct ifaddrs *interfaces = NULL;
+    if (gethostname(host, sizeof host - 1) != 0) {
+        host[0] = '\0';
+    }
+    if (getifaddrs(&interfaces) != 0) {
+        interfaces = NULL;
+    }
+    server_names_of(names, listen, endpoint, host, interfaces);
+    freeifaddrs(interfaces);
 }

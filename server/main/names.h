@@ -20,12 +20,16 @@ struct server_names {
     const char *best; /* what to tell clients */
 };
 
-/* `listen` and `endpoint` as given to serve_run(), or NULL. */
+/* `listen` and `endpoint` as given to serve_run(), or NULL. What the user has named is in it before
+ * what the machine has; the machine's names and addresses as far as there is room. */
 void server_names_find(struct server_names *names, const char *listen, const char *endpoint);
 
-static inline const char *server_names_best(const struct server_names *names)
-{
-    return names->best;
-}
+/* The same, of what the machine says of itself. */
+struct ifaddrs;
+void server_names_of(struct server_names *names,
+                     const char *listen,
+                     const char *endpoint,
+                     const char *host_name,
+                     const struct ifaddrs *interfaces);
 
 #endif

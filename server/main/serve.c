@@ -24,6 +24,7 @@ struct desk {
     const struct serve_config *config;
     struct log log;
     struct buf line;
+    struct server_names names;
     char host[256]; /* the name clients use */
     char endpoint[272];
     char mqtts[272], https[272], http[64];
@@ -96,8 +97,8 @@ void serve_defaults(struct serve_config *config)
                                     .log = stderr};
 }
 
-/* --- opening, from the bottom up
- * ------------------------------------------------------------------ */
+/* --- opening, from the bottom up ----------------------------------------------------------------
+ */
 
 static elo_err open_files(struct desk *d, char *why, size_t why_cap)
 {
@@ -123,18 +124,35 @@ static elo_err open_files(struct desk *d, char *why, size_t why_cap)
     return err;
 }
 
+/* The pair on disk, made if it is absent, soon over, or not for these names. */
+static elo_err server_certificate(struct desk *d, char *why, size_t why_cap)
+{
+    const struct server_names *names = &d->names;
+    return pki_server_certificate(d->ca, d->config->dir, (const char *const *)names->name,
+                                  names->count, wall_ms() / 1000, why, why_cap);
+}
+
+/* Once a day, for a server that runs for years. */
+static void renew(void *ctx)
+{
+    struct desk *d = ctx;
+    char why[1024] = "";
+    elo_err err = server_certificate(d, why, sizeof why);
+    if (err == ELO_OK) {
+        err = net_reload_certificate(d->net, why, sizeof why);
+    }
+    if (err != ELO_OK) {
+        log_line(&d->log, LOG_ERROR, err, "the server's certificate could not be renewed: %s", why);
+    }
+}
+
 static elo_err open_keys(struct desk *d, char *why, size_t why_cap)
 {
     const struct serve_config *c = d->config;
-    struct server_names names;
-    server_names_find(&names, c->listen, c->endpoint);
-    snprintf(d->host, sizeof d->host, "%s", server_names_best(&names));
+    server_names_find(&d->names, c->listen, c->endpoint);
+    snprintf(d->host, sizeof d->host, "%s", d->names.best);
     elo_err err = pki_ca_open(c->dir, wall_ms() / 1000, &d->ca, why, why_cap);
-    if (err == ELO_OK) {
-        err = pki_server_certificate(d->ca, c->dir, (const char *const *)names.name, names.count,
-                                     wall_ms() / 1000, why, why_cap);
-    }
-    return err;
+    return err != ELO_OK ? err : server_certificate(d, why, why_cap);
 }
 
 static elo_err open_core(struct desk *d, char *why, size_t why_cap)
@@ -144,6 +162,10 @@ static elo_err open_core(struct desk *d, char *why, size_t why_cap)
                                        .compat = d->config->compat,
                                        .random = system_random};
     elo_err err = registry_create(&registry, d->store, &d->registry);
+    if (err == ELO_E_NO_MEMORY) {
+        snprintf(why, why_cap, "not enough memory to start");
+        return err;
+    }
     if (err != ELO_OK) {
         snprintf(why, why_cap, "%s cannot be read whole: restore it from a backup, or move it away",
                  d->store_path);
@@ -158,6 +180,13 @@ static elo_err open_core(struct desk *d, char *why, size_t why_cap)
         return ELO_E_NO_MEMORY;
     }
     return ELO_OK;
+}
+
+/* host:port; an IPv6 address in brackets. */
+static void with_port(const char *host, int port, char *out, size_t cap)
+{
+    bool address6 = strchr(host, ':') != NULL;
+    snprintf(out, cap, "%s%s%s:%d", address6 ? "[" : "", host, address6 ? "]" : "", port);
 }
 
 static elo_err open_net(struct desk *d, char *why, size_t why_cap)
@@ -175,13 +204,14 @@ static elo_err open_net(struct desk *d, char *why, size_t why_cap)
                              .authorizer = d->authorizer,
                              .store = d->store,
                              .commit_failed = on_commit_failed,
+                             .renew = renew,
                              .ctx = d};
     elo_err err = net_open(d->net, &net, why, why_cap);
     if (err != ELO_OK) {
         return err;
     }
-    snprintf(d->mqtts, sizeof d->mqtts, "%s:%d", d->host, net_mqtts_port(d->net));
-    snprintf(d->https, sizeof d->https, "%s:%d", d->host, net_https_port(d->net));
+    with_port(d->host, net_mqtts_port(d->net), d->mqtts, sizeof d->mqtts);
+    with_port(d->host, net_https_port(d->net), d->https, sizeof d->https);
     snprintf(d->http, sizeof d->http, "http://127.0.0.1:%d", net_http_port(d->net));
     /* AWS answers a bare host, which means 8883; another port has to be said. */
     snprintf(d->endpoint, sizeof d->endpoint, "%s",
@@ -246,8 +276,8 @@ static elo_err announce(struct desk *d, char *why, size_t why_cap)
     return ELO_OK;
 }
 
-/* --- closing, from the top down
- * ------------------------------------------------------------------- */
+/* --- closing, from the top down -----------------------------------------------------------------
+ */
 
 static void close_desk(struct desk *d, bool was_ready)
 {

@@ -6,12 +6,15 @@
  *
  * Everything lives under `dir` (made if absent, mode 0700):
  *
- *     elo.db           the registry                 ca.pem, ca.key          the desk's CA
- *     desk.json        region and account, fixed    server.pem, server.key  the server's
- * certificate credentials      AWS profile file, 0600       endpoints.json          while it runs
+ *     elo.db                  the registry
+ *     desk.json               region and account, fixed
+ *     credentials             AWS profile file, 0600
+ *     ca.pem, ca.key          the desk's CA
+ *     server.pem, server.key  the server's certificate
+ *     endpoints.json          while it runs
  *
  * Re-entrant in one process only one after the other: it owns the signals SIGTERM and SIGINT while
- * it runs, and ignores SIGPIPE for good.
+ * it runs, and ignores SIGPIPE and SIGXFSZ for good.
  */
 #ifndef ELO_SERVER_SERVE_H
 #define ELO_SERVER_SERVE_H

@@ -217,7 +217,8 @@ elo_err net_create(struct net **out, char *why, size_t why_cap)
     net->spare_fd = -1;
     net->deadline = INT64_MAX;
     raise_descriptors();
-    signal(SIGPIPE, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN); /* a peer that is gone, */
+    signal(SIGXFSZ, SIG_IGN); /* a file too large (ulimit -f): errors to be told, no ends */
     int rc = uv_loop_init(&net->loop);
     if (rc == 0 && (rc = init_loop(net)) != 0) {
         free_loop(net);
