@@ -3,6 +3,7 @@
 // links: elo_client elo_mqtt
 /* From start to stop: connecting, keep-alive, why a connection ended, and coming back. */
 #include "tests/support/client_rig.h"
+#include "tests/support/dies.h"
 
 static void connects_and_says_goodbye(void **state)
 {
@@ -739,6 +740,73 @@ static void bad_configs_are_refused(void **state)
     rig_free(r);
 }
 
+/* A deadline is compared by subtraction, so it must never be half of all time away; after a tick it
+ * is later than now, whatever the config. */
+static void deadlines_lie_ahead_but_not_too_far(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    r->config.backoff_base_ms = INT32_MAX;
+    r->config.backoff_cap_ms = INT32_MAX;
+    r->config.backoff_floor_ms = INT32_MAX;
+    r->random = INT32_MAX - 1;
+    rig_begin(r);
+    rig_closed(r, ELO_E_DNS);
+    assert_int_equal(r->wait_ms, 2u * INT32_MAX - 1);
+    uint32_t at = 0;
+    for (uint32_t slept = 0; slept < r->wait_ms;) {
+        assert_int_equal(elo_client_get_state(&r->c), ELO_CLIENT_WAITING);
+        assert_true(elo_client_next_deadline(&r->c, &at));
+        assert_true((int32_t)(at - r->now) > 0);
+        slept += at - r->now;
+        r->now = at;
+        elo_client_tick(&r->c, r->now);
+    }
+    assert_int_equal(elo_client_get_state(&r->c), ELO_CLIENT_OPENING);
+    rig_free(r);
+}
+
+/* An owner who is slow to read has the PINGRESP behind much that he has not looked at. */
+static void a_busy_line_is_not_a_dead_peer(void **state)
+{
+    (void)state;
+    struct rig *r = online();
+    rig_pass(r, 52500);
+    rig_forget(r);
+    for (int i = 0; i < 30; i++) {
+        rig_pass(r, 1000);
+        rig_publish(r, 0, 0, "a", "x");
+    }
+    assert_int_equal(elo_client_get_state(&r->c), ELO_CLIENT_ONLINE);
+    rig_forget(r);
+    rig_pass(r, 9999);
+    rig_expect(r, "");
+    rig_pass(r, 1);
+    rig_expect(r, "~ close\n* DISCONNECTED\n");
+    assert_int_equal(r->reason, ELO_E_PING_TIMEOUT);
+    rig_free(r);
+}
+
+static void init_config(const void *config)
+{
+    struct elo_client c;
+    assert_int_equal(elo_client_init(&c, config), ELO_OK);
+}
+
+/* With as many messages in flight as there are packet ids, the search for a free one never ends. */
+static void the_window_has_bounds(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    r->config.window = ELO_CLIENT_MAX_WINDOW;
+    assert_int_equal(elo_client_init(&r->c, &r->config), ELO_OK);
+    r->config.window++;
+    assert_true(dies(init_config, &r->config));
+    r->config.window = 0;
+    assert_true(dies(init_config, &r->config));
+    rig_free(r);
+}
+
 /* The whole story again, with the clock passing 2^32 in the middle of each of its waits. */
 static void the_day_the_clock_wraps(void **state)
 {
@@ -812,6 +880,9 @@ int main(void)
         cmocka_unit_test(a_packet_that_never_ends_is_a_dead_peer),
         cmocka_unit_test(no_keep_alive_no_ping),
         cmocka_unit_test(bad_configs_are_refused),
+        cmocka_unit_test(the_window_has_bounds),
+        cmocka_unit_test(deadlines_lie_ahead_but_not_too_far),
+        cmocka_unit_test(a_busy_line_is_not_a_dead_peer),
         cmocka_unit_test(the_day_the_clock_wraps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

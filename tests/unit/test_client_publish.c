@@ -65,6 +65,9 @@ static void what_aws_would_refuse(void **state)
     assert_int_equal(rig_say(r, 0, "1/2/3/4/5/6/7/8/9", "", 0), ELO_E_TOPIC);
     assert_int_equal(rig_say(r, 0, "$aws/rules/r/1/2/3/4/5/6/7/8", "", 0), ELO_OK);
     assert_int_equal(rig_say(r, 0, "$aws/rules/r/1/2/3/4/5/6/7/8/9", "", 0), ELO_E_TOPIC);
+    assert_int_equal(rig_say(r, 0, "$aws/things/t/shadow/get", "", 0), ELO_OK);
+    assert_int_equal(rig_say(r, 0, "$SYS/broker", "", 0), ELO_E_TOPIC);
+    assert_int_equal(rig_say(r, 0, "$", "", 0), ELO_E_TOPIC);
     assert_int_equal(rig_say(r, 0, "", "", 0), ELO_E_TOPIC);
     assert_int_equal(rig_say(r, 0, "a/+", "", 0), ELO_E_TOPIC);
     assert_int_equal(rig_say(r, 0, "\xC0\x80", "", 0), ELO_E_UTF8);
@@ -82,6 +85,7 @@ static void other_servers_may_allow_more(void **state)
     r->config.aws_limits = false;
     rig_online(r);
     assert_int_equal(rig_say(r, 0, "1/2/3/4/5/6/7/8/9", "", 0), ELO_OK);
+    assert_int_equal(rig_say(r, 0, "$SYS/broker", "", 0), ELO_OK);
     assert_int_equal(rig_say(r, 2, "a", "", 0), ELO_E_UNSUPPORTED);
     rig_free(r);
 }

@@ -427,6 +427,9 @@ static void bad_filters(void **state)
         {"$share/g/1/2/3/4/5/6/7/8/9", 0, ELO_E_TOPIC},
         {"$share/g/1/2/3/4/5/6/7/8", 0, ELO_OK},
         {"\xED\xA0\x80", 0, ELO_E_UTF8},
+        {"$aws/things/t/#", 0, ELO_OK},
+        {"$SYS/#", 0, ELO_E_TOPIC},
+        {"$share/g", 0, ELO_E_TOPIC},
         {"a", 2, ELO_E_UNSUPPORTED},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -3,12 +3,13 @@
 /*
  * How this works: one state, and the wish follows from it.
  *
- *     STOPPED --start--> OPENING --open--> CONNECTING --CONNACK 0--> ONLINE --stop--> STOPPING
- *                         ^  |                 |                        |                |
- *            the wait is  |  | could not       | refused, late          | failed         |
- * DISCONNECT over  |  | be opened       v                        v                v is out |  |
- * CLOSING <------------------<---------------+ |  v                 | WAITING <--closed-----+ (not
- * to be retried: STOPPED)
+ *     STOPPED --start--> OPENING ---open---> CONNECTING --CONNACK 0--> ONLINE --stop--> STOPPING
+ *                        ^     |                  |                       |                |
+ *       the wait is over |     | did not open     | refused, late         | failed         | said
+ *                        |     v                  v                       v                v bye
+ *                        WAITING <----closed---- CLOSING <----------------+----------------+
+ *
+ * After a stop, what leads to WAITING leads to STOPPED.
  *
  * The peer may close at any time: from any state with a transport to WAITING. A failure found by
  * the engine itself goes through CLOSING, where it neither reads nor writes but waits for the
@@ -45,7 +46,7 @@ elo_err elo_client_init(struct elo_client *c, const struct elo_client_config *co
 {
     struct elo__client *e = &c->_internal;
     ELO_ASSERT(config->rx != NULL && config->tx != NULL && config->random != NULL);
-    ELO_ASSERT(config->window > 0);
+    ELO_ASSERT(config->window > 0 && config->window <= ELO_CLIENT_MAX_WINDOW);
     ELO_ASSERT(config->outbox != NULL || config->outbox_size == 0);
     ELO_ASSERT(config->subs != NULL || config->subs_count == 0);
     memset(e, 0, sizeof *e);
@@ -227,13 +228,11 @@ static uint32_t ping_left(const struct elo__client *e)
         return elo__sooner(elo__ms_left(e->now_ms, e->spoke_ms, keep_alive_ms),
                            elo__ms_left(e->now_ms, e->heard_ms, keep_alive_ms));
     }
-    uint32_t left = elo__ms_left(e->now_ms, e->ping_ms, e->config.ping_timeout_ms);
-    if (e->rx_at > 0) {
-        /* In the middle of a large packet the answer has to queue behind it. */
-        uint32_t stalled = elo__ms_left(e->now_ms, e->heard_ms, e->config.ping_timeout_ms);
-        left = stalled > left ? stalled : left;
-    }
-    return left;
+    /* The answer may queue behind a large packet, or behind many that the owner is slow to read: as
+     * long as something comes, nobody is dead. */
+    uint32_t asked = elo__ms_left(e->now_ms, e->ping_ms, e->config.ping_timeout_ms);
+    uint32_t heard = elo__ms_left(e->now_ms, e->heard_ms, e->config.ping_timeout_ms);
+    return heard > asked ? heard : asked;
 }
 
 static void begin_ping(struct elo__client *e)
@@ -320,7 +319,7 @@ bool elo_client_next_deadline(const struct elo_client *c, uint32_t *out_ms)
         left = elo__sooner(left, elo__subs_left(e));
         left = elo__sooner(left, elo__outbox_left(&e->outbox, e->now_ms));
     }
-    *out_ms = e->now_ms + left;
+    *out_ms = e->now_ms + elo__sooner(left, INT32_MAX); /* so that subtraction can compare it */
     return left != ELO__NEVER;
 }
 

@@ -93,6 +93,9 @@
 /* AWS refuses a SUBSCRIBE or UNSUBSCRIBE with more filters; more are split over several. */
 #define ELO_CLIENT_FILTERS_PER_PACKET 8u
 
+/* The largest window: far fewer than there are packet ids, so that a free one is found quickly. */
+#define ELO_CLIENT_MAX_WINDOW 1000u
+
 /* What elo_client_publish() does when the outbox has no room. */
 typedef enum elo_client_policy {
     ELO_CLIENT_REFUSE,      /* return ELO_E_OUTBOX_FULL: the caller keeps the message */
@@ -131,11 +134,12 @@ struct elo_client_config {
     bool queue_qos0;       /* offline: queue QoS 0 too; else elo_client_publish() refuses it */
     uint16_t keep_alive_s; /* 60. 0: none is asked for and a silent death is not noticed; AWS takes
                               0 as 1200, and less than 30 as 30 */
-    uint16_t window;       /* 8. QoS 1 messages on their way at a time, 1 ...; AWS allows 100 */
+    uint16_t window;       /* 8. QoS 1 messages on their way at a time, 1 ... ELO_CLIENT_MAX_WINDOW;
+                              AWS allows 100 */
     elo_client_policy policy; /* REFUSE */
 
     uint32_t connack_timeout_ms; /* 10 000 */
-    uint32_t ping_timeout_ms;    /* 10 000 from PINGREQ to PINGRESP */
+    uint32_t ping_timeout_ms;    /* 10 000 from PINGREQ to PINGRESP, with nothing heard meanwhile */
     uint32_t retry_ms;           /* 10 000; 0: never on the same connection */
     uint32_t ack_timeout_ms;     /* 35 000 from the first sending on this connection; 0: never */
     uint32_t backoff_base_ms;    /* 1 000 */
@@ -374,7 +378,7 @@ void elo_client_tick(struct elo_client *c, uint32_t now_ms);
  * ELO_E_OUTBOX_FULL    no room: see elo_client_policy
  * ELO_E_TOO_LARGE      larger than the whole outbox; with aws_limits: a payload over 128 KiB
  * ELO_E_TOPIC          not a topic name; with aws_limits also: over 256 bytes or seven slashes,
- *                      not counting `$aws/rules/NAME/`
+ *                      not counting `$aws/rules/NAME/`, or a `$` topic that is not `$aws/...`
  * ELO_E_UTF8           the topic
  * ELO_E_UNSUPPORTED    QoS 2
  */
@@ -406,7 +410,7 @@ size_t elo_client_room(const struct elo_client *c);
  *
  * ELO_E_NO_SPACE    no free entry in subs, or the filter does not fit tx
  * ELO_E_TOPIC       not a topic filter; with aws_limits also: over 256 bytes or seven slashes, not
- *                   counting `$share/NAME/`
+ *                   counting `$share/NAME/`, or a `$` filter that is neither that nor `$aws/...`
  * ELO_E_UTF8        the filter
  * ELO_E_UNSUPPORTED QoS 2
  */

@@ -8,33 +8,22 @@
 #define CLIENT_ID_MAX_BYTES 128u
 #define PAYLOAD_MAX_BYTES   131072u
 
-/* `topic` from the level `skip` on; nothing if it has no such level. */
-static elo_span from_level(elo_span topic, unsigned skip)
-{
-    while (skip > 0 && topic.len > 0) {
-        skip -= topic.ptr[0] == '/';
-        topic = elo_span_from(topic, 1);
-    }
-    return topic;
-}
-
 /*
- * The quotas on length and slashes leave out the prefix of Basic Ingest, `$aws/rules/NAME/`, and
- * that of a shared subscription, `$share/NAME/`.
+ * Within the quotas on size, and not a `$` topic of which AWS knows nothing: it closes the
+ * connection for `$SYS/...`. Which topics there are below `$aws/` is left to AWS to know.
  */
-static bool within_quotas(elo_span topic)
+static bool aws_takes(elo_span topic)
 {
-    if (elo_span_starts_with(topic, ELO_SPAN("$aws/rules/"))) {
-        topic = from_level(topic, 3);
-    } else if (elo_span_starts_with(topic, ELO_SPAN("$share/"))) {
-        topic = from_level(topic, 2);
-    }
-    return topic.len <= ELO_TOPIC_MAX_BYTES && elo_topic_slashes(topic) <= ELO_TOPIC_MAX_SLASHES;
+    elo_span name;
+    elo_span shared;
+    bool known = topic.ptr[0] != '$' || elo_span_starts_with(topic, ELO_SPAN("$aws/")) ||
+                 elo_topic_split_share(topic, &name, &shared);
+    return known && elo_topic_within_quota(topic);
 }
 
 static elo_err check_name(elo_span topic, bool aws)
 {
-    if (!elo_topic_name_valid(topic) || (aws && !within_quotas(topic))) {
+    if (!elo_topic_name_valid(topic) || (aws && !aws_takes(topic))) {
         return ELO_E_TOPIC;
     }
     return elo_utf8_valid_mqtt(topic) ? ELO_OK : ELO_E_UTF8;
@@ -90,7 +79,7 @@ elo_err elo__check_filter(elo_span filter, uint8_t qos, bool aws)
     if (qos > 1) {
         return ELO_E_UNSUPPORTED;
     }
-    if (!elo_topic_filter_valid(filter) || (aws && !within_quotas(filter))) {
+    if (!elo_topic_filter_valid(filter) || (aws && !aws_takes(filter))) {
         return ELO_E_TOPIC;
     }
     return elo_utf8_valid_mqtt(filter) ? ELO_OK : ELO_E_UTF8;
