@@ -367,7 +367,8 @@ def damaged_files(scene):
         ruin(scene, "elo.db", damage, 1, "backup")
     ruin(scene, "elo.db", newer, 1, "newer")
     ruin(scene, "elo.db", foreign, 1, "not Elo's")
-    for damage in (garbage, cut, emptied):
+    ruin(scene, "desk.json", garbage, 1)
+    for damage in (cut, emptied):
         ruin(scene, "desk.json", damage, 1, "damaged")
     for damage in (garbage, emptied):
         ruin(scene, "credentials", damage, 1, "credentials")
