@@ -8,6 +8,10 @@
 
 #include "elo/base/span.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Well-formed? U+0000 is well-formed here; MQTT forbids it separately [MQTT-1.5.3-2]. */
 bool elo_utf8_valid(elo_span text);
 
@@ -16,5 +20,9 @@ bool elo_utf8_valid_mqtt(elo_span text);
 
 /* Writes `cp` (a scalar value) at `out`, which has room for 4 bytes; the number written. */
 size_t elo_utf8_put(uint32_t cp, uint8_t *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -84,6 +84,10 @@
 #include "elo/client/outbox.h"
 #include "elo/mqtt/packet.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* The smallest rx buffer, in bytes. */
 #define ELO_CLIENT_MIN_RX 32u
 
@@ -422,5 +426,9 @@ ELO_MUST_USE elo_err elo_client_subscribe(struct elo_client *c, elo_span filter,
  * Errors as elo_client_subscribe().
  */
 ELO_MUST_USE elo_err elo_client_unsubscribe(struct elo_client *c, elo_span filter);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

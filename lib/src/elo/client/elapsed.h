@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The Elo authors
 /*
  * Wrapping milliseconds: only the time since a moment is ever compared, never two moments, so that
- * the day on which the clock passes 2^32 is a day like any other.
+ * the day on which the clock passes 2^32 is a day like any other. Private to the client.
  */
 #ifndef ELO_CLIENT_ELAPSED_H
 #define ELO_CLIENT_ELAPSED_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
 /*
- * What the client's files share. One mechanism each:
+ * What the client's files share. Private to them. One mechanism each:
  *
  *   client.c     life cycle, transport, time: the state machine
  *   input.c      the stream: bytes to packets, packets to the mechanism they belong to

@@ -12,6 +12,10 @@
 
 #include "elo/mqtt/packet.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Bytes of a record before its packet. */
 #define ELO__RECORD_SIZE 16u
 
@@ -85,5 +89,9 @@ uint32_t elo__outbox_left(const struct elo__outbox *o, uint32_t now_ms);
 
 /* Marks what is due for repetition. true: a PUBACK is over `ack_timeout_ms` late. */
 bool elo__outbox_tick(struct elo__outbox *o, uint32_t now_ms);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -28,6 +28,10 @@
 #include "elo/base/err.h"
 #include "elo/base/span.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Arrays and objects one inside the other; one more is ELO_E_DEPTH. */
 #define ELO_JSON_MAX_DEPTH 32u
 
@@ -107,5 +111,9 @@ ELO_MUST_USE elo_err elo_json_int64(const struct elo_json_token *tok, int64_t *o
 
 /* One whole valid JSON text? As elo_json_next() would answer to the end: ELO_OK or the error. */
 ELO_MUST_USE elo_err elo_json_validate(elo_span text);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

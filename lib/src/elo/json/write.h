@@ -22,6 +22,10 @@
 #include "elo/base/err.h"
 #include "elo/base/span.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct elo_json_writer {
     uint8_t *_buf;
     size_t _cap;
@@ -69,5 +73,9 @@ void elo_json_raw(struct elo_json_writer *w, elo_span json);
  * ELO_E_DEPTH, ELO_E_UTF8, ELO_E_MALFORMED  as the calls above say
  */
 ELO_MUST_USE elo_err elo_json_finish(struct elo_json_writer *w, size_t *out_len);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -22,6 +22,10 @@
 
 #include "elo/mqtt/packet.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* What a fixed header says [MQTT-2.2]. */
 struct elo_mqtt_frame {
     elo_mqtt_type type;
@@ -70,5 +74,9 @@ bool elo_mqtt_next_subscription(elo_span *rest, struct elo_mqtt_subscription *ou
 
 /* The same for a decoded UNSUBSCRIBE. */
 bool elo_mqtt_next_filter(elo_span *rest, elo_span *out_filter);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -20,6 +20,10 @@
 
 #include "elo/mqtt/packet.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* `connect->level` is not read: what is written here is 3.1.1, level 4. */
 ELO_MUST_USE elo_err elo_mqtt_encode_connect(const struct elo_mqtt_connect *connect,
                                              uint8_t *buf,
@@ -77,5 +81,9 @@ ELO_MUST_USE elo_err elo_mqtt_encode_empty(elo_mqtt_type type,
                                            uint8_t *buf,
                                            size_t cap,
                                            size_t *out_len);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -12,6 +12,10 @@
 #include "elo/base/err.h"
 #include "elo/base/span.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* AWS IoT Core's quotas ("AWS IoT Core endpoints and quotas", message broker). */
 #define ELO_TOPIC_MAX_BYTES   256u
 #define ELO_TOPIC_MAX_SLASHES 7u
@@ -62,5 +66,9 @@ bool elo_topic_matches(elo_span filter, elo_span name, bool parent_too);
  * false; returns false when there are no more.
  */
 bool elo_topic_next_level(elo_span *rest, bool *done, elo_span *out_level);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -26,6 +26,10 @@
 #include "elo/base/span.h"
 #include "elo/tls/bearssl.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Certificates an identity may hold: the client's own and its intermediates. */
 #define ELO_TLS_CHAIN_MAX 4
 
@@ -139,5 +143,9 @@ size_t elo_tls_anchors_count(const struct elo_tls_anchors *anchors);
  */
 elo_span elo_tls_amazon_root_ca_1(void);
 elo_span elo_tls_amazon_root_ca_3(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

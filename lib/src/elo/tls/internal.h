@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
 /*
- * What the files of this folder share; not for others.
+ * What the files of this folder share. Private to it.
  */
 #ifndef ELO_TLS_INTERNAL_H
 #define ELO_TLS_INTERNAL_H

@@ -59,6 +59,10 @@
 #include "elo/tls/bearssl.h"
 #include "elo/tls/credentials.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Buffer sizes for records of `fragment` bytes of plaintext: 512, 1024, 2048, 4096 or 16384.
  * The smallest engine has 837 + 597 bytes of buffers. */
 #define ELO_TLS_INPUT_BYTES(fragment)  ((fragment) + 325)
@@ -238,5 +242,9 @@ uint32_t elo_tls_server_not_after(const struct elo_tls *tls);
  */
 ELO_MUST_USE elo_err elo_tls_session_get(const struct elo_tls *tls,
                                          struct elo_tls_session *out_session);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+/*
+ * Elo, the device library, in one include. Each header below is the manual of its part:
+ *
+ *     client/client.h        the MQTT session: start here
+ *     tls/tls.h              the connection under it
+ *     tls/credentials.h      who we are and whom we trust
+ *     json/read.h, write.h   what is said over it
+ *     mqtt/...               single packets and topics, for those who need them
+ *     base/...               spans, the list of errors, text and bytes
+ *
+ * What holds for all of them:
+ *   - No heap, no I/O, no clock, no globals: memory, bytes, time and random numbers are the
+ *     caller's. What is passed by pointer must not be NULL unless it says so.
+ *   - Structs are complete so that they can be placed anywhere; fields in `_internal`, or with a
+ *     leading underscore, and names with two underscores (elo__) are private and may change.
+ *   - Errors are elo_err (base/err.h). A bug in the caller is an ELO_ASSERT (base/assert.h).
+ *   - C99, and to be included from C++ as it is.
+ */
+#ifndef ELO_H
+#define ELO_H
+
+#define ELO_VERSION "0.1.0"
+
+#include "elo/base/assert.h"
+#include "elo/base/bytes.h"
+#include "elo/base/err.h"
+#include "elo/base/flash.h"
+#include "elo/base/span.h"
+#include "elo/base/utf8.h"
+
+#include "elo/mqtt/decode.h"
+#include "elo/mqtt/encode.h"
+#include "elo/mqtt/packet.h"
+#include "elo/mqtt/topic.h"
+
+#include "elo/json/read.h"
+#include "elo/json/write.h"
+
+#include "elo/client/client.h"
+
+#include "elo/tls/bearssl.h"
+#include "elo/tls/credentials.h"
+#include "elo/tls/tls.h"
+
+#endif
