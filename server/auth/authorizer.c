@@ -8,8 +8,8 @@
  *                (authorizer_session.c); forgotten when the registry's generation moves
  *   decisions    answers by action and name (authorizer_cache.c); forgotten with the above
  *
- * A question that was asked before costs one comparison of generations, one hash and one
- * comparison of bytes.
+ * A question that was asked before costs one comparison of generations, one hash (none if the asker
+ * has it) and one comparison of bytes.
  */
 #include "server/auth/authorizer_internal.h"
 #include "server/base/mem.h"
@@ -94,6 +94,11 @@ elo_err authorizer_compiled(
     }
     *out = c;
     return ELO_OK;
+}
+
+uint64_t authorizer_generation(const struct authorizer *a)
+{
+    return registry_generation(a->registry);
 }
 
 elo_err authorizer_certificate(const struct authorizer *a,

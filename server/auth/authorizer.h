@@ -61,6 +61,15 @@ ELO_MUST_USE elo_err auth_session_connect(struct auth_session *s,
  */
 bool auth_allows(struct auth_session *s, enum policy_action action, elo_span name);
 
+/* The same for who asks many sessions about one name: `hash` is map_hash(name). */
+bool auth_allows_hashed(struct auth_session *s,
+                        enum policy_action action,
+                        elo_span name,
+                        uint32_t hash);
+
+/* While this stays the same, a session that allowed something goes on to allow it. */
+uint64_t authorizer_generation(const struct authorizer *a);
+
 /* Has the certificate any policy at all? */
 bool auth_has_policy(struct auth_session *s);
 

@@ -32,9 +32,9 @@ void decision_cache_clear(struct decision_cache *cache)
     buf_clear(&cache->names);
 }
 
-static uint32_t hash_of(enum policy_action action, elo_span name)
+static uint32_t with_action(enum policy_action action, uint32_t name_hash)
 {
-    uint32_t hash = map_hash(name) ^ ((uint32_t)action * 0x9e3779b1u);
+    uint32_t hash = name_hash ^ ((uint32_t)action * 0x9e3779b1u);
     return hash != 0 ? hash : 1;
 }
 
@@ -53,13 +53,15 @@ find(const struct decision_cache *cache, uint32_t hash, enum policy_action actio
     }
 }
 
-const struct decision_slot *
-decision_cache_get(const struct decision_cache *cache, enum policy_action action, elo_span name)
+const struct decision_slot *decision_cache_get(const struct decision_cache *cache,
+                                               enum policy_action action,
+                                               elo_span name,
+                                               uint32_t hash)
 {
     if (cache->len == 0) {
         return NULL;
     }
-    const struct decision_slot *slot = find(cache, hash_of(action, name), action, name);
+    const struct decision_slot *slot = find(cache, with_action(action, hash), action, name);
     return slot->hash != 0 ? slot : NULL;
 }
 
@@ -88,6 +90,7 @@ static bool grow(struct decision_cache *cache)
 void decision_cache_put(struct decision_cache *cache,
                         enum policy_action action,
                         elo_span name,
+                        uint32_t hash,
                         bool allowed)
 {
     if (name.len > LIMIT_TOPIC_BYTES) {
@@ -106,7 +109,7 @@ void decision_cache_put(struct decision_cache *cache,
         decision_cache_clear(cache); /* a failed buffer has lost the other names too */
         return;
     }
-    uint32_t hash = hash_of(action, name);
+    hash = with_action(action, hash);
     *find(cache, hash, action, name) =
         (struct decision_slot){hash, name_at, (uint16_t)name.len, (uint8_t)action, allowed};
     cache->len++;

@@ -59,14 +59,20 @@ void decision_cache_init(struct decision_cache *cache);
 void decision_cache_free(struct decision_cache *cache);
 void decision_cache_clear(struct decision_cache *cache);
 
-/* NULL: not decided yet. Valid until the next call of decision_cache_put(). */
-const struct decision_slot *
-decision_cache_get(const struct decision_cache *cache, enum policy_action action, elo_span name);
+/*
+ * NULL: not decided yet. Valid until the next call of decision_cache_put(). `hash` is
+ * map_hash(name) here and below.
+ */
+const struct decision_slot *decision_cache_get(const struct decision_cache *cache,
+                                               enum policy_action action,
+                                               elo_span name,
+                                               uint32_t hash);
 
 /* Remembers if there is memory for it; if not, the question is decided again next time. */
 void decision_cache_put(struct decision_cache *cache,
                         enum policy_action action,
                         elo_span name,
+                        uint32_t hash,
                         bool allowed);
 
 /* --- a session ---------------------------------------------------------------------------------

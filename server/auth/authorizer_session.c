@@ -210,18 +210,26 @@ static bool decide(struct auth_session *s, enum policy_action action, elo_span n
 
 bool auth_allows(struct auth_session *s, enum policy_action action, elo_span name)
 {
+    return auth_allows_hashed(s, action, name, map_hash(name));
+}
+
+bool auth_allows_hashed(struct auth_session *s,
+                        enum policy_action action,
+                        elo_span name,
+                        uint32_t hash)
+{
     if (!is_fresh(s)) {
         refresh(s);
         if (!s->fresh) {
             return false;
         }
     }
-    const struct decision_slot *known = decision_cache_get(&s->decisions, action, name);
+    const struct decision_slot *known = decision_cache_get(&s->decisions, action, name, hash);
     if (known != NULL) {
         return known->allowed;
     }
     bool allowed = decide(s, action, name);
-    decision_cache_put(&s->decisions, action, name, allowed);
+    decision_cache_put(&s->decisions, action, name, hash, allowed);
     return allowed;
 }
 

@@ -204,7 +204,8 @@ elo_err broker_publish(struct broker *b,
     }
     b->now = now;
     b->stats.publish_in++;
-    struct publication p = {.topic = topic, .payload = payload, .qos = qos > 0};
+    struct publication p = {
+        .topic = topic, .hash = map_hash(topic), .payload = payload, .qos = qos > 0};
     elo_err err = broker__publish(b, &p, retain);
     broker__settle(b);
     return err;

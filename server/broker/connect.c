@@ -120,7 +120,8 @@ static bool keep_will(struct broker_conn *c, const struct elo_mqtt_connect *in, 
     if (!in->has_will) {
         return true;
     }
-    c->will = broker__message_new(in->will.topic, in->will.payload, in->will.qos);
+    c->will = broker__message_new(in->will.topic, map_hash(in->will.topic), in->will.payload,
+                                  in->will.qos);
     c->will_retain = in->will.retain;
     return c->will != NULL || broker__refuse_connect(c, id, ELO_E_NO_MEMORY, NULL);
 }

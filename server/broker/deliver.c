@@ -37,14 +37,26 @@ static void report_denied(struct broker_conn *c, elo_span topic)
     broker__report(c, level, &r);
 }
 
-static bool may_receive(struct broker_conn *c, elo_span topic)
+static bool may_receive(struct broker_conn *c, elo_span topic, uint32_t hash)
 {
-    if (auth_allows(c->auth, POLICY_Receive, topic)) {
+    if (auth_allows_hashed(c->auth, POLICY_Receive, topic, hash)) {
         return true;
     }
     c->broker->stats.dropped++;
     report_denied(c, topic);
     return false;
+}
+
+static bool may_receive_message(struct broker_conn *c, const struct message *m)
+{
+    return may_receive(c, broker__message_topic(m), m->topic_hash);
+}
+
+/* The same for a receiver of a kept route, which has been asked before. */
+static bool target_may_receive(struct target *t, struct broker_conn *c, const struct publication *p)
+{
+    t->may_receive = t->may_receive || may_receive(c, p->topic, p->hash);
+    return t->may_receive;
 }
 
 static void arm_redelivery(struct session *s)
@@ -55,10 +67,11 @@ static void arm_redelivery(struct session *s)
     }
 }
 
-static void deliver_qos0(struct broker_conn *c, const struct publication *p, bool retain)
+static void deliver_qos0(struct target *t, const struct publication *p, bool retain)
 {
-    if (!may_receive(c, p->topic)) {
-        return;
+    struct broker_conn *c = broker__online(t->session);
+    if (c == NULL || !target_may_receive(t, c, p)) {
+        return; /* QoS 0 is not stored ("MQTT persistent sessions") */
     }
     if (!broker__has_room(c, p->head.len + p->payload.len)) {
         c->broker->stats.dropped++;
@@ -128,8 +141,10 @@ static bool window_open(const struct session *s)
     return s->queue.count == 0 && s->inflight.unwritten == 0 && s->inflight.count < LIMIT_INFLIGHT;
 }
 
-static void deliver_qos1(struct session *s, struct message *m, bool retain)
+static void deliver_qos1(struct target *t, const struct publication *p, bool retain)
 {
+    struct session *s = t->session;
+    struct message *m = p->block;
     struct broker_conn *c = broker__online(s);
     if (c == NULL) {
         if (s->persistent) {
@@ -137,7 +152,7 @@ static void deliver_qos1(struct session *s, struct message *m, bool retain)
         }
     } else if (!window_open(s) || !broker__has_room(c, broker__message_bytes(m))) {
         enqueue(s, m, retain);
-    } else if (may_receive(c, broker__message_topic(m))) {
+    } else if (target_may_receive(t, c, p)) {
         struct inflight_slot *slot = admit(s, m, retain);
         if (slot != NULL) {
             (void)write_slot(s, slot);
@@ -145,16 +160,24 @@ static void deliver_qos1(struct session *s, struct message *m, bool retain)
     }
 }
 
+static void deliver(struct target *t, const struct publication *p, bool retain)
+{
+    if (p->qos > 0 && t->qos > 0) {
+        deliver_qos1(t, p, retain);
+    } else {
+        deliver_qos0(t, p, retain);
+    }
+}
+
+void broker__deliver_to(struct target *t, const struct publication *p)
+{
+    deliver(t, p, false);
+}
+
 void broker__deliver(struct session *s, const struct publication *p, uint8_t max_qos, bool retain)
 {
-    if (p->qos > 0 && max_qos > 0) {
-        deliver_qos1(s, p->block, retain);
-        return;
-    }
-    struct broker_conn *c = broker__online(s);
-    if (c != NULL) { /* QoS 0 is not stored ("MQTT persistent sessions") */
-        deliver_qos0(c, p, retain);
-    }
+    struct target t = {.session = s, .qos = max_qos};
+    deliver(&t, p, retain);
 }
 
 /* xorshift64: good enough to spread messages over the members of a group. */
@@ -197,7 +220,7 @@ static bool pump_inflight(struct session *s)
         if (!broker__has_room(s->conn, broker__message_bytes(slot->m))) {
             return false;
         }
-        if (!may_receive(s->conn, broker__message_topic(slot->m))) {
+        if (!may_receive_message(s->conn, slot->m)) {
             broker__inflight_remove(&s->inflight, slot);
         } else if (!write_slot(s, slot)) {
             return false;
@@ -224,7 +247,7 @@ static void pump_queue(struct session *s)
         if (!broker__has_room(s->conn, broker__message_bytes(q->m))) {
             return;
         }
-        if (!may_receive(s->conn, broker__message_topic(q->m))) {
+        if (!may_receive_message(s->conn, q->m)) {
             broker__queue_pop(&s->queue);
         } else if (!send_queued(s, q)) {
             return;

@@ -205,6 +205,9 @@ void broker__on_unsubscribe(struct broker_conn *c, const struct elo_mqtt_subscri
  */
 ELO_MUST_USE elo_err broker__publish(struct broker *b, struct publication *p, bool retain);
 
+/* One message for one receiver of its route. */
+void broker__deliver_to(struct target *t, const struct publication *p);
+
 /* One message for one session, at no more than `max_qos`. */
 void broker__deliver(struct session *s, const struct publication *p, uint8_t max_qos, bool retain);
 

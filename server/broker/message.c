@@ -5,7 +5,7 @@
 #include "elo/mqtt/encode.h"
 #include "server/base/mem.h"
 
-struct message *broker__message_new(elo_span topic, elo_span payload, uint8_t qos)
+struct message *broker__message_new(elo_span topic, uint32_t hash, elo_span payload, uint8_t qos)
 {
     struct elo_mqtt_publish packet = {.topic = topic, .payload = payload};
     size_t len;
@@ -23,6 +23,7 @@ struct message *broker__message_new(elo_span topic, elo_span payload, uint8_t qo
     m->refs = 1;
     m->head_len = (uint32_t)(len - payload.len);
     m->payload_len = (uint32_t)payload.len;
+    m->topic_hash = hash;
     m->topic_len = (uint16_t)topic.len;
     m->qos = qos;
     return m;

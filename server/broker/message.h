@@ -21,13 +21,15 @@ struct message {
     uint32_t refs;
     uint32_t head_len; /* fixed header and topic: what stands before the payload */
     uint32_t payload_len;
+    uint32_t topic_hash;
     uint16_t topic_len;
     uint8_t qos; /* as published: 0 or 1 */
     uint8_t packet[];
 };
 
-/* One reference; NULL: out of memory, or a topic no PUBLISH can carry. */
-struct message *broker__message_new(elo_span topic, elo_span payload, uint8_t qos);
+/* One reference; NULL: out of memory, or a topic no PUBLISH can carry. `hash` is map_hash(topic).
+ */
+struct message *broker__message_new(elo_span topic, uint32_t hash, elo_span payload, uint8_t qos);
 void broker__message_release(struct message *m); /* NULL is allowed */
 
 static inline struct message *broker__message_keep(struct message *m)
@@ -59,6 +61,7 @@ static inline size_t broker__message_bytes(const struct message *m)
 
 struct publication {
     elo_span topic;
+    uint32_t hash; /* map_hash(topic): asked for by routes and by every receiver's policy */
     elo_span payload;
     elo_span head; /* of the QoS 0 PUBLISH with RETAIN=0; empty until there is one */
     uint8_t qos;
@@ -68,6 +71,7 @@ struct publication {
 static inline struct publication broker__publication_of(struct message *m)
 {
     struct publication p = {.topic = broker__message_topic(m),
+                            .hash = m->topic_hash,
                             .payload = broker__message_payload(m),
                             .head = broker__message_head(m),
                             .qos = m->qos,

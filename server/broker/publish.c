@@ -44,11 +44,12 @@ static bool topic_allowed(struct broker_conn *c, const struct elo_mqtt_publish *
     return true;
 }
 
-static bool policy_allows(struct broker_conn *c, const struct elo_mqtt_publish *in)
+static bool
+policy_allows(struct broker_conn *c, const struct elo_mqtt_publish *in, uint32_t topic_hash)
 {
     static const enum policy_action actions[] = {POLICY_Publish, POLICY_RetainPublish};
     for (unsigned i = 0; i <= in->retain; i++) {
-        if (!auth_allows(c->auth, actions[i], in->topic)) {
+        if (!auth_allows_hashed(c->auth, actions[i], in->topic, topic_hash)) {
             broker__deny(c, "Publish-In", ELO_E_POLICY_PUBLISH, actions[i], in->topic);
             return false;
         }
@@ -80,9 +81,11 @@ static void report_accepted(struct broker_conn *c, const struct elo_mqtt_publish
 }
 
 /* `packet` is the whole PUBLISH. QoS 0 without RETAIN is on the wire as subscribers get it. */
-static struct publication publication_of(elo_span packet, const struct elo_mqtt_publish *in)
+static struct publication
+publication_of(elo_span packet, const struct elo_mqtt_publish *in, uint32_t topic_hash)
 {
-    struct publication p = {.topic = in->topic, .payload = in->payload, .qos = in->qos};
+    struct publication p = {
+        .topic = in->topic, .hash = topic_hash, .payload = in->payload, .qos = in->qos};
     if (in->qos == 0 && !in->retain) {
         p.head = elo_span_first(packet, packet.len - in->payload.len);
     }
@@ -106,15 +109,16 @@ static void route_failed(struct broker_conn *c, const struct elo_mqtt_publish *i
 
 void broker__on_publish(struct broker_conn *c, elo_span packet, const struct elo_mqtt_publish *in)
 {
+    uint32_t hash = map_hash(in->topic);
     c->broker->stats.publish_in++;
-    if (!payload_fits(c, in) || !topic_allowed(c, in) || !policy_allows(c, in)) {
+    if (!payload_fits(c, in) || !topic_allowed(c, in) || !policy_allows(c, in, hash)) {
         return;
     }
     if (in->qos > 1) {
         on_qos2(c, in);
         return;
     }
-    struct publication p = publication_of(packet, in);
+    struct publication p = publication_of(packet, in, hash);
     elo_err err = broker__publish(c->broker, &p, in->retain);
     if (err != ELO_OK) {
         route_failed(c, in, err);
@@ -141,7 +145,7 @@ static bool must_be_kept(const struct publication *p, bool retain, bool wanted)
 static void deliver_all(const struct route *route, const struct publication *p)
 {
     for (size_t i = 0; i < route->target_count; i++) {
-        broker__deliver(route->targets[i].session, p, route->targets[i].qos, false);
+        broker__deliver_to(&route->targets[i], p);
     }
     for (size_t i = 0; i < route->group_count; i++) {
         broker__deliver_shared(route->groups[i], p);
@@ -153,14 +157,14 @@ elo_err broker__publish(struct broker *b, struct publication *p, bool retain)
     struct route route = {0};
     elo_err err = ELO_OK;
     if (!broker__is_basic_ingest(p->topic)) {
-        err = broker__route(&b->router, &b->tree, p->topic, &route);
+        err = broker__route(&b->router, &b->tree, p, authorizer_generation(b->auth), &route);
     }
     if (err != ELO_OK) {
         return err;
     }
     struct message *m = NULL;
     if (p->block == NULL && must_be_kept(p, retain, route.target_count + route.group_count > 0)) {
-        m = broker__message_new(p->topic, p->payload, p->qos);
+        m = broker__message_new(p->topic, p->hash, p->payload, p->qos);
         if (m == NULL) {
             return ELO_E_NO_MEMORY;
         }

@@ -11,7 +11,6 @@
  */
 #include "server/broker/route.h"
 
-#include "server/base/map.h"
 #include "server/base/mem.h"
 #include "server/broker/internal.h"
 
@@ -19,6 +18,7 @@
 
 struct route_kept {
     uint64_t generation;
+    uint64_t permits; /* the authorizer's generation that `may_receive` is of */
     uint32_t hash;
     elo_span topic;
     struct route route;
@@ -65,7 +65,7 @@ static void collect_target(struct router *r, struct session *s, uint8_t qos)
     r->targets = items;
     s->route_round = r->round;
     s->route_place = (uint32_t)r->target_count;
-    r->targets[r->target_count++] = (struct target){s, qos};
+    r->targets[r->target_count++] = (struct target){.session = s, .qos = qos};
 }
 
 static void collect_group(struct router *r, struct share_group *group)
@@ -90,11 +90,11 @@ static void collect(void *ctx, const struct tree_node *node)
     }
 }
 
-static struct route_kept *copy_of(const struct route *route, elo_span topic, uint32_t hash)
+static struct route_kept *copy_of(const struct route *route, const struct publication *p)
 {
     size_t targets = route->target_count * sizeof(struct target);
     size_t groups = route->group_count * sizeof(struct share_group *);
-    struct route_kept *kept = mem_alloc(sizeof *kept + targets + groups + topic.len);
+    struct route_kept *kept = mem_alloc(sizeof *kept + targets + groups + p->topic.len);
     if (kept == NULL) {
         return NULL;
     }
@@ -107,35 +107,52 @@ static struct route_kept *copy_of(const struct route *route, elo_span topic, uin
     if (groups > 0) {
         memcpy(group, route->groups, groups);
     }
-    memcpy(text, topic.ptr, topic.len);
-    *kept = (struct route_kept){.hash = hash, .topic = elo_span_of(text, topic.len)};
+    memcpy(text, p->topic.ptr, p->topic.len);
+    *kept = (struct route_kept){.hash = p->hash, .topic = elo_span_of(text, p->topic.len)};
     kept->route = (struct route){to, route->target_count, group, route->group_count};
     return kept;
 }
 
 /* Keeps the route if its topic is asked for again. Without memory it is just not kept. */
-static void keep(
-    struct route_slot *slot, const struct route *route, elo_span topic, uint32_t hash, uint64_t gen)
+static void keep(struct route_slot *slot,
+                 const struct tree *tree,
+                 const struct publication *p,
+                 const struct route *route)
 {
-    if (slot->missed != hash || route->target_count > ROUTE_TARGETS_MAX) {
-        slot->missed = hash;
+    if (slot->missed != p->hash || route->target_count > ROUTE_TARGETS_MAX) {
+        slot->missed = p->hash;
         return;
     }
-    struct route_kept *kept = copy_of(route, topic, hash);
+    struct route_kept *kept = copy_of(route, p);
     if (kept != NULL) {
-        kept->generation = gen;
+        kept->generation = tree->generation;
         mem_free(slot->kept);
         slot->kept = kept;
     }
 }
 
-elo_err broker__route(struct router *r, const struct tree *tree, elo_span topic, struct route *out)
+/* Policies may have changed: everybody is asked again. */
+static void forget_permits(struct route_kept *kept, uint64_t permits)
 {
-    uint32_t hash = map_hash(topic);
-    struct route_slot *slot = &r->slots[hash & (ROUTES_KEPT - 1)];
-    const struct route_kept *kept = slot->kept;
-    if (kept != NULL && kept->generation == tree->generation && kept->hash == hash &&
-        elo_span_eq(kept->topic, topic)) {
+    kept->permits = permits;
+    for (size_t i = 0; i < kept->route.target_count; i++) {
+        kept->route.targets[i].may_receive = false;
+    }
+}
+
+elo_err broker__route(struct router *r,
+                      const struct tree *tree,
+                      const struct publication *p,
+                      uint64_t permits,
+                      struct route *out)
+{
+    struct route_slot *slot = &r->slots[p->hash & (ROUTES_KEPT - 1)];
+    struct route_kept *kept = slot->kept;
+    if (kept != NULL && kept->generation == tree->generation && kept->hash == p->hash &&
+        elo_span_eq(kept->topic, p->topic)) {
+        if (kept->permits != permits) {
+            forget_permits(kept, permits);
+        }
         *out = kept->route;
         return ELO_OK;
     }
@@ -143,11 +160,11 @@ elo_err broker__route(struct router *r, const struct tree *tree, elo_span topic,
     r->target_count = 0;
     r->group_count = 0;
     r->failed = false;
-    broker__tree_match(tree, topic, collect, r);
+    broker__tree_match(tree, p->topic, collect, r);
     if (r->failed) {
         return ELO_E_NO_MEMORY;
     }
     *out = (struct route){r->targets, r->target_count, r->groups, r->group_count};
-    keep(slot, out, topic, hash, tree->generation);
+    keep(slot, tree, p, out);
     return ELO_OK;
 }

@@ -7,26 +7,32 @@
  * subscriptions (or once for each, with the switch), and of the shared groups that match. Routes of
  * topics that are used again are kept and found by one hash and one comparison; any change to a
  * subscription puts all of them out of date at once, by the tree's generation.
+ *
+ * A kept route also remembers who may receive the topic, so that what goes to many is not asked of
+ * each policy each time. That holds for as long as the authorizer's generation does; a session that
+ * gets another connection counts as a change to its subscriptions.
  */
 #ifndef ELO_SERVER_BROKER_ROUTE_H
 #define ELO_SERVER_BROKER_ROUTE_H
 
+#include "server/broker/message.h"
 #include "server/broker/tree.h"
 
 struct target {
     struct session *session;
     uint8_t qos;
+    bool may_receive; /* its policy has said so; false: to be asked */
 };
 
 struct route {
-    const struct target *targets;
+    struct target *targets;
     size_t target_count;
     struct share_group *const *groups;
     size_t group_count;
 };
 
 #define ROUTES_KEPT       1024u /* a power of two */
-#define ROUTE_TARGETS_MAX 256u  /* a longer list costs more to deliver than to resolve */
+#define ROUTE_TARGETS_MAX 4096u /* bounds what the kept ones take */
 
 struct route_slot {
     struct route_kept *kept;
@@ -49,12 +55,13 @@ struct router {
 void broker__router_free(struct router *r);
 
 /*
- * Who receives `topic` now. `*out` is valid until the next call or the next change to the tree.
- * ELO_E_NO_MEMORY.
+ * Who receives the publication now; `permits` is the authorizer's generation. `*out` is valid until
+ * the next call or the next change to the tree. ELO_E_NO_MEMORY.
  */
 ELO_MUST_USE elo_err broker__route(struct router *r,
                                    const struct tree *tree,
-                                   elo_span topic,
+                                   const struct publication *p,
+                                   uint64_t permits,
                                    struct route *out);
 
 #endif

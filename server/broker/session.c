@@ -43,6 +43,9 @@ void broker__session_attach(struct session *s, struct broker_conn *c)
     c->session = s;
     broker__timers_cancel(&s->broker->timers, &s->timer);
     broker__inflight_rewind_all(&s->inflight);
+    if (s->sub_count > 0) {
+        s->broker->tree.generation++; /* whom its routes had asked is gone: route.h */
+    }
 }
 
 void broker__session_detach(struct session *s)

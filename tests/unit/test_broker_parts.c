@@ -119,9 +119,11 @@ static void check_a_topic(struct world *w)
 {
     char topic[40];
     random_topic(topic, false);
+    const struct publication p = {.topic = elo_span_str(topic),
+                                  .hash = map_hash(elo_span_str(topic))};
     for (unsigned i = 0; i < 3; i++) {
         struct route route;
-        assert_int_equal(broker__route(&w->router, &w->tree, elo_span_str(topic), &route), ELO_OK);
+        assert_int_equal(broker__route(&w->router, &w->tree, &p, 1, &route), ELO_OK);
         check_route(w, &route, topic);
     }
 }
@@ -216,7 +218,7 @@ static void append_random_packet(struct output *o, struct output_pool *pool, str
     static uint8_t text[9000];
     size_t len = roll(3) == 0 ? roll(9000) : roll(60);
     memset(text, (int)(33 + roll(90)), len);
-    struct message *m = broker__message_new(ELO_SPAN("t"), elo_span_of(text, len), 0);
+    struct message *m = broker__message_new(ELO_SPAN("t"), 7, elo_span_of(text, len), 0);
     assert_non_null(m);
     assert_true(broker__output_packet(o, pool, broker__message_head(m), broker__message_payload(m),
                                       roll(2) ? m : NULL));
@@ -289,7 +291,7 @@ static void the_window_keeps_order(void **state)
     struct inflight f;
     uint16_t ids[LIMIT_INFLIGHT];
     unsigned count = 0;
-    struct message *m = broker__message_new(ELO_SPAN("t"), ELO_SPAN("x"), 1);
+    struct message *m = broker__message_new(ELO_SPAN("t"), 7, ELO_SPAN("x"), 1);
     assert_non_null(m);
     broker__inflight_init(&f);
     for (unsigned round = 0; round < 100000; round++) {
@@ -327,7 +329,7 @@ static void the_queue_holds_its_cap_and_not_one_more(void **state)
 {
     (void)state;
     struct queue q = {0};
-    struct message *m = broker__message_new(ELO_SPAN("t"), ELO_SPAN("x"), 1);
+    struct message *m = broker__message_new(ELO_SPAN("t"), 7, ELO_SPAN("x"), 1);
     for (unsigned i = 0; i < LIMIT_QUEUED_MESSAGES; i++) {
         assert_int_equal(broker__queue_push(&q, m, false), ELO_OK);
     }
