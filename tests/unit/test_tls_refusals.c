@@ -23,6 +23,17 @@ static void bad_server_certificates(void **state)
     } cases[] = {
         {"good", HOST, -day, day, &pki.root[TEST_P256], ELO_OK, 0, -1},
         {"wildcard", "*.iot.test", -day, day, &pki.root[TEST_P256], ELO_OK, 0, -1},
+        {"capitals", "Data.IOT.test", -day, day, &pki.root[TEST_P256], ELO_OK, 0, -1},
+        {"a wildcard is one label", "*.test", -day, day, &pki.root[TEST_P256], ELO_E_SERVER_NAME,
+         56, SSL_AD_BAD_CERTIFICATE},
+        {"a wildcard is a whole label", "d*.iot.test", -day, day, &pki.root[TEST_P256],
+         ELO_E_SERVER_NAME, 56, SSL_AD_BAD_CERTIFICATE},
+        {"a wildcard is not all", "*", -day, day, &pki.root[TEST_P256], ELO_E_SERVER_NAME, 56,
+         SSL_AD_BAD_CERTIFICATE},
+        {"the end of our name", "iot.test", -day, day, &pki.root[TEST_P256], ELO_E_SERVER_NAME, 56,
+         SSL_AD_BAD_CERTIFICATE},
+        {"more than our name", HOST ".org", -day, day, &pki.root[TEST_P256], ELO_E_SERVER_NAME, 56,
+         SSL_AD_BAD_CERTIFICATE},
         {"wrong name", "other.iot.test", -day, day, &pki.root[TEST_P256], ELO_E_SERVER_NAME, 56,
          SSL_AD_BAD_CERTIFICATE},
         {"unknown root", HOST, -day, day, &pki.other_root, ELO_E_ROOT, 62, SSL_AD_UNKNOWN_CA},
@@ -200,7 +211,9 @@ static void unsafe_configurations_are_refused(void **state)
     long_name[256] = '\0';
     struct client *c = client_make(&pki.device[TEST_P256], &pki.root[TEST_RSA], 512);
     const struct elo_tls_config good = c->config;
-    const char *const bad_hosts[] = {NULL, "", "192.168.1.5", "::1", "[fe80::1]", long_name};
+    const char *const bad_hosts[] = {
+        NULL,     "",      "192.168.1.5", "::1",     "[fe80::1]",  HOST ".",           HOST "\n",
+        " " HOST, ".test", "*.iot.test",  "a..test", HOST "/mqtt", "caf\xC3\xA9.test", long_name};
     for (size_t i = 0; i < sizeof bad_hosts / sizeof bad_hosts[0]; i++) {
         c->config.host = bad_hosts[i];
         init_refuses(c, ELO_E_SERVER_NAME);

@@ -36,20 +36,30 @@ typedef char elo__tls_flags_match[(int)ELO_TLS_CLOSED == BR_SSL_CLOSED &&
 /* --- refusals ----------------------------------------------------------------------------------
  */
 
-/* Addresses are no names (RFC 6066, 3): nothing but digits and dots, or anything with a colon. */
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_';
+}
+
+/*
+ * Labels between single dots, none before the first or behind the last, and not digits alone: that
+ * is an address, which is no name (RFC 6066, 3). Whatever else is in there has slipped in from a
+ * URL or a file's end of line, and no certificate could ever match it.
+ */
 static bool is_host_name(const char *host)
 {
-    size_t len = host == NULL ? 0 : strlen(host);
-    if (len == 0 || len > HOST_MAX)
-        return false;
     bool numeric = true;
-    for (size_t i = 0; i < len; i++) {
-        if (host[i] == ':')
+    char before = '.';
+    size_t len = 0;
+    for (; host != NULL && host[len] != '\0'; len++) {
+        char c = host[len];
+        bool digit = c >= '0' && c <= '9';
+        if (c == '.' ? before == '.' : !digit && !is_letter(c))
             return false;
-        if (host[i] != '.' && (host[i] < '0' || host[i] > '9'))
-            numeric = false;
+        numeric = numeric && (digit || c == '.');
+        before = c;
     }
-    return !numeric;
+    return before != '.' && !numeric && len <= HOST_MAX;
 }
 
 static bool is_random(elo_span entropy)

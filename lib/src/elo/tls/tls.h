@@ -93,7 +93,8 @@ struct elo_tls_session {
 };
 
 struct elo_tls_config {
-    /* The endpoint's name, 1 to 255 characters, not an IP address. Copied. */
+    /* The endpoint's name: 1 to 255 letters, digits, `-`, `_` and dots, without a dot at its end;
+     * not an IP address, nor a URL. Copied. */
     const char *host;
 
     /* Kept by reference while the engine lives. `identity` may be NULL: then no client certificate
@@ -159,7 +160,7 @@ struct elo_tls {
  * Prepares a connection; the first output is then the ClientHello.
  *
  * Refused before any byte is sent, in this order:
- * ELO_E_SERVER_NAME  no host name, one longer than 255 characters, or an IP address
+ * ELO_E_SERVER_NAME  `host` is not such a name
  * ELO_E_ROOT         no roots given
  * ELO_E_CLOCK        the clock is before its floor, so no certificate could be judged by it
  * ELO_E_ENTROPY      fewer than ELO_TLS_ENTROPY_MIN random bytes, or all the same
