@@ -184,6 +184,53 @@ static void old_and_new_versions_of_tls_are_refused(void **state)
     client_free(c);
 }
 
+/* What a server, or someone on the way, may say instead of a ServerHello. */
+static void strange_first_records_end_the_handshake(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what;
+        uint8_t bytes[16];
+        size_t len;
+        elo_err err;
+        int alert; /* received */
+    } cases[] = {
+        {"application data", {23, 3, 3, 0, 4, 1, 2, 3, 4}, 9, ELO_E_TLS_HANDSHAKE, -1},
+        {"change cipher spec", {20, 3, 3, 0, 1, 1}, 6, ELO_E_TLS_HANDSHAKE, -1},
+        {"finished", {22, 3, 3, 0, 4, 20, 0, 0, 0}, 9, ELO_E_TLS_HANDSHAKE, -1},
+        {"a record of 16,385 bytes", {22, 3, 3, 0x40, 1, 2}, 6, ELO_E_TLS_HANDSHAKE, -1},
+        {"a record of 65,535 bytes", {22, 3, 3, 0xFF, 0xFF, 2}, 6, ELO_E_TLS_HANDSHAKE, -1},
+        {"a handshake message of 16 MB", {22, 3, 3, 0, 4, 2, 0xFF, 0xFF, 0xFF}, 9, ELO_OK, -1},
+        {"SSL 2", {0x80, 0x2E, 1, 0, 2}, 5, ELO_E_TLS_HANDSHAKE, -1},
+        {"HTTP", "HTTP/1.1 400 Ba", 15, ELO_E_TLS_HANDSHAKE, -1},
+        {"an alert that warns", {21, 3, 3, 0, 2, 1, 112}, 7, ELO_OK, -1},
+        {"an alert that ends it", {21, 3, 3, 0, 2, 2, 80}, 7, ELO_E_TLS_ALERT, 80},
+        {"no protocol in common", {21, 3, 3, 0, 2, 2, 120}, 7, ELO_E_ALPN, 120},
+        {"an alert of no level", {21, 3, 3, 0, 2, 7, 80}, 7, ELO_E_TLS_ALERT, 80},
+        {"a goodbye", {21, 3, 3, 0, 2, 1, 0}, 7, ELO_OK, -1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct client *c = client_make(&pki.device[TEST_P256], &pki.root[TEST_P256], 512);
+        assert_int_equal(elo_tls_init(&c->tls, &c->config), ELO_OK);
+        size_t n;
+        while (elo_tls_output_buf(&c->tls, &n) != NULL)
+            elo_tls_output_ack(&c->tls, n);
+        uint8_t *in;
+        for (size_t at = 0; at < cases[i].len && (in = elo_tls_input_buf(&c->tls, &n)) != NULL;
+             at++) {
+            in[0] = cases[i].bytes[at];
+            elo_tls_input_ack(&c->tls, 1);
+        }
+        unsigned state_now = elo_tls_state(&c->tls);
+        if (elo_tls_error(&c->tls) != cases[i].err || elo_tls_alert(&c->tls) != cases[i].alert)
+            fail_msg("%s: error %d (%d), state %u", cases[i].what, elo_tls_error(&c->tls),
+                     elo_tls_error_number(&c->tls), state_now);
+        assert_int_equal(state_now & (ELO_TLS_READY | ELO_TLS_READ | ELO_TLS_WRITE), 0);
+        assert_null(elo_tls_read_buf(&c->tls, &n));
+        client_free(c);
+    }
+}
+
 /* --- refused before a byte is sent -------------------------------------------------------------
  */
 
@@ -340,6 +387,7 @@ int main(void)
         cmocka_unit_test(a_weak_or_unsigned_chain_is_refused),
         cmocka_unit_test(the_server_refuses_our_certificate),
         cmocka_unit_test(old_and_new_versions_of_tls_are_refused),
+        cmocka_unit_test(strange_first_records_end_the_handshake),
         cmocka_unit_test(unsafe_configurations_are_refused),
         cmocka_unit_test(a_cut_is_told_from_a_goodbye),
         cmocka_unit_test(a_damaged_handshake_never_succeeds),
