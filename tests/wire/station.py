@@ -7,6 +7,10 @@ import signal
 
 from desk import PATIENCE, check, need
 
+# A device that was alone for long waits up to a minute before it tries again (full jitter, so also
+# no time at all), and its handshake comes after that.
+BACKOFF_PATIENCE = 61 + PATIENCE
+
 SEQ = r'^MSG \S+/telemetry 1 [01] .*"seq":(\d+)[,}]'
 
 
@@ -15,7 +19,8 @@ def run(scene, bundle, *options):
 
 
 def wait_online(device, since=0):
-    need(device.wait_line("^online ", since), "the device is online", device.text(since))
+    need(device.wait_line("^online ", since, BACKOFF_PATIENCE), "the device is online",
+         device.text(since))
 
 
 def seqs(subscriber):

@@ -158,6 +158,7 @@ def killed_desk(scene):
     desk = scene.desk(ports=ports)
     after = desk.sub(person, "elo/kitchen/telemetry", "-q", "1")
     station.thaw(device)
+    station.wait_online(device, since)
     last = station.made(device)
     need(station.wait_seq(after, last), "the queue arrives", after.text())
     numbers = station.seqs(after)
@@ -270,7 +271,7 @@ def status_changes(scene):
           device.text())
     since = device.mark()
     desk.must("PUT", f"/certificates/{identity[0]['certificateId']}?newStatus=ACTIVE")
-    check(device.wait_line("^online ", since), "ACTIVE again, it comes back", device.text())
+    station.wait_online(device, since)
     check(device.end() == 0, "the device ends with 0", device.text())
 
 

@@ -155,6 +155,7 @@ def broker_killed(scene):
     broker.start()
     after = broker.sub(person, "shed/pump/telemetry")
     station.thaw(device)
+    station.wait_online(device, since)
     need(station.wait_seq(after, station.made(device)), "the queue arrives", after.text())
     # mosquitto may have acknowledged its last message before handing it on: at most that one.
     numbers = station.seqs(after)
