@@ -26,8 +26,6 @@
       "the 51st subscription of an MQTT 3.1.1 client")                                             \
     X(qos2_publish, "qos2-publish", "ignore", "close", "an MQTT 3.1.1 PUBLISH with QoS 2")         \
     X(missing_sni, "missing-sni", "allow", "refuse", "a TLS ClientHello without server_name")      \
-    X(http_publish_denied, "http-publish-denied", "403", "401",                                    \
-      "the HTTP status when a policy denies iot-data Publish")                                     \
     X(empty_id_persistent, "empty-client-id-persistent", "connack-2", "generate",                  \
       "an empty client id with clean session 0 on MQTT 3.1.1")                                     \
     X(packet_before_connack, "packet-before-connack", "close", "take",                             \
