@@ -257,6 +257,7 @@ static const char *status_text(int status)
 
 static void write_reply(struct http *h, int status, elo_span headers, elo_span body)
 {
+    h->keep_alive = h->keep_alive && !h->conn->net->stopping;
     buf_format(&h->out, "HTTP/1.1 %d %s\r\n", status, status_text(status));
     buf_add(&h->out, headers);
     buf_format(&h->out, "content-length: %zu\r\nconnection: %s\r\n\r\n", body.len,
@@ -343,7 +344,7 @@ static void answer_fault(struct http *h, int status)
 static void answer(struct http *h)
 {
     h->complete = false;
-    h->keep_alive = llhttp_should_keep_alive(&h->parser) != 0 && !h->conn->net->stopping;
+    h->keep_alive = llhttp_should_keep_alive(&h->parser) != 0;
     ask_api(h);
     buf_free(&h->body); /* a connection at rest keeps nothing large */
 }

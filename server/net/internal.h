@@ -176,6 +176,7 @@ int64_t conn_deadline(const struct net *net); /* mono_ms, or INT64_MAX */
 
 /* net.c */
 void net_flush(struct net *net);
+void net_start(struct net *net); /* net_run() without the loop: the tests turn it themselves */
 
 /* mqtt.c, http.c: begin to speak; false: out of memory, the caller closes. */
 bool mqtt_begin(struct conn *c);

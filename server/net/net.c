@@ -278,13 +278,18 @@ int net_http_port(const struct net *net)
     return net->ports[LISTEN_HTTP];
 }
 
-void net_run(struct net *net)
+void net_start(struct net *net)
 {
     uv_check_start(&net->check, on_turn);
     uv_signal_start(&net->sigterm, on_signal, SIGTERM);
     uv_signal_start(&net->sigint, on_signal, SIGINT);
     uv_timer_start(&net->daily, on_day, DAY_MS, DAY_MS);
     set_timer(net);
+}
+
+void net_run(struct net *net)
+{
+    net_start(net);
     uv_run(&net->loop, UV_RUN_DEFAULT);
 }
 

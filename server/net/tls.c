@@ -120,8 +120,8 @@ static int judge_client(X509_STORE_CTX *ctx, void *arg)
     struct conn *c = SSL_get_app_data(ssl);
     c->told = true;
     conn_log(c, LOG_WARN, err, id, "the client's certificate is refused in the handshake");
-    /* OpenSSL turns what it has no alert for into certificate_unknown (46), which is AWS's. */
-    X509_STORE_CTX_set_error(ctx, X509_V_ERR_UNSPECIFIED);
+    /* OpenSSL turns what it has no alert for, as this, into certificate_unknown (46): AWS's. */
+    X509_STORE_CTX_set_error(ctx, X509_V_ERR_NO_EXPLICIT_POLICY);
     return 0;
 }
 
