@@ -33,6 +33,8 @@
 /* What one machine keeps of clients that are not there. */
 #define SESSIONS_MAX (2u * LIMIT_CONNECTIONS)
 
+#define RETAINED_BYTES_MAX (128u * 1024u * 1024u)
+
 /*
  * The longest packet of a connection whose certificate is refused. It is read for the client id in
  * it, and everybody can make a certificate that is refused.
@@ -107,6 +109,7 @@ struct broker {
     struct tree tree;
     struct map sessions; /* by client id */
     struct map retained; /* struct message, by topic */
+    size_t retained_bytes;
     struct conn_list conns;
     struct conn_list ready;
     struct conn_list ending;

@@ -11,7 +11,11 @@
 /* [MQTT-3.3.1-10] [MQTT-3.3.1-11]: no payload, no retained message any more. */
 static void forget(struct broker *b, elo_span topic)
 {
-    broker__message_release(map_remove(&b->retained, topic));
+    struct message *m = map_remove(&b->retained, topic);
+    if (m != NULL) {
+        b->retained_bytes -= broker__message_bytes(m);
+        broker__message_release(m);
+    }
 }
 
 elo_err broker__retain(struct broker *b, const struct publication *p)
@@ -21,12 +25,16 @@ elo_err broker__retain(struct broker *b, const struct publication *p)
         return ELO_OK;
     }
     struct message *old = map_get(&b->retained, p->topic);
-    if (old == NULL && map_len(&b->retained) == LIMIT_RETAINED_MESSAGES) {
+    size_t others = b->retained_bytes - (old != NULL ? broker__message_bytes(old) : 0);
+    size_t bytes = broker__message_bytes(p->block);
+    if ((old == NULL && map_len(&b->retained) == LIMIT_RETAINED_MESSAGES) ||
+        bytes > RETAINED_BYTES_MAX - others) {
         return ELO_E_QUOTA;
     }
     if (!map_put(&b->retained, broker__message_topic(p->block), p->block)) {
         return ELO_E_NO_MEMORY;
     }
+    b->retained_bytes = others + bytes;
     (void)broker__message_keep(p->block);
     broker__message_release(old);
     return ELO_OK;

@@ -197,6 +197,33 @@ static void retained_messages_are_bounded(void **state)
     desk_close(&d);
 }
 
+/* 128 MB of them: a replaced one counts for what it is now, a deleted one not at all. */
+static void bytes_of_retained_messages_are_bounded(void **state)
+{
+    (void)state;
+    struct desk d;
+    char topic[16];
+    const unsigned most = 128u * 1024u * 1024u / LIMIT_PAYLOAD_BYTES;
+    uint8_t *payload = calloc(1, LIMIT_PAYLOAD_BYTES);
+    assert_non_null(payload);
+    const elo_span large = elo_span_of(payload, LIMIT_PAYLOAD_BYTES);
+    const elo_span none = elo_span_of(NULL, 0);
+    desk_open(&d, &house, NULL);
+    for (unsigned i = 1; i < most; i++) { /* their topics take the place of one */
+        snprintf(topic, sizeof topic, "t/%u", i);
+        assert_int_equal(broker_publish(d.broker, elo_span_str(topic), large, 0, true, d.now), 0);
+    }
+    assert_int_equal(broker_publish(d.broker, ELO_SPAN("u"), large, 0, true, d.now), ELO_E_QUOTA);
+    assert_int_equal(broker_publish(d.broker, ELO_SPAN("t/1"), large, 0, true, d.now), 0);
+    assert_int_equal(broker_publish(d.broker, ELO_SPAN("t/1"), ELO_SPAN("x"), 0, true, d.now), 0);
+    assert_int_equal(broker_publish(d.broker, ELO_SPAN("u"), large, 0, true, d.now), 0);
+    assert_int_equal(broker_publish(d.broker, ELO_SPAN("t/1"), large, 0, true, d.now), ELO_E_QUOTA);
+    assert_int_equal(broker_publish(d.broker, ELO_SPAN("u"), none, 0, true, d.now), 0);
+    assert_int_equal(broker_publish(d.broker, ELO_SPAN("t/1"), large, 0, true, d.now), 0);
+    desk_close(&d);
+    free(payload);
+}
+
 #define FILE_TESTS(file)                                                                           \
     {file ": whole", whole, NULL, NULL, (void *)(uintptr_t)file},                                  \
         {file ": byte by byte", byte_by_byte, NULL, NULL, (void *)(uintptr_t)file},                \
@@ -218,6 +245,7 @@ int main(void)
         cmocka_unit_test(connections_are_bounded),
         cmocka_unit_test(stored_sessions_are_bounded),
         cmocka_unit_test(retained_messages_are_bounded),
+        cmocka_unit_test(bytes_of_retained_messages_are_bounded),
     };
     return cmocka_run_group_tests(tests, open_house, close_house);
 }
