@@ -109,8 +109,6 @@ struct auth_session {
     const struct thing *thing; /* borrowed from the registry until its generation moves */
     struct compiled *compiled[LIMIT_POLICIES_PER_CERTIFICATE];
     struct policy *policies[LIMIT_POLICIES_PER_CERTIFICATE];
-    char labels[LIMIT_POLICIES_PER_CERTIFICATE][AUTH_LABEL_BYTES]; /* "kitchen-p v1" */
-    elo_span names[LIMIT_POLICIES_PER_CERTIFICATE];
     size_t count;
     char fault[AUTH_LABEL_BYTES + 288]; /* not empty: why everything is denied */
     struct decision_cache decisions;

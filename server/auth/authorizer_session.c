@@ -125,6 +125,13 @@ struct gathering {
     elo_err err;
 };
 
+/* "kitchen-p v1" */
+static void label(const struct policy_record *record, char out[AUTH_LABEL_BYTES])
+{
+    (void)snprintf(out, AUTH_LABEL_BYTES, "%.*s v%" PRId64, (int)record->name.len,
+                   (const char *)record->name.ptr, registry_policy_default(record)->version);
+}
+
 static bool take_policy(void *ctx, const struct policy_record *record)
 {
     struct gathering *g = ctx;
@@ -136,17 +143,15 @@ static bool take_policy(void *ctx, const struct policy_record *record)
                        LIMIT_POLICIES_PER_CERTIFICATE);
         return false;
     }
-    char *label = s->labels[s->count];
-    (void)snprintf(label, AUTH_LABEL_BYTES, "%.*s v%" PRId64, (int)record->name.len,
-                   (const char *)record->name.ptr, version->version);
     char why[256];
     struct compiled *c;
     g->err = authorizer_compiled(s->authorizer, version->document, &c, why, sizeof why);
     if (g->err != ELO_OK) {
-        (void)snprintf(s->fault, sizeof s->fault, "policy %s cannot be used: %s", label, why);
+        char name[AUTH_LABEL_BYTES];
+        label(record, name);
+        (void)snprintf(s->fault, sizeof s->fault, "policy %s cannot be used: %s", name, why);
         return false;
     }
-    s->names[s->count] = elo_span_str(label);
     s->policies[s->count] = c->policy;
     s->compiled[s->count] = c;
     s->count++;
@@ -241,6 +246,30 @@ bool auth_has_policy(struct auth_session *s)
     return s->count > 0 || s->fault[0] != '\0';
 }
 
+/* The names of a fresh session's policies: made for whoever asks why. */
+struct labels {
+    size_t count;
+    char text[LIMIT_POLICIES_PER_CERTIFICATE][AUTH_LABEL_BYTES];
+    elo_span names[LIMIT_POLICIES_PER_CERTIFICATE];
+};
+
+static bool take_label(void *ctx, const struct policy_record *record)
+{
+    struct labels *labels = ctx;
+    label(record, labels->text[labels->count]);
+    labels->names[labels->count] = elo_span_str(labels->text[labels->count]);
+    return ++labels->count < LIMIT_POLICIES_PER_CERTIFICATE;
+}
+
+static void find_labels(const struct auth_session *s, struct labels *out)
+{
+    const struct registry *reg = s->authorizer->registry;
+    const struct certificate *certificate = registry_certificate(reg, s->peer.certificate_id);
+    if (certificate != NULL) {
+        registry_each_policy_of(reg, certificate->arn, take_label, out);
+    }
+}
+
 static size_t say(char *buf, size_t cap, const char *text)
 {
     if (cap == 0) {
@@ -265,6 +294,8 @@ size_t auth_explain(
     if (arn.len == 0) {
         return say(buf, cap, "the name is longer than any that AWS allows");
     }
+    struct labels labels = {.count = 0};
+    find_labels(s, &labels);
     s->asking = action;
-    return policy_explain(s->policies, s->names, s->count, action, arn, &vars, buf, cap);
+    return policy_explain(s->policies, labels.names, s->count, action, arn, &vars, buf, cap);
 }
