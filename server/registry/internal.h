@@ -114,7 +114,7 @@ struct registry {
     struct core_random random;
     char region[33];
     char account[13];
-    char cert_prefix[80]; /* "arn:aws:iot:REGION:ACCOUNT:cert/" */
+    char cert_prefix[REGISTRY_ARN_BYTES]; /* "arn:aws:iot:REGION:ACCOUNT:cert/" */
     size_t cert_prefix_len;
     uint64_t generation;
     uint64_t after;

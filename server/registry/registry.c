@@ -35,9 +35,7 @@ registry_create(const struct registry_config *config, struct store *store, struc
     reg->random = config->random;
     memcpy(reg->region, config->region, strlen(config->region));
     memcpy(reg->account, config->account, strlen(config->account));
-    int len = snprintf(reg->cert_prefix, sizeof reg->cert_prefix, "arn:aws:iot:%s:%s:cert/",
-                       reg->region, reg->account);
-    reg->cert_prefix_len = (size_t)len;
+    reg->cert_prefix_len = registry_arn(reg, "cert", elo_span_of("", 0), reg->cert_prefix);
     reg->generation = 1;
     elo_err err = registry__load(reg, &reg->state);
     if (err) {
