@@ -324,6 +324,57 @@ static void a_kept_session_is_not_subscribed_again(void **state)
 }
 
 /* Device Advisor, "MQTT Expired Persistent Session". */
+/* The server lost the session and made a new one, but its CONNACK was lost on the way: the next one
+ * says "session present", and means that new, empty session. */
+static void a_lost_connack_may_hide_a_lost_session(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    r->config.persistent = true;
+    rig_online(r);
+    sub(r, "a", 1);
+    sub(r, "b", 1);
+    rig_serve(r);
+    rig_suback(r, 1, "11");
+    rig_closed(r, ELO_E_TCP_CLOSED);
+    unsub(r, "b");
+    rig_pass(r, r->wait_ms);
+    rig_open(r); /* the CONNECT is out, and nothing comes back */
+    rig_closed(r, ELO_E_TCP_CLOSED);
+    rig_pass(r, r->wait_ms);
+    rig_closed(r, ELO_E_DNS); /* an attempt without a CONNECT changes nothing */
+    rig_again(r, true);
+    rig_expect(r, "* CONNECTED resumed\n> UNSUBSCRIBE #2 b\n");
+    rig_unsuback(r, 2);
+    rig_expect(r, "* UNSUBSCRIBED b\n> SUBSCRIBE #3 a:1\n");
+    rig_suback(r, 3, "1");
+    rig_expect(r, "* SUBSCRIBED a:1\n");
+    rig_closed(r, ELO_E_TCP_CLOSED);
+    rig_again(r, true);
+    rig_expect(r, "* CONNECTED resumed\n"); /* told in time, it is believed */
+    rig_free(r);
+}
+
+/* The same when it is our side that had enough of waiting for the CONNACK. */
+static void a_late_connack_may_hide_a_lost_session(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    r->config.persistent = true;
+    rig_online(r);
+    sub(r, "a", 1);
+    rig_serve(r);
+    rig_suback(r, 1, "1");
+    rig_closed(r, ELO_E_TCP_CLOSED);
+    rig_pass(r, r->wait_ms);
+    rig_open(r);
+    rig_pass(r, r->config.connack_timeout_ms);
+    assert_int_equal(r->reason, ELO_E_CONNACK_TIMEOUT);
+    rig_again(r, true);
+    rig_expect(r, "* CONNECTED resumed\n> SUBSCRIBE #2 a:1\n");
+    rig_free(r);
+}
+
 static void a_lost_session_is_subscribed_again(void **state)
 {
     (void)state;
@@ -461,6 +512,8 @@ int main(void)
         cmocka_unit_test(repeats_and_gives_up),
         cmocka_unit_test(unsubscribe_is_repeated_too),
         cmocka_unit_test(a_kept_session_is_not_subscribed_again),
+        cmocka_unit_test(a_lost_connack_may_hide_a_lost_session),
+        cmocka_unit_test(a_late_connack_may_hide_a_lost_session),
         cmocka_unit_test(a_lost_session_is_subscribed_again),
         cmocka_unit_test(unsubscribed_offline_from_a_kept_session),
         cmocka_unit_test(changes_of_mind),

@@ -96,6 +96,7 @@ void elo__client_connected(struct elo__client *e, bool session_present)
     e->events |= ELO__EV_CONNECTED;
     elo__outbox_resume(&e->outbox, session_present);
     elo__subs_resume(e, session_present);
+    e->session_doubt = false;
 }
 
 void elo_client_start(struct elo_client *c, uint32_t now_ms)
@@ -209,6 +210,7 @@ void elo_client_transport_closed(struct elo_client *c, elo_err reason, uint32_t 
     }
     e->reason = elo__reason_closed(e, reason);
     e->was_connected = e->connected;
+    e->session_doubt |= !e->connected && !in_state(e, ELO_CLIENT_OPENING);
     e->events |= ELO__EV_DISCONNECTED;
     forget_transport(e);
     wait_or_stop(e);

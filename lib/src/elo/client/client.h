@@ -60,8 +60,8 @@
  *   - An incoming QoS 1 message is acknowledged after you had its MESSAGE event, never before:
  *     when you ask for the next event, or give the next input. QoS 1 is "at least once": after
  *     a broken connection a message can come again.
- *   - Subscriptions are remembered and made again when the server has lost the session, not when
- *     it has kept it.
+ *   - Subscriptions are remembered and made again when the server has lost the session, or may
+ *     have lost it unheard because a CONNECT had no answer; not when it has kept it.
  *   - Reconnection waits `backoff_floor_ms + random(0 ... min(cap, base * 2^n))`, where n grows
  *     with each attempt and falls back to 0 only once a connection has lasted `stable_ms`.
  *
@@ -222,9 +222,10 @@ struct elo_client_event {
             uint32_t token; /* of the QoS 1 message that the server has acknowledged */
         } published;
         /*
-         * Messages that the policy has dropped since the last event of this type. DROP_OLDEST drops
-         * neighbours in the order of publication, so the two tokens name them all. Who needs each
-         * token of DROP_NEWEST asks for events after each elo_client_publish().
+         * Messages that the policy has dropped since the last event of this type, and the tokens
+         * of the first and the last of them. Who needs every token asks for events after each
+         * elo_client_publish(): with DROP_NEWEST it is then one message, with DROP_OLDEST
+         * neighbours in the order of publication, but for those that are on their way.
          */
         struct {
             elo_err reason; /* ELO_E_OUTBOX_FULL (DROP_NEWEST) or ELO_E_OUTBOX_OLD (DROP_OLDEST) */
@@ -263,6 +264,7 @@ struct elo__client {
     bool stable;          /* and stable_ms have passed since */
     bool was_connected;   /* for DISCONNECTED */
     bool session_present; /* for CONNECTED */
+    bool session_doubt;   /* a CONNECT had no CONNACK: the session may be a new one since */
     bool ping_wanted;     /* a PINGREQ is to be written */
     bool ping_sent;       /* a PINGRESP is awaited */
     bool ping_told;       /* which is to be a PONG event */

@@ -96,16 +96,24 @@ void elo__subs_cut(struct elo__client *e)
     }
 }
 
+/*
+ * A session that is present may yet be another one: the server lost ours, made a new one for a
+ * CONNECT whose CONNACK never reached us, and has kept that. To subscribe again does no harm; to
+ * forget an UNSUBSCRIBE would, if the session is ours after all.
+ */
 void elo__subs_resume(struct elo__client *e, bool session_present)
 {
-    for (size_t i = 0; i < e->config.subs_count && !session_present; i++) {
+    if (session_present && !e->session_doubt) {
+        return;
+    }
+    for (size_t i = 0; i < e->config.subs_count; i++) {
         sub *s = at(e, i);
         if (s->_internal.phase != IDLE) {
             continue;
         }
         if (s->_internal.todo == NOTHING) {
             s->_internal.todo = SUB;
-        } else if (s->_internal.todo == UNSUB) {
+        } else if (s->_internal.todo == UNSUB && !session_present) {
             s->_internal.todo = NOTHING; /* went with the session */
             s->_internal.phase = GONE;
             e->events |= ELO__EV_SUBS;
