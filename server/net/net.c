@@ -203,7 +203,9 @@ static int init_loop(struct net *net)
 static void free_loop(struct net *net)
 {
     uv_walk(&net->loop, close_handle, NULL);
-    uv_run(&net->loop, UV_RUN_DEFAULT); /* the close callbacks free what they own */
+    while (uv_run(&net->loop, UV_RUN_DEFAULT) != 0) {
+        /* The close callbacks free what they own; a stop that nobody has run into ends it early. */
+    }
     uv_loop_close(&net->loop);
 }
 
