@@ -91,7 +91,8 @@ static inline void rig_sink(void *ctx, const struct log_record *record)
 static inline void rig_open_core(struct rig *rig)
 {
     struct core_random random = {rig_fill, rig};
-    struct registry_config registry = {RIG_REGION, RIG_ACCOUNT, random};
+    struct registry_config registry = {
+        .region = RIG_REGION, .account = RIG_ACCOUNT, .random = random};
     struct broker_config broker = {.log = &rig->log, .random = random};
     struct api_config api = {
         .key = {.access_key_id = ELO_SPAN("AKIDBENCH"), .secret = ELO_SPAN("bench secret")},
