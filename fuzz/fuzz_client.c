@@ -32,6 +32,7 @@ struct bench {
     bool accepted;
     bool bye_seen;
     uint8_t sum; /* of all that was handed to us: it must be readable */
+    uint64_t pings;
     uint64_t taken;
     uint64_t done;
     uint8_t wire[WIRE_SIZE];
@@ -123,6 +124,8 @@ static void got_event(struct bench *b, const struct elo_client_event *e)
     } else if (e->type == ELO_CLIENT_OVERSIZE) {
         CHECK(e->u.oversize.size > b->config.rx_size);
         read_all(b, e->u.oversize.topic);
+    } else if (e->type == ELO_CLIENT_PONG) {
+        CHECK(b->pings-- > 0);
     } else if (e->type == ELO_CLIENT_PUBLISHED) {
         b->done++;
     } else if (e->type == ELO_CLIENT_DROPPED && e->u.dropped.reason == ELO_E_OUTBOX_OLD) {
@@ -308,8 +311,10 @@ static void one_step(struct bench *b)
             elo_client_start(&b->c, b->now);
         } else if (op < 200) {
             elo_client_stop(&b->c, b->now);
-        } else {
+        } else if (op < 230) {
             elo_client_retry_now(&b->c, b->now);
+        } else {
+            b->pings += elo_client_ping(&b->c, b->now) == ELO_OK;
         }
         break;
     default:
