@@ -22,7 +22,7 @@
  * Why a connection failed is what elo_client's DISCONNECTED event says; posix_link_diagnosis has
  * the numbers behind it.
  *
- * Memory: the struct (about 9 KiB, not to be moved once initialised), the buffers in the configs,
+ * Memory: the struct (under 8 KiB, not to be moved once initialised), the buffers in the configs,
  * and a list of addresses while connected. Blocking: only the name look-up, see tcp.h. One thread
  * at a time.
  */

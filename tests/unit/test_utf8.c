@@ -148,6 +148,8 @@ static void test_every_place_of_the_fast_path(void **state)
             memcpy(text + before, p->bytes, p->len);
             assert_int_equal(valid_at_the_fence(text, len), p->valid);
             assert_int_equal(elo_utf8_valid_mqtt(guard_copy(&guard, text, len)), p->valid_mqtt);
+            assert_int_equal(elo_utf8_prefix(guard_copy(&guard, text, len)),
+                             p->valid ? len : before);
         }
     }
 }

@@ -37,11 +37,14 @@
 #define ELO_FLASH_NAME(line) "\".irom.text.elo." ELO_FLASH_TEXT(line) "\",\"a\",@progbits #"
 #define ELO_FLASH            __attribute__((section(ELO_FLASH_NAME(__LINE__)), aligned(4)))
 
+/* The word may hold bytes of anything. */
+typedef uint32_t __attribute__((may_alias)) elo__flash_word;
+
 /* One byte, out of the aligned word around it (little-endian, as the chip is). */
 static inline uint8_t elo_flash_read8(const uint8_t *p)
 {
     uintptr_t at = (uintptr_t)p;
-    uint32_t word = *(const volatile uint32_t *)(at & ~(uintptr_t)3);
+    uint32_t word = *(const volatile elo__flash_word *)(at & ~(uintptr_t)3);
     return (uint8_t)(word >> ((at & 3) * 8));
 }
 

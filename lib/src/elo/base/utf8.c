@@ -63,8 +63,9 @@ static size_t sequence(const uint8_t *p, size_t left)
     return len;
 }
 
-/* `low` is the smallest code point allowed: 0, or 1 where U+0000 is not. */
-static inline bool valid_from(elo_span text, unsigned low)
+/* Bytes until the first fault. `low` is the smallest code point allowed: 0, or 1 where U+0000 is
+ * not. */
+static inline size_t prefix_from(elo_span text, unsigned low)
 {
     const uint8_t *p = text.ptr;
     size_t left = text.len;
@@ -75,25 +76,30 @@ static inline bool valid_from(elo_span text, unsigned low)
         } else if (*p >= 0x80u) {
             len = sequence(p, left);
         } else if (*p < low) {
-            return false;
+            len = 0;
         }
         if (len == 0) {
-            return false;
+            break;
         }
         p += len;
         left -= len;
     }
-    return true;
+    return text.len - left;
+}
+
+size_t elo_utf8_prefix(elo_span text)
+{
+    return prefix_from(text, 0);
 }
 
 bool elo_utf8_valid(elo_span text)
 {
-    return valid_from(text, 0);
+    return elo_utf8_prefix(text) == text.len;
 }
 
 bool elo_utf8_valid_mqtt(elo_span text)
 {
-    return valid_from(text, 1); /* [MQTT-1.5.3-2] */
+    return prefix_from(text, 1) == text.len; /* [MQTT-1.5.3-2] */
 }
 
 static uint8_t continuation(uint32_t bits)

@@ -18,6 +18,9 @@ bool elo_utf8_valid(elo_span text);
 /* The same, and no U+0000: what an MQTT string must be. */
 bool elo_utf8_valid_mqtt(elo_span text);
 
+/* Bytes at the front that are well-formed: all of them, or up to where the first fault begins. */
+size_t elo_utf8_prefix(elo_span text);
+
 /* Writes `cp` (a scalar value) at `out`, which has room for 4 bytes; the number written. */
 size_t elo_utf8_put(uint32_t cp, uint8_t *out);
 

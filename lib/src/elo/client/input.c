@@ -20,14 +20,12 @@
 #include "elo/client/internal.h"
 #include "elo/mqtt/decode.h"
 #include "elo/mqtt/topic.h"
+#include "elo/mqtt/wire.h"
 
 #define BIT(type) (1u << (type))
 #define LINKED_TYPES                                                                               \
     (BIT(ELO_MQTT_PUBLISH) | BIT(ELO_MQTT_PUBACK) | BIT(ELO_MQTT_SUBACK) |                         \
      BIT(ELO_MQTT_UNSUBACK) | BIT(ELO_MQTT_PINGRESP))
-#define FLAGS_QOS_SHIFT 1u
-#define FLAGS_QOS_MASK  3u
-#define FLAGS_RETAIN    1u
 
 void elo__input_reset(struct elo__client *e)
 {
@@ -39,7 +37,7 @@ void elo__input_reset(struct elo__client *e)
 
 static unsigned qos_of(unsigned flags)
 {
-    return flags >> FLAGS_QOS_SHIFT & FLAGS_QOS_MASK;
+    return flags >> ELO__PUBLISH_QOS_SHIFT & 3u;
 }
 
 /* Until it is handed out, and then released, the PUBACK of a message has to wait. */
@@ -142,7 +140,7 @@ static void got_oversize(struct elo__client *e)
         return;
     }
     e->message.qos = (uint8_t)qos_of(e->config.rx[0]);
-    e->message.retain = (e->config.rx[0] & FLAGS_RETAIN) != 0;
+    e->message.retain = (e->config.rx[0] & ELO__PUBLISH_RETAIN) != 0;
     e->oversize = e->rx_total;
     e->events |= ELO__EV_OVERSIZE;
     owe_ack(e, e->rx_ack);

@@ -31,11 +31,11 @@
 #include "elo/base/bytes.h"
 #include "elo/client/elapsed.h"
 #include "elo/mqtt/encode.h"
+#include "elo/mqtt/wire.h"
 
 enum { QUEUED, SENT, AGAIN, ACKED, GONE };
 
-#define DUP_BIT  0x08u
-#define QOS_BITS 0x06u
+#define QOS_BITS (3u << ELO__PUBLISH_QOS_SHIFT)
 
 struct record {
     uint32_t size; /* of the packet */
@@ -265,9 +265,9 @@ static void begin(struct elo__outbox *o, struct place *p, uint16_t except, uint3
         p->r.id = elo__outbox_new_id(o, except);
         o->in_flight++;
         elo_wr16be(id_in(bytes), p->r.id);
-        bytes[0] &= (uint8_t)~DUP_BIT;
+        bytes[0] &= (uint8_t)~ELO__PUBLISH_DUP;
     } else if (qos1) {
-        bytes[0] |= DUP_BIT; /* [MQTT-3.3.1-1] */
+        bytes[0] |= ELO__PUBLISH_DUP; /* [MQTT-3.3.1-1] */
     }
     if (p->r.tries == 0) {
         p->r.tries = 1;

@@ -156,23 +156,6 @@ static elo_err decode_escape(elo_span s, size_t *at, uint32_t *cp)
     return ELO_E_UTF8;
 }
 
-/* Where in `run`, which is not UTF-8, the first sequence that is none begins. */
-static size_t utf8_fault(elo_span run)
-{
-    size_t at = 0;
-
-    while (at < run.len) {
-        uint8_t lead = run.ptr[at];
-        size_t len = lead < 0x80 ? 1u : lead < 0xE0 ? 2u : lead < 0xF0 ? 3u : 4u;
-
-        if (len > run.len - at || !elo_utf8_valid(elo_span_of(run.ptr + at, len))) {
-            break;
-        }
-        at += len;
-    }
-    return at;
-}
-
 /* Passes over the bytes of a string that stand for themselves. */
 static elo_err skip_plain(struct elo_json_reader *r)
 {
@@ -182,10 +165,8 @@ static elo_err skip_plain(struct elo_json_reader *r)
     while (c >= 0x20 && c != '"' && c != '\\') {
         c = byte_at(r->text, ++r->_at);
     }
-    if (r->_at != from && !elo_utf8_valid(since(r, from))) {
-        return fail(r, from + utf8_fault(since(r, from)), ELO_E_UTF8);
-    }
-    return ELO_OK;
+    from += elo_utf8_prefix(since(r, from));
+    return from == r->_at ? ELO_OK : fail(r, from, ELO_E_UTF8);
 }
 
 /* The string whose opening quote is next; `raw` is what stands between the quotes. */

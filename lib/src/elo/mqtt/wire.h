@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
 /*
- * Private to elo/mqtt: the bits of MQTT 3.1.1 that reader and writer must agree on.
+ * Private to lib/: the bits of MQTT 3.1.1 that reader, writer and client must agree on.
  */
 #ifndef ELO_MQTT_WIRE_H
 #define ELO_MQTT_WIRE_H
