@@ -19,7 +19,8 @@ uint32_t posix_clock_ms(void)
 uint32_t posix_clock_unix(void)
 {
     time_t now = time(NULL);
-    if (now < 0)
+    if (now < 0) {
         return 0;
+    }
     return (uint64_t)now > UINT32_MAX ? UINT32_MAX : (uint32_t)now;
 }

@@ -12,10 +12,12 @@ elo_err posix_entropy(void *out, size_t len)
     uint8_t *p = out;
     while (len > 0) {
         ssize_t got = getrandom(p, len, 0);
-        if (got < 0 && errno == EINTR)
+        if (got < 0 && errno == EINTR) {
             continue;
-        if (got <= 0)
+        }
+        if (got <= 0) {
             return ELO_E_ENTROPY;
+        }
         p += got;
         len -= (size_t)got;
     }
@@ -26,7 +28,8 @@ uint32_t posix_entropy_u32(void *ctx)
 {
     (void)ctx;
     uint32_t value;
-    if (posix_entropy(&value, sizeof value) != ELO_OK)
+    if (posix_entropy(&value, sizeof value) != ELO_OK) {
         value = posix_clock_ms() * 2654435761u; /* spread over all 32 bits */
+    }
     return value;
 }

@@ -23,8 +23,9 @@ elo_err posix_file_error(int error)
         {ENAMETOOLONG, ELO_E_NOT_FOUND},
     };
     for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
-        if (reasons[i].error == error)
+        if (reasons[i].error == error) {
             return reasons[i].reason;
+        }
     }
     return ELO_E_IO;
 }
@@ -38,12 +39,15 @@ static ssize_t read_all(int fd, uint8_t *to, size_t cap)
     size_t len = 0;
     while (len < cap) {
         ssize_t got = read(fd, to + len, cap - len);
-        if (got < 0 && errno == EINTR)
+        if (got < 0 && errno == EINTR) {
             continue;
-        if (got < 0)
+        }
+        if (got < 0) {
             return -1;
-        if (got == 0)
+        }
+        if (got == 0) {
             break;
+        }
         len += (size_t)got;
     }
     return (ssize_t)len;
@@ -53,8 +57,9 @@ static ssize_t read_all(int fd, uint8_t *to, size_t cap)
 static elo_err read_fd(int fd, size_t size, elo_span *out)
 {
     uint8_t *block = malloc(size + 1);
-    if (block == NULL)
+    if (block == NULL) {
         return ELO_E_NO_MEMORY;
+    }
     ssize_t got = read_all(fd, block, size + 1);
     if (got < 0 || (size_t)got > size) {
         elo_err err = got < 0 ? posix_file_error(errno) : ELO_E_IO;
@@ -77,18 +82,20 @@ static elo_err read_path(const char *path, size_t max, bool secret, elo_span *ou
     elo_err err;
     /* Not blocking: opening a FIFO must not wait for a writer. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
+    if (fd < 0) {
         return posix_file_error(errno);
-    if (fstat(fd, &st) != 0)
+    }
+    if (fstat(fd, &st) != 0) {
         err = posix_file_error(errno);
-    else if (!S_ISREG(st.st_mode))
+    } else if (!S_ISREG(st.st_mode)) {
         err = ELO_E_IO;
-    else if (secret && !is_private(&st))
+    } else if (secret && !is_private(&st)) {
         err = ELO_E_PERMISSION;
-    else if (st.st_size < 0 || (uintmax_t)st.st_size > max)
+    } else if (st.st_size < 0 || (uintmax_t)st.st_size > max) {
         err = ELO_E_TOO_LARGE;
-    else
+    } else {
         err = read_fd(fd, (size_t)st.st_size, out);
+    }
     close(fd);
     return err;
 }
@@ -120,10 +127,12 @@ static bool write_all(int fd, elo_span data)
 {
     while (data.len > 0) {
         ssize_t n = write(fd, data.ptr, data.len);
-        if (n < 0 && errno == EINTR)
+        if (n < 0 && errno == EINTR) {
             continue;
-        if (n < 0)
+        }
+        if (n < 0) {
             return false;
+        }
         data = elo_span_from(data, (size_t)n);
     }
     return true;
@@ -134,15 +143,17 @@ static void sync_folder_of(const char *path)
 {
     char folder[PATH_MAX];
     const char *slash = strrchr(path, '/');
-    if (slash == NULL)
+    if (slash == NULL) {
         snprintf(folder, sizeof folder, ".");
-    else if (slash == path)
+    } else if (slash == path) {
         snprintf(folder, sizeof folder, "/");
-    else
+    } else {
         snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path);
+    }
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0) {
         return;
+    }
     fsync(fd);
     close(fd);
 }
@@ -151,11 +162,13 @@ elo_err posix_file_write(const char *path, elo_span data, mode_t mode)
 {
     char temporary[PATH_MAX];
     int n = snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
-    if (n < 0 || (size_t)n >= sizeof temporary)
+    if (n < 0 || (size_t)n >= sizeof temporary) {
         return ELO_E_NOT_FOUND;
+    }
     int fd = mkostemp(temporary, O_CLOEXEC); /* mode 0600 until it is complete */
-    if (fd < 0)
+    if (fd < 0) {
         return posix_file_error(errno);
+    }
     bool good = write_all(fd, data) && fchmod(fd, mode) == 0 && fsync(fd) == 0;
     int error = errno;
     if (close(fd) != 0 && good) {

@@ -45,8 +45,9 @@ static void note_address(struct posix_link *link)
     char *address = link->_internal.diagnosis.address;
     char now[sizeof link->_internal.diagnosis.address];
     posix_tcp_address(&link->_internal.tcp, now, sizeof now);
-    if (now[0] != '\0')
+    if (now[0] != '\0') {
         memcpy(address, now, sizeof now);
+    }
 }
 
 /* The transport is gone; the client decides what next. */
@@ -65,8 +66,9 @@ static void fail(struct posix_link *link, elo_err reason)
     d->error = posix_tcp_errno(&link->_internal.tcp);
     d->tls_error = elo_tls_error_number(&link->_internal.tls);
     d->tls_alert = elo_tls_alert(&link->_internal.tls);
-    if (link->_internal.state == SHAKING)
+    if (link->_internal.state == SHAKING) {
         link->_internal.has_session = false;
+    }
     drop(link, reason);
 }
 
@@ -74,8 +76,9 @@ static elo_err prepare_tls(struct posix_link *link)
 {
     uint8_t entropy[2 * ELO_TLS_ENTROPY_MIN];
     struct elo_tls_config config = link->_internal.config.tls;
-    if (config.now_unix == 0)
+    if (config.now_unix == 0) {
         config.now_unix = posix_clock_unix();
+    }
     config.resume = link->_internal.has_session ? &link->_internal.session : NULL;
     elo_err entropy_err = posix_entropy(entropy, sizeof entropy);
     config.entropy = elo_span_of(entropy, entropy_err == ELO_OK ? sizeof entropy : 0);
@@ -87,12 +90,13 @@ static elo_err prepare_tls(struct posix_link *link)
 static void after_connect(struct posix_link *link, elo_err err)
 {
     note_address(link);
-    if (err == ELO_OK)
+    if (err == ELO_OK) {
         enter(link, SHAKING);
-    else if (err == ELO_NEED_MORE)
+    } else if (err == ELO_NEED_MORE) {
         enter(link, CONNECTING);
-    else
+    } else {
         fail(link, err);
+    }
 }
 
 static void open_transport(struct posix_link *link)
@@ -165,8 +169,9 @@ static uint32_t time_left(const struct posix_link *link)
 {
     uint32_t now = posix_clock_ms(), at, left = NO_TIMEOUT;
     uint32_t patience = patience_ms(link), passed = now - link->_internal.since_ms;
-    if (patience != NO_TIMEOUT)
+    if (patience != NO_TIMEOUT) {
         left = passed >= patience ? 0 : patience - passed;
+    }
     if (elo_client_next_deadline(&link->client, &at)) {
         uint32_t client = (int32_t)(at - now) <= 0 ? 0 : at - now;
         left = client < left ? client : left;
@@ -182,14 +187,16 @@ static bool tick(struct posix_link *link)
         elo_client_tick(&link->client, now);
         done = true;
     }
-    if (patience_ms(link) == NO_TIMEOUT || now - link->_internal.since_ms < patience_ms(link))
+    if (patience_ms(link) == NO_TIMEOUT || now - link->_internal.since_ms < patience_ms(link)) {
         return done;
-    if (link->_internal.state == CONNECTING)
+    }
+    if (link->_internal.state == CONNECTING) {
         after_connect(link, posix_tcp_give_up(&link->_internal.tcp));
-    else if (link->_internal.state == SHAKING)
+    } else if (link->_internal.state == SHAKING) {
         fail(link, ELO_E_TCP_TIMEOUT);
-    else
+    } else {
         drop(link, ELO_OK);
+    }
     return true;
 }
 
@@ -203,8 +210,9 @@ static elo_err send_records(struct posix_link *link)
     const uint8_t *out;
     while ((out = elo_tls_output_buf(&link->_internal.tls, &len)) != NULL) {
         elo_err err = posix_tcp_send(&link->_internal.tcp, elo_span_of(out, len), &sent);
-        if (err != ELO_OK)
+        if (err != ELO_OK) {
             return err;
+        }
         elo_tls_output_ack(&link->_internal.tls, sent);
     }
     return ELO_OK;
@@ -215,13 +223,15 @@ static elo_err recv_records(struct posix_link *link)
 {
     size_t cap, len;
     uint8_t *in = elo_tls_input_buf(&link->_internal.tls, &cap);
-    if (in == NULL)
+    if (in == NULL) {
         return ELO_NEED_MORE;
+    }
     elo_err err = posix_tcp_recv(&link->_internal.tcp, in, cap, &len);
-    if (err == ELO_OK)
+    if (err == ELO_OK) {
         elo_tls_input_ack(&link->_internal.tls, len);
-    else if (err == ELO_END)
+    } else if (err == ELO_END) {
         elo_tls_input_end(&link->_internal.tls);
+    }
     return err;
 }
 
@@ -229,8 +239,9 @@ static elo_err recv_records(struct posix_link *link)
  * over the close first. So look whether an alert came before it. */
 static void fail_broken(struct posix_link *link, elo_err err)
 {
-    while (recv_records(link) == ELO_OK)
+    while (recv_records(link) == ELO_OK) {
         continue;
+    }
     elo_err tls = elo_tls_error(&link->_internal.tls);
     fail(link, tls != ELO_OK && tls != ELO_E_TCP_CLOSED ? tls : err);
 }
@@ -239,8 +250,9 @@ static void fail_broken(struct posix_link *link, elo_err err)
 static void fail_tls(struct posix_link *link)
 {
     elo_err reason = elo_tls_error(&link->_internal.tls);
-    if (send_records(link) == ELO_OK)
+    if (send_records(link) == ELO_OK) {
         posix_tcp_finish(&link->_internal.tcp);
+    }
     fail(link, reason != ELO_OK ? reason : ELO_E_TCP_CLOSED);
 }
 
@@ -249,8 +261,9 @@ static bool feed_client(struct posix_link *link)
 {
     size_t len;
     const uint8_t *in = elo_tls_read_buf(&link->_internal.tls, &len);
-    if (in == NULL)
+    if (in == NULL) {
         return false;
+    }
     size_t taken = elo_client_input(&link->client, elo_span_of(in, len), posix_clock_ms());
     elo_tls_read_ack(&link->_internal.tls, taken);
     return taken > 0;
@@ -264,8 +277,9 @@ static bool drain_client(struct posix_link *link)
         size_t cap;
         elo_span out = elo_client_output_buf(&link->client);
         uint8_t *to = elo_tls_write_buf(&link->_internal.tls, &cap);
-        if (out.len == 0 || to == NULL)
+        if (out.len == 0 || to == NULL) {
             break;
+        }
         size_t n = out.len < cap ? out.len : cap;
         memcpy(to, out.ptr, n);
         elo_tls_write_ack(&link->_internal.tls, n);
@@ -279,9 +293,10 @@ static bool drain_client(struct posix_link *link)
 static void become_open(struct posix_link *link)
 {
     enter(link, OPEN);
-    if (link->_internal.config.keep_session)
+    if (link->_internal.config.keep_session) {
         link->_internal.has_session =
             elo_tls_session_get(&link->_internal.tls, &link->_internal.session) == ELO_OK;
+    }
     elo_client_transport_open(&link->client, posix_clock_ms());
 }
 
@@ -292,8 +307,9 @@ static bool pump(struct posix_link *link)
     for (;;) {
         bool moved = false;
         if (link->_internal.state == OPEN) {
-            if (feed_client(link))
+            if (feed_client(link)) {
                 return true;
+            }
             moved = drain_client(link);
         }
         elo_err sent = send_records(link);
@@ -315,8 +331,9 @@ static bool pump(struct posix_link *link)
             become_open(link);
             moved = true;
         }
-        if (!moved && got != ELO_OK)
+        if (!moved && got != ELO_OK) {
             return false;
+        }
     }
 }
 
@@ -324,12 +341,13 @@ static bool pump(struct posix_link *link)
 static bool pump_closing(struct posix_link *link)
 {
     elo_err sent = send_records(link);
-    if (sent == ELO_OK)
+    if (sent == ELO_OK) {
         posix_tcp_finish(&link->_internal.tcp);
+    }
     elo_err got;
-    do
+    do {
         got = recv_records(link);
-    while (got == ELO_OK);
+    } while (got == ELO_OK);
     if (sent < 0 || got != ELO_NEED_MORE ||
         (elo_tls_state(&link->_internal.tls) & ELO_TLS_CLOSED) != 0) {
         drop(link, ELO_OK);
@@ -343,10 +361,11 @@ static bool work(struct posix_link *link)
 {
     bool busy = tick(link);
     busy = obey(link) || busy;
-    if (link->_internal.state == SHAKING || link->_internal.state == OPEN)
+    if (link->_internal.state == SHAKING || link->_internal.state == OPEN) {
         busy = pump(link) || busy;
-    else if (link->_internal.state == CLOSING)
+    } else if (link->_internal.state == CLOSING) {
         busy = pump_closing(link) || busy;
+    }
     return busy || obey(link);
 }
 
@@ -370,12 +389,15 @@ static struct pollfd interest(const struct posix_link *link)
 static int wait_ms(const struct posix_link *link, int timeout_ms, bool busy)
 {
     uint32_t left = time_left(link);
-    if (busy || left == 0)
+    if (busy || left == 0) {
         return 0;
-    if (timeout_ms >= 0 && (uint32_t)timeout_ms < left)
+    }
+    if (timeout_ms >= 0 && (uint32_t)timeout_ms < left) {
         return timeout_ms;
-    if (left == NO_TIMEOUT)
+    }
+    if (left == NO_TIMEOUT) {
         return timeout_ms;
+    }
     return left > INT32_MAX ? INT32_MAX : (int)left;
 }
 
@@ -392,14 +414,18 @@ posix_link_step(struct posix_link *link, int timeout_ms, struct pollfd *extra, s
         extra[i].revents = 0;
     }
     int n = poll(fds, 1 + extra_count, wait_ms(link, timeout_ms, busy));
-    if (n < 0)
+    if (n < 0) {
         return errno == EINTR ? ELO_OK : ELO_E_IO;
-    for (size_t i = 0; i < extra_count; i++)
+    }
+    for (size_t i = 0; i < extra_count; i++) {
         extra[i].revents = fds[1 + i].revents;
-    if (busy)
+    }
+    if (busy) {
         return ELO_OK;
-    if (link->_internal.state == CONNECTING && fds[0].revents != 0)
+    }
+    if (link->_internal.state == CONNECTING && fds[0].revents != 0) {
         after_connect(link, posix_tcp_step(&link->_internal.tcp));
+    }
     work(link);
     return ELO_OK;
 }

@@ -33,8 +33,9 @@ elo_err posix_tcp_error(int error)
         {ENOMEM, ELO_E_NO_MEMORY},         {ENOBUFS, ELO_E_NO_MEMORY},
     };
     for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
-        if (reasons[i].error == error)
+        if (reasons[i].error == error) {
             return reasons[i].reason;
+        }
     }
     return ELO_E_IO;
 }
@@ -67,8 +68,9 @@ static void note(struct posix_tcp *tcp, elo_err reason, int error)
 
 static void drop_fd(struct posix_tcp *tcp)
 {
-    if (tcp->fd >= 0)
+    if (tcp->fd >= 0) {
         close(tcp->fd);
+    }
     tcp->fd = -1;
 }
 
@@ -82,10 +84,12 @@ static elo_err connect_from_here(struct posix_tcp *tcp)
         if (tcp->fd >= 0) {
             /* MQTT packets are small and wait for answers: no Nagle. */
             setsockopt(tcp->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-            if (connect(tcp->fd, a->ai_addr, a->ai_addrlen) == 0)
+            if (connect(tcp->fd, a->ai_addr, a->ai_addrlen) == 0) {
                 return ELO_OK;
-            if (errno == EINPROGRESS || errno == EINTR)
+            }
+            if (errno == EINPROGRESS || errno == EINTR) {
                 return ELO_NEED_MORE;
+            }
         }
         note(tcp, posix_tcp_error(errno), errno);
         drop_fd(tcp);
@@ -96,8 +100,9 @@ static elo_err connect_from_here(struct posix_tcp *tcp)
 static elo_err next_address(struct posix_tcp *tcp)
 {
     drop_fd(tcp);
-    if (tcp->_internal.at != NULL)
+    if (tcp->_internal.at != NULL) {
         tcp->_internal.at = tcp->_internal.at->ai_next;
+    }
     return connect_from_here(tcp);
 }
 
@@ -109,8 +114,9 @@ void posix_tcp_init(struct posix_tcp *tcp)
 
 static elo_err dns_error(int gai)
 {
-    if (gai == EAI_MEMORY)
+    if (gai == EAI_MEMORY) {
         return ELO_E_NO_MEMORY;
+    }
     return gai == EAI_SYSTEM ? ELO_E_IO : ELO_E_DNS;
 }
 
@@ -139,13 +145,16 @@ elo_err posix_tcp_step(struct posix_tcp *tcp)
     socklen_t len = sizeof peer;
     int error = 0;
     socklen_t error_len = sizeof error;
-    if (tcp->fd < 0)
+    if (tcp->fd < 0) {
         return tcp->_internal.reason != ELO_OK ? tcp->_internal.reason : ELO_E_TCP_CLOSED;
-    if (getsockopt(tcp->fd, SOL_SOCKET, SO_ERROR, &error, &error_len) != 0)
+    }
+    if (getsockopt(tcp->fd, SOL_SOCKET, SO_ERROR, &error, &error_len) != 0) {
         error = errno;
+    }
     if (error == 0) {
-        if (getpeername(tcp->fd, (struct sockaddr *)&peer, &len) == 0)
+        if (getpeername(tcp->fd, (struct sockaddr *)&peer, &len) == 0) {
             return ELO_OK;
+        }
         return ELO_NEED_MORE;
     }
     note(tcp, posix_tcp_error(error), error);
@@ -163,15 +172,16 @@ elo_err posix_tcp_send(struct posix_tcp *tcp, elo_span bytes, size_t *out_len)
     ELO_ASSERT(bytes.len > 0);
     ssize_t n;
     *out_len = 0;
-    do
+    do {
         n = send(tcp->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
-    while (n < 0 && errno == EINTR);
+    } while (n < 0 && errno == EINTR);
     if (n >= 0) {
         *out_len = (size_t)n;
         return ELO_OK;
     }
-    if (errno == EAGAIN || errno == EWOULDBLOCK)
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
         return ELO_NEED_ROOM;
+    }
     tcp->_internal.error = errno;
     return posix_tcp_error(errno);
 }
@@ -181,32 +191,36 @@ elo_err posix_tcp_recv(struct posix_tcp *tcp, uint8_t *buf, size_t cap, size_t *
     ELO_ASSERT(cap > 0);
     ssize_t n;
     *out_len = 0;
-    do
+    do {
         n = recv(tcp->fd, buf, cap, 0);
-    while (n < 0 && errno == EINTR);
+    } while (n < 0 && errno == EINTR);
     if (n > 0) {
         *out_len = (size_t)n;
         return ELO_OK;
     }
-    if (n == 0)
+    if (n == 0) {
         return ELO_END;
-    if (errno == EAGAIN || errno == EWOULDBLOCK)
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
         return ELO_NEED_MORE;
+    }
     tcp->_internal.error = errno;
     return posix_tcp_error(errno);
 }
 
 void posix_tcp_finish(struct posix_tcp *tcp)
 {
-    if (tcp->fd >= 0)
+    if (tcp->fd >= 0) {
         shutdown(tcp->fd, SHUT_WR);
+    }
 }
 
 void posix_tcp_close(struct posix_tcp *tcp)
 {
     drop_fd(tcp);
-    if (tcp->_internal.list != NULL)
+    if (tcp->_internal.list != NULL) {
         freeaddrinfo(tcp->_internal.list);
+    }
     posix_tcp_init(tcp);
 }
 
@@ -220,8 +234,9 @@ void posix_tcp_address(const struct posix_tcp *tcp, char *out, size_t cap)
     char host[NI_MAXHOST], port[NI_MAXSERV];
     const struct addrinfo *a = tcp->_internal.at;
     if (a == NULL || getnameinfo(a->ai_addr, a->ai_addrlen, host, sizeof host, port, sizeof port,
-                                 NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+                                 NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
         snprintf(out, cap, "%s", "");
-    else
+    } else {
         snprintf(out, cap, a->ai_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+    }
 }

@@ -160,8 +160,9 @@ struct test_peer {
 static inline void test_peer_info(const SSL *ssl, int where, int ret)
 {
     struct test_peer *p = (struct test_peer *)SSL_get_app_data(ssl);
-    if (p != NULL && where == SSL_CB_READ_ALERT)
+    if (p != NULL && where == SSL_CB_READ_ALERT) {
         p->alert = ret & 0xFF;
+    }
 }
 
 static inline int test_peer_alpn(SSL *ssl,
@@ -206,8 +207,9 @@ static inline void test_peer_init(struct test_peer *p,
     SSL_CTX_set_options(p->ctx, SSL_OP_NO_TICKET | SSL_OP_ALLOW_CLIENT_RENEGOTIATION);
     assert_int_equal(SSL_CTX_use_certificate(p->ctx, leaf->x509), 1);
     assert_int_equal(SSL_CTX_use_PrivateKey(p->ctx, leaf->key), 1);
-    if (intermediate)
+    if (intermediate) {
         assert_int_equal(SSL_CTX_add1_chain_cert(p->ctx, intermediate->x509), 1);
+    }
     if (client_root) {
         X509_STORE_add_cert(SSL_CTX_get_cert_store(p->ctx), client_root->x509);
         X509_VERIFY_PARAM_set_time(SSL_CTX_get0_param(p->ctx), TEST_NOW);

@@ -87,8 +87,9 @@ client_make(const struct test_cert *device, const struct test_cert *root, size_t
                          ELO_OK);
         c->config.identity = &c->identity;
     }
-    for (size_t i = 0; i < sizeof c->entropy; i++)
+    for (size_t i = 0; i < sizeof c->entropy; i++) {
         c->entropy[i] = (uint8_t)(i * 7 + 1);
+    }
     c->config.host = HOST;
     c->config.anchors = &c->anchors;
     c->config.now_unix = (uint32_t)TEST_NOW;
@@ -136,8 +137,9 @@ static inline bool to_server(struct wire *w)
 {
     size_t n;
     const uint8_t *out = elo_tls_output_buf(w->tls, &n);
-    if (out == NULL)
+    if (out == NULL) {
         return false;
+    }
     n = limit(n, w->chunk);
     assert_int_equal(BIO_write(w->peer->from_client, out, (int)n), (int)n);
     elo_tls_output_ack(w->tls, n);
@@ -148,19 +150,22 @@ static inline bool to_client(struct wire *w)
 {
     size_t n;
     uint8_t *in = elo_tls_input_buf(w->tls, &n);
-    if (in == NULL || BIO_ctrl_pending(w->peer->to_client) == 0)
+    if (in == NULL || BIO_ctrl_pending(w->peer->to_client) == 0) {
         return false;
+    }
     n = limit(n, w->chunk);
-    if (w->cut_at > 0 && w->passed + n >= w->cut_at)
+    if (w->cut_at > 0 && w->passed + n >= w->cut_at) {
         n = w->cut_at - 1 - w->passed;
+    }
     if (n == 0) {
         elo_tls_input_end(w->tls);
         return true;
     }
     int got = BIO_read(w->peer->to_client, in, (int)n);
     assert_true(got > 0);
-    if (w->flip_at > w->passed && w->flip_at <= w->passed + (size_t)got)
+    if (w->flip_at > w->passed && w->flip_at <= w->passed + (size_t)got) {
         in[w->flip_at - w->passed - 1] ^= 0x10;
+    }
     w->passed += (size_t)got;
     elo_tls_input_ack(w->tls, (size_t)got);
     return true;
@@ -178,12 +183,15 @@ static inline bool serve(struct wire *w)
     int got = SSL_read(ssl, data, sizeof data);
     w->close_notify = SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN;
     ERR_clear_error();
-    if (got <= 0)
+    if (got <= 0) {
         return false;
-    if (w->echo)
+    }
+    if (w->echo) {
         assert_int_equal(SSL_write(ssl, data, got), got);
-    for (int i = 0; i < got && w->server_len < sizeof w->server_in; i++)
+    }
+    for (int i = 0; i < got && w->server_len < sizeof w->server_in; i++) {
         w->server_in[w->server_len++] = data[i];
+    }
     return true;
 }
 
@@ -191,8 +199,9 @@ static inline bool read_client(struct wire *w)
 {
     size_t n;
     const uint8_t *data = elo_tls_read_buf(w->tls, &n);
-    if (data == NULL)
+    if (data == NULL) {
         return false;
+    }
     n = limit(n, w->chunk);
     assert_true(n <= sizeof w->client_in - w->client_len);
     memcpy(w->client_in + w->client_len, data, n);
@@ -246,9 +255,10 @@ static inline void shake(struct wire *w, struct client *c, struct test_peer *p)
 
 static inline void expect_ready(const struct elo_tls *tls)
 {
-    if (!(elo_tls_state(tls) & ELO_TLS_READY))
+    if (!(elo_tls_state(tls) & ELO_TLS_READY)) {
         fail_msg("not ready: error %d, BearSSL %d, alert %d", elo_tls_error(tls),
                  elo_tls_error_number(tls), elo_tls_alert(tls));
+    }
 }
 
 #endif

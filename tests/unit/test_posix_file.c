@@ -47,8 +47,9 @@ static size_t files_in_folder(void)
 {
     size_t n = 0;
     DIR *d = opendir(folder);
-    for (struct dirent *e; (e = readdir(d)) != NULL;)
+    for (struct dirent *e; (e = readdir(d)) != NULL;) {
         n += e->d_name[0] != '.';
+    }
     closedir(d);
     return n;
 }
@@ -67,8 +68,9 @@ static void what_is_written_is_read(void **state)
         assert_int_equal(got.ptr[len], 0);
         posix_file_free(&got);
         assert_null(got.ptr);
-        if (len > 0)
+        if (len > 0) {
             assert_int_equal(posix_file_read(path, len - 1, &got), ELO_E_TOO_LARGE);
+        }
         free(data);
     }
     assert_int_equal(stat(path, &st), 0);

@@ -94,8 +94,9 @@ static void server_hang_up(struct server *s)
 
 static void server_deinit(struct server *s)
 {
-    if (s->fd >= 0)
+    if (s->fd >= 0) {
         server_hang_up(s);
+    }
     close(s->listener);
     test_peer_deinit(&s->peer);
 }
@@ -111,10 +112,11 @@ static void server_packet(struct server *s, const uint8_t *p)
     char puback[] = {0x40, 2, 0, 0};
     switch (p[0] >> 4) {
     case 1: /* CONNECT */
-        if (s->manner == HANGS_UP_ON_CONNECT)
+        if (s->manner == HANGS_UP_ON_CONNECT) {
             server_hang_up(s);
-        else
+        } else {
             server_say(s, "\x20\x02\x00\x00", 4);
+        }
         break;
     case 3: /* PUBLISH, QoS 1: the packet id follows the topic */
         s->publishes++;
@@ -141,8 +143,9 @@ static void server_read(struct server *s)
     if (!SSL_is_init_finished(s->ssl) && SSL_accept(s->ssl) != 1) {
         int why = SSL_get_error(s->ssl, -1);
         ERR_clear_error();
-        if (why != SSL_ERROR_WANT_READ)
+        if (why != SSL_ERROR_WANT_READ) {
             server_hang_up(s);
+        }
         return;
     }
     while (s->ssl != NULL &&
@@ -151,8 +154,9 @@ static void server_read(struct server *s)
         while (s->ssl != NULL && s->in_len >= 2 && s->in_len >= 2u + s->in[1]) {
             size_t size = 2u + s->in[1];
             server_packet(s, s->in);
-            if (s->ssl == NULL)
+            if (s->ssl == NULL) {
                 break;
+            }
             s->in_len -= size;
             memmove(s->in, s->in + size, s->in_len);
         }
@@ -260,12 +264,15 @@ static void device_events(struct device *d)
 {
     struct elo_client_event e;
     while (elo_client_next_event(&d->link.client, &e)) {
-        if (e.type == ELO_CLIENT_CONNECTED)
+        if (e.type == ELO_CLIENT_CONNECTED) {
             d->connected++;
-        if (e.type == ELO_CLIENT_PUBLISHED)
+        }
+        if (e.type == ELO_CLIENT_PUBLISHED) {
             d->published++;
-        if (e.type == ELO_CLIENT_MESSAGE)
+        }
+        if (e.type == ELO_CLIENT_MESSAGE) {
             d->messages += elo_span_eq(e.u.message.payload, ELO_SPAN("hey"));
+        }
         if (e.type == ELO_CLIENT_DISCONNECTED) {
             d->disconnected++;
             d->reason = e.u.disconnected.reason;
@@ -278,8 +285,9 @@ static void run_until(struct device *d, struct server *s, const unsigned *counte
 {
     for (unsigned step = 0; *counter < value; step++) {
         struct pollfd fds[2] = {{s->listener, POLLIN, 0}, {s->fd, POLLIN, 0}};
-        if (step == STEPS_MAX)
+        if (step == STEPS_MAX) {
             fail_msg("not after %u steps", step);
+        }
         assert_int_equal(posix_link_step(&d->link, 10000, fds, 2), ELO_OK);
         server_work(s, fds);
         device_events(d);
@@ -344,8 +352,9 @@ static void failures_come_with_their_reason(void **state)
         run_until(d, &s, &d->disconnected, 1);
         assert_int_equal(d->reason, cases[i].err);
         assert_int_equal(posix_link_diagnosis(&d->link)->tls_alert, cases[i].alert);
-        if (cases[i].seen >= 0 && s.ssl != NULL)
+        if (cases[i].seen >= 0 && s.ssl != NULL) {
             server_read(&s);
+        }
         assert_int_equal(s.peer.alert, cases[i].seen);
         device_free(d);
         server_deinit(&s);

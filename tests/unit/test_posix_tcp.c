@@ -33,10 +33,12 @@ int getaddrinfo(const char *name,
     char list[200];
     struct addrinfo **at = out;
     assert_int_equal(hints->ai_socktype, SOCK_STREAM);
-    if (strcmp(name, "unknown.test") == 0)
+    if (strcmp(name, "unknown.test") == 0) {
         return EAI_NONAME;
-    if (strcmp(name, "silent.test") == 0)
+    }
+    if (strcmp(name, "silent.test") == 0) {
         return EAI_AGAIN;
+    }
     snprintf(list, sizeof list, "%s", name);
     char *rest = list;
     for (char *one; (one = strsep(&rest, "+")) != NULL; at = &(*at)->ai_next) {
@@ -145,8 +147,9 @@ static void a_full_socket_says_so(void **state)
     int server = listen_on_loopback(&port);
     assert_int_equal(connect_to(&tcp, "127.0.0.1", port), ELO_OK);
     elo_err err;
-    while ((err = posix_tcp_send(&tcp, elo_span_of(block, sizeof block), &n)) == ELO_OK)
+    while ((err = posix_tcp_send(&tcp, elo_span_of(block, sizeof block), &n)) == ELO_OK) {
         total += n;
+    }
     assert_int_equal(err, ELO_NEED_ROOM);
     assert_true(total > 0);
     posix_tcp_close(&tcp);
@@ -226,15 +229,17 @@ static void giving_up_is_a_timeout(void **state)
         err = posix_tcp_start(&waiting[n], "127.0.0.1", port);
         struct pollfd p = {waiting[n].fd, POLLOUT, 0};
         n++;
-        if (err == ELO_NEED_MORE && poll(&p, 1, 50) == 0)
+        if (err == ELO_NEED_MORE && poll(&p, 1, 50) == 0) {
             break; /* no answer to this one */
+        }
     }
     assert_true(n < 16);
     assert_int_equal(posix_tcp_step(&waiting[n - 1]), ELO_NEED_MORE);
     assert_int_equal(posix_tcp_give_up(&waiting[n - 1]), ELO_E_TCP_TIMEOUT);
     assert_int_equal(waiting[n - 1].fd, -1);
-    while (n > 0)
+    while (n > 0) {
         posix_tcp_close(&waiting[--n]);
+    }
     close(server);
 }
 

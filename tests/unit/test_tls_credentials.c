@@ -44,8 +44,9 @@ static int free_pki(void **state)
 {
     (void)state;
     struct test_cert *all = &pki.root;
-    for (size_t i = 0; i < sizeof pki / sizeof *all; i++)
+    for (size_t i = 0; i < sizeof pki / sizeof *all; i++) {
         test_cert_free(&all[i]);
+    }
     return 0;
 }
 
@@ -86,12 +87,14 @@ static elo_err decode(const struct test_text *cert, const struct test_text *key)
     elo_err err =
         decode_spans(&b, elo_span_of(cert->ptr, cert->len), elo_span_of(key->ptr, key->len));
     const uint8_t *work = (const uint8_t *)&b.work;
-    for (size_t i = 0; i < sizeof b.work; i++)
+    for (size_t i = 0; i < sizeof b.work; i++) {
         assert_int_equal(work[i], 0); /* no key is left behind */
-    if (err != ELO_OK)
+    }
+    if (err != ELO_OK) {
         assert_int_equal(elo_tls_identity_certificate(&b.identity).len, 0);
-    else
+    } else {
         assert_true(elo_tls_identity_certificate(&b.identity).len > 100);
+    }
     free(b.mem);
     return err;
 }
@@ -100,8 +103,9 @@ static void crlf(const struct test_text *from, struct test_text *to)
 {
     to->len = 0;
     for (size_t i = 0; i < from->len; i++) {
-        if (from->ptr[i] == '\n')
+        if (from->ptr[i] == '\n') {
             to->ptr[to->len++] = '\r';
+        }
         to->ptr[to->len++] = from->ptr[i];
     }
 }
@@ -276,8 +280,9 @@ static void keys_that_aws_would_not_take(void **state)
         test_cert_pem(all[i], &cert);
         test_key_pem(all[i], &key);
         elo_err err = decode(&cert, &key);
-        if (err != ELO_E_UNSUPPORTED)
+        if (err != ELO_E_UNSUPPORTED) {
             fail_msg("case %zu: %d", i, err);
+        }
     }
     struct test_text cert, key;
     test_cert_pem(&pki.p256, &cert);
@@ -354,14 +359,17 @@ static void a_cut_file_is_refused_at_every_length(void **state)
             bench_init(&b, 2048);
             elo_err err = decode_spans(&b, elo_span_of(cut, n), elo_span_of(key.ptr, key.len));
             /* After "-----END " nothing is looked at: all data are there. */
-            if (err == ELO_OK && (form == 1 || n + 17 < cert.len))
+            if (err == ELO_OK && (form == 1 || n + 17 < cert.len)) {
                 fail_msg("taken at %zu of %zu", n, cert.len);
-            if (err == ELO_OK || n >= key.len)
+            }
+            if (err == ELO_OK || n >= key.len) {
                 err = ELO_E_BAD_PEM;
-            else
+            } else {
                 err = decode_spans(&b, elo_span_of(cert.ptr, cert.len), elo_span_of(key.ptr, n));
-            if (err == ELO_OK && (form == 1 || n + 17 < key.len))
+            }
+            if (err == ELO_OK && (form == 1 || n + 17 < key.len)) {
                 fail_msg("key taken at %zu of %zu", n, key.len);
+            }
             free(cut);
             free(b.mem);
         }
@@ -383,10 +391,12 @@ static void memory_that_is_too_small(void **state)
             elo_err err =
                 decode_spans(&b, elo_span_of(cert.ptr, cert.len), elo_span_of(key.ptr, key.len));
             assert_int_equal(err, cap < need ? ELO_E_NO_SPACE : ELO_OK);
-            if (err == ELO_OK)
+            if (err == ELO_OK) {
                 elo_tls_identity_wipe(&b.identity);
-            for (size_t k = 0; k < cap && k < need - cert.len; k++)
+            }
+            for (size_t k = 0; k < cap && k < need - cert.len; k++) {
                 assert_int_equal(err == ELO_OK || k < 32 ? b.mem[k] : 0, 0);
+            }
             free(b.mem);
         }
     }
@@ -468,8 +478,9 @@ static void amazons_roots(void **state)
         unsigned char hash[32];
         char hex[65];
         EVP_Q_digest(NULL, "SHA256", NULL, der.ptr, der.len, hash, NULL);
-        for (size_t k = 0; k < 32; k++)
+        for (size_t k = 0; k < 32; k++) {
             snprintf(hex + 2 * k, 3, "%02x", hash[k]);
+        }
         assert_string_equal(hex, cases[i].sha256);
         assert_int_equal(elo_tls_anchors_add(&r.anchors, der, &r.work), ELO_OK);
         assert_int_equal(r.table[i].pkey.key_type, cases[i].key_type);

@@ -75,8 +75,9 @@ static void fragment_lengths_are_negotiated(void **state)
     (void)state;
     static const size_t fragments[] = {512, 1024, 2048, 4096, 16384};
     uint8_t text[2000];
-    for (size_t i = 0; i < sizeof text; i++)
+    for (size_t i = 0; i < sizeof text; i++) {
         text[i] = (uint8_t)(i * 31);
+    }
     for (size_t i = 0; i < sizeof fragments / sizeof fragments[0]; i++) {
         for (size_t chunk = 0; chunk <= 1; chunk++) {
             struct client *c =
@@ -255,10 +256,11 @@ static void protocols(void **state)
         p.alpn = cases[i].server;
         shake(&w, c, &p);
         assert_int_equal(elo_tls_error(&c->tls), cases[i].err);
-        if (cases[i].chosen)
+        if (cases[i].chosen) {
             assert_string_equal(elo_tls_alpn(&c->tls), cases[i].chosen);
-        else
+        } else {
             assert_null(elo_tls_alpn(&c->tls));
+        }
         assert_int_equal(!!(elo_tls_state(&c->tls) & ELO_TLS_READY), cases[i].err == ELO_OK);
         test_peer_deinit(&p);
         client_free(c);

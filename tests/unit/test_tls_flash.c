@@ -21,8 +21,9 @@ static void every_byte_at_every_alignment(void **state)
 {
     (void)state;
     assert_int_equal(ELO_FLASH_IS_WORDS, 1);
-    for (size_t i = 0; i < sizeof TABLE; i++)
+    for (size_t i = 0; i < sizeof TABLE; i++) {
         assert_int_equal(elo_flash_read8(&TABLE[i]), 10 + i);
+    }
 }
 
 static void every_run_of_bytes(void **state)
@@ -33,8 +34,9 @@ static void every_run_of_bytes(void **state)
             uint8_t copy[sizeof TABLE + 1];
             memset(copy, 0xEE, sizeof copy);
             elo_flash_copy(copy, TABLE + at, len);
-            for (size_t i = 0; i < len; i++)
+            for (size_t i = 0; i < len; i++) {
                 assert_int_equal(copy[i], 10 + at + i);
+            }
             assert_int_equal(copy[len], 0xEE);
         }
     }

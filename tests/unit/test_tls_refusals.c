@@ -60,14 +60,16 @@ static void bad_server_certificates(void **state)
         struct test_peer p;
         test_peer_init(&p, &leaf, &pki.intermediate[TEST_P256], &pki.device_root);
         shake(&w, c, &p);
-        if (elo_tls_error(&c->tls) != cases[i].err)
+        if (elo_tls_error(&c->tls) != cases[i].err) {
             fail_msg("%s: error %d (%d)", cases[i].what, elo_tls_error(&c->tls),
                      elo_tls_error_number(&c->tls));
+        }
         assert_int_equal(elo_tls_error_number(&c->tls), cases[i].bear);
         assert_int_equal(p.alert, cases[i].alert);
         assert_int_equal(elo_tls_server_not_after(&c->tls), TEST_NOW + cases[i].not_after);
-        if (cases[i].err != ELO_OK)
+        if (cases[i].err != ELO_OK) {
             assert_int_equal(elo_tls_state(&c->tls), ELO_TLS_CLOSED);
+        }
         test_peer_deinit(&p);
         client_free(c);
         test_cert_free(&leaf);
@@ -167,8 +169,9 @@ static void old_and_new_versions_of_tls_are_refused(void **state)
     test_peer_start(&p);
     assert_int_equal(elo_tls_init(&c->tls, &c->config), ELO_OK);
     size_t n;
-    while (elo_tls_output_buf(&c->tls, &n) != NULL)
+    while (elo_tls_output_buf(&c->tls, &n) != NULL) {
         elo_tls_output_ack(&c->tls, n);
+    }
     uint8_t *in = elo_tls_input_buf(&c->tls, &n);
     for (size_t i = 0; in != NULL && i < sizeof hello; i++) {
         in[0] = hello[i];
@@ -213,8 +216,9 @@ static void strange_first_records_end_the_handshake(void **state)
         struct client *c = client_make(&pki.device[TEST_P256], &pki.root[TEST_P256], 512);
         assert_int_equal(elo_tls_init(&c->tls, &c->config), ELO_OK);
         size_t n;
-        while (elo_tls_output_buf(&c->tls, &n) != NULL)
+        while (elo_tls_output_buf(&c->tls, &n) != NULL) {
             elo_tls_output_ack(&c->tls, n);
+        }
         uint8_t *in;
         for (size_t at = 0; at < cases[i].len && (in = elo_tls_input_buf(&c->tls, &n)) != NULL;
              at++) {
@@ -222,9 +226,10 @@ static void strange_first_records_end_the_handshake(void **state)
             elo_tls_input_ack(&c->tls, 1);
         }
         unsigned state_now = elo_tls_state(&c->tls);
-        if (elo_tls_error(&c->tls) != cases[i].err || elo_tls_alert(&c->tls) != cases[i].alert)
+        if (elo_tls_error(&c->tls) != cases[i].err || elo_tls_alert(&c->tls) != cases[i].alert) {
             fail_msg("%s: error %d (%d), state %u", cases[i].what, elo_tls_error(&c->tls),
                      elo_tls_error_number(&c->tls), state_now);
+        }
         assert_int_equal(state_now & (ELO_TLS_READY | ELO_TLS_READ | ELO_TLS_WRITE), 0);
         assert_null(elo_tls_read_buf(&c->tls, &n));
         client_free(c);
@@ -348,8 +353,9 @@ static void a_damaged_handshake_never_succeeds(void **state)
         struct test_peer p;
         test_peer_init(&p, &pki.server[TEST_P256], &pki.intermediate[TEST_P256], &pki.device_root);
         shake(&w, c, &p);
-        if (elo_tls_state(&c->tls) & ELO_TLS_READY)
+        if (elo_tls_state(&c->tls) & ELO_TLS_READY) {
             fail_msg("ready in spite of a flipped bit in byte %zu", at);
+        }
         test_peer_deinit(&p);
         client_free(c);
     }

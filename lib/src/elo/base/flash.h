@@ -52,8 +52,9 @@ static inline void elo_flash_copy(void *to, const void *from, size_t len)
 {
     uint8_t *out = (uint8_t *)to;
     const uint8_t *in = (const uint8_t *)from;
-    for (size_t i = 0; i < len; i++)
+    for (size_t i = 0; i < len; i++) {
         out[i] = elo_flash_read8(in + i);
+    }
 }
 
 #else
@@ -67,8 +68,9 @@ static inline uint8_t elo_flash_read8(const uint8_t *p)
 
 static inline void elo_flash_copy(void *to, const void *from, size_t len)
 {
-    if (len > 0)
+    if (len > 0) {
         memcpy(to, from, len);
+    }
 }
 
 #endif

@@ -46,10 +46,12 @@ static void add_name(void *ctx, const void *data, size_t len)
 static elo_err begin(void *ctx, const char *name)
 {
     struct reader *r = (struct reader *)ctx;
-    if (!elo__tls_is_certificate(name))
+    if (!elo__tls_is_certificate(name)) {
         return ELO_END;
-    if (r->count == r->anchors->_internal.cap)
+    }
+    if (r->count == r->anchors->_internal.cap) {
         return ELO_E_NO_SPACE;
+    }
     r->name_at = r->arena.used;
     br_x509_decoder_init(&r->work->_internal.of.x509, add_name, r);
     return ELO_OK;
@@ -80,17 +82,20 @@ static elo_err end(void *ctx)
     struct reader *r = (struct reader *)ctx;
     br_x509_decoder_context *x509 = &r->work->_internal.of.x509;
     const br_x509_pkey *key = br_x509_decoder_get_pkey(x509);
-    if (key == NULL)
+    if (key == NULL) {
         return ELO_E_BAD_PEM;
-    if (!br_x509_decoder_isCA(x509))
+    }
+    if (!br_x509_decoder_isCA(x509)) {
         return ELO_E_UNSUPPORTED;
+    }
     br_x509_trust_anchor *anchor = &r->anchors->_internal.table[r->count];
     anchor->dn.data = r->arena.ptr + r->name_at;
     anchor->dn.len = r->arena.used - r->name_at;
     anchor->flags = BR_X509_TA_CA;
     copy_key(&r->arena, &anchor->pkey, key);
-    if (r->arena.full)
+    if (r->arena.full) {
         return ELO_E_NO_SPACE;
+    }
     r->count++;
     return ELO_OK;
 }
@@ -108,8 +113,9 @@ elo_err elo_tls_anchors_add(struct elo_tls_anchors *anchors,
         0,
         anchors->_internal.count};
     elo_err err = elo__tls_read_objects(certificates, &work->_internal.pem, &SINK, &r);
-    if (err != ELO_OK)
+    if (err != ELO_OK) {
         return err;
+    }
     anchors->_internal.count = r.count;
     anchors->_internal.mem_used = r.arena.used;
     return ELO_OK;

@@ -54,8 +54,9 @@ static bool is_host_name(const char *host)
     for (; host != NULL && host[len] != '\0'; len++) {
         char c = host[len];
         bool digit = c >= '0' && c <= '9';
-        if (c == '.' ? before == '.' : !digit && !is_letter(c))
+        if (c == '.' ? before == '.' : !digit && !is_letter(c)) {
             return false;
+        }
         numeric = numeric && (digit || c == '.');
         before = c;
     }
@@ -64,11 +65,13 @@ static bool is_host_name(const char *host)
 
 static bool is_random(elo_span entropy)
 {
-    if (entropy.len < ELO_TLS_ENTROPY_MIN)
+    if (entropy.len < ELO_TLS_ENTROPY_MIN) {
         return false;
+    }
     for (size_t i = 1; i < entropy.len; i++) {
-        if (entropy.ptr[i] != entropy.ptr[0])
+        if (entropy.ptr[i] != entropy.ptr[0]) {
             return true;
+        }
     }
     return false;
 }
@@ -77,17 +80,22 @@ static elo_err check(const struct elo_tls_config *config)
 {
     uint32_t floor =
         config->clock_floor > ELO_TLS_CLOCK_FLOOR ? config->clock_floor : ELO_TLS_CLOCK_FLOOR;
-    if (!is_host_name(config->host))
+    if (!is_host_name(config->host)) {
         return ELO_E_SERVER_NAME;
-    if (config->anchors == NULL || elo_tls_anchors_count(config->anchors) == 0)
+    }
+    if (config->anchors == NULL || elo_tls_anchors_count(config->anchors) == 0) {
         return ELO_E_ROOT;
-    if (config->now_unix < floor)
+    }
+    if (config->now_unix < floor) {
         return ELO_E_CLOCK;
-    if (!is_random(config->entropy))
+    }
+    if (!is_random(config->entropy)) {
         return ELO_E_ENTROPY;
+    }
     if (config->input_cap < ELO_TLS_INPUT_BYTES(512) ||
-        config->output_cap < ELO_TLS_OUTPUT_BYTES(512))
+        config->output_cap < ELO_TLS_OUTPUT_BYTES(512)) {
         return ELO_E_NO_SPACE;
+    }
     return ELO_OK;
 }
 
@@ -129,17 +137,19 @@ static void trust(struct elo_tls *tls, const struct elo_tls_config *config)
 
 static void identify(br_ssl_client_context *client, const struct elo_tls_identity *identity)
 {
-    if (identity == NULL || identity->_internal.chain_len == 0)
+    if (identity == NULL || identity->_internal.chain_len == 0) {
         return;
-    if (identity->_internal.key_type == BR_KEYTYPE_RSA)
+    }
+    if (identity->_internal.key_type == BR_KEYTYPE_RSA) {
         br_ssl_client_set_single_rsa(client, identity->_internal.chain,
                                      identity->_internal.chain_len, &identity->_internal.key.rsa,
                                      br_rsa_pkcs1_sign_get_default());
-    else
+    } else {
         br_ssl_client_set_single_ec(client, identity->_internal.chain,
                                     identity->_internal.chain_len, &identity->_internal.key.ec,
                                     BR_KEYTYPE_SIGN, identity->_internal.issuer_key_type,
                                     br_ec_get_default(), br_ecdsa_sign_asn1_get_default());
+    }
 }
 
 static void offer_protocols(br_ssl_engine_context *eng, const struct elo_tls_config *config)
@@ -147,12 +157,14 @@ static void offer_protocols(br_ssl_engine_context *eng, const struct elo_tls_con
     uint32_t flags = BR_OPT_NO_RENEGOTIATION;
     /* A choice that was not offered breaks RFC 7301. With require_alpn the check is ours, so that
      * it has its own reason. */
-    if (!config->require_alpn)
+    if (!config->require_alpn) {
         flags |= BR_OPT_FAIL_ON_ALPN_MISMATCH;
+    }
     br_ssl_engine_set_all_flags(eng, flags);
-    if (config->alpn_count > 0)
+    if (config->alpn_count > 0) {
         br_ssl_engine_set_protocol_names(eng, (const char **)(uintptr_t)config->alpn,
                                          config->alpn_count);
+    }
 }
 
 /* --- sessions ----------------------------------------------------------------------------------
@@ -164,8 +176,9 @@ enum { SESSION_FORMAT = 1, AT_ID_LEN = 1, AT_ID = 2, AT_SUITE = 34, AT_SECRET = 
 static elo_err set_session(br_ssl_engine_context *eng, const struct elo_tls_session *session)
 {
     const uint8_t *b = session->bytes;
-    if (b[0] != SESSION_FORMAT || b[AT_ID_LEN] == 0 || b[AT_ID_LEN] > 32)
+    if (b[0] != SESSION_FORMAT || b[AT_ID_LEN] == 0 || b[AT_ID_LEN] > 32) {
         return ELO_E_MALFORMED;
+    }
     br_ssl_session_parameters p;
     memset(&p, 0, sizeof p);
     p.session_id_len = b[AT_ID_LEN];
@@ -180,12 +193,14 @@ static elo_err set_session(br_ssl_engine_context *eng, const struct elo_tls_sess
 
 elo_err elo_tls_session_get(const struct elo_tls *tls, struct elo_tls_session *out_session)
 {
-    if (!tls->_internal.ready || tls->_internal.error != ELO_OK)
+    if (!tls->_internal.ready || tls->_internal.error != ELO_OK) {
         return ELO_E_NOT_FOUND;
+    }
     br_ssl_session_parameters p;
     br_ssl_engine_get_session_parameters(&tls->_internal.client.eng, &p);
-    if (p.session_id_len == 0)
+    if (p.session_id_len == 0) {
         return ELO_E_NOT_FOUND;
+    }
     uint8_t *b = out_session->bytes;
     memset(b, 0, sizeof out_session->bytes);
     b[0] = SESSION_FORMAT;
@@ -218,8 +233,9 @@ static void queue_alert(struct elo_tls *tls, uint8_t description)
 static void drop_unread(br_ssl_engine_context *eng)
 {
     size_t len;
-    while (br_ssl_engine_recvapp_buf(eng, &len) != NULL)
+    while (br_ssl_engine_recvapp_buf(eng, &len) != NULL) {
         br_ssl_engine_recvapp_ack(eng, len);
+    }
 }
 
 /* `output_clean`: no record was half way out, so an alert may follow. */
@@ -231,18 +247,21 @@ static void settle(struct elo_tls *tls, bool output_clean)
         struct elo__tls_moment moment = {tls->_internal.ready, tls->_internal.x509.not_yet_valid};
         uint8_t alert;
         tls->_internal.error = elo__tls_reason(bear, moment, &alert);
-        if (alert != 0 && output_clean && !tls->_internal.ready)
+        if (alert != 0 && output_clean && !tls->_internal.ready) {
             queue_alert(tls, alert);
+        }
         return;
     }
     if (!tls->_internal.ready &&
         (br_ssl_engine_current_state(eng) & (BR_SSL_SENDAPP | BR_SSL_RECVAPP)) != 0) {
         tls->_internal.ready = true;
-        if (tls->_internal.require_alpn && br_ssl_engine_get_selected_protocol(eng) == NULL)
+        if (tls->_internal.require_alpn && br_ssl_engine_get_selected_protocol(eng) == NULL) {
             tls->_internal.error = ELO_E_ALPN;
+        }
     }
-    if (tls->_internal.closing)
+    if (tls->_internal.closing) {
         drop_unread(eng);
+    }
 }
 
 static bool is_over(const struct elo_tls *tls)
@@ -265,8 +284,9 @@ static elo_err start(struct elo_tls *tls, const struct elo_tls_config *config)
     br_ssl_engine_inject_entropy(&client->eng, config->entropy.ptr, config->entropy.len);
     if (config->resume != NULL) {
         elo_err err = set_session(&client->eng, config->resume);
-        if (err != ELO_OK)
+        if (err != ELO_OK) {
             return err;
+        }
     }
     if (!br_ssl_client_reset(client, config->host, config->resume != NULL)) {
         uint8_t alert;
@@ -283,39 +303,46 @@ elo_err elo_tls_init(struct elo_tls *tls, const struct elo_tls_config *config)
     br_ssl_client_zero(&tls->_internal.client);
     tls->_internal.require_alpn = config->require_alpn;
     tls->_internal.error = check(config);
-    if (tls->_internal.error == ELO_OK)
+    if (tls->_internal.error == ELO_OK) {
         tls->_internal.error = start(tls, config);
+    }
     return tls->_internal.error;
 }
 
 unsigned elo_tls_state(const struct elo_tls *tls)
 {
-    if (tls->_internal.error != ELO_OK)
+    if (tls->_internal.error != ELO_OK) {
         return tls->_internal.alert_sent < tls->_internal.alert_len
                    ? ELO_TLS_CLOSED | ELO_TLS_OUTPUT
                    : ELO_TLS_CLOSED;
-    if (tls->_internal.shut)
+    }
+    if (tls->_internal.shut) {
         return ELO_TLS_CLOSED;
+    }
     unsigned state = br_ssl_engine_current_state(&tls->_internal.client.eng);
-    if (tls->_internal.closing)
+    if (tls->_internal.closing) {
         state &= ~(unsigned)(ELO_TLS_READ | ELO_TLS_WRITE);
-    if (tls->_internal.ready && (state & ELO_TLS_CLOSED) == 0)
+    }
+    if (tls->_internal.ready && (state & ELO_TLS_CLOSED) == 0) {
         state |= ELO_TLS_READY;
+    }
     return state;
 }
 
 uint8_t *elo_tls_input_buf(const struct elo_tls *tls, size_t *out_len)
 {
     *out_len = 0;
-    if (is_over(tls))
+    if (is_over(tls)) {
         return NULL;
+    }
     return br_ssl_engine_recvrec_buf(&tls->_internal.client.eng, out_len);
 }
 
 void elo_tls_input_ack(struct elo_tls *tls, size_t len)
 {
-    if (is_over(tls) || len == 0)
+    if (is_over(tls) || len == 0) {
         return;
+    }
     br_ssl_engine_context *eng = &tls->_internal.client.eng;
     bool output_clean = (br_ssl_engine_current_state(eng) & BR_SSL_SENDREC) == 0;
     br_ssl_engine_recvrec_ack(eng, len);
@@ -324,25 +351,29 @@ void elo_tls_input_ack(struct elo_tls *tls, size_t len)
 
 void elo_tls_input_end(struct elo_tls *tls)
 {
-    if ((elo_tls_state(tls) & ELO_TLS_CLOSED) != 0)
+    if ((elo_tls_state(tls) & ELO_TLS_CLOSED) != 0) {
         return;
-    if (tls->_internal.closing)
+    }
+    if (tls->_internal.closing) {
         tls->_internal.shut = true;
-    else
+    } else {
         tls->_internal.error = ELO_E_TCP_CLOSED;
+    }
 }
 
 const uint8_t *elo_tls_output_buf(const struct elo_tls *tls, size_t *out_len)
 {
     *out_len = 0;
     if (tls->_internal.error != ELO_OK) {
-        if (tls->_internal.alert_sent == tls->_internal.alert_len)
+        if (tls->_internal.alert_sent == tls->_internal.alert_len) {
             return NULL;
+        }
         *out_len = (size_t)(tls->_internal.alert_len - tls->_internal.alert_sent);
         return tls->_internal.alert + tls->_internal.alert_sent;
     }
-    if (tls->_internal.shut)
+    if (tls->_internal.shut) {
         return NULL;
+    }
     return br_ssl_engine_sendrec_buf(&tls->_internal.client.eng, out_len);
 }
 
@@ -353,8 +384,9 @@ void elo_tls_output_ack(struct elo_tls *tls, size_t len)
         tls->_internal.alert_sent = (uint8_t)(tls->_internal.alert_sent + len);
         return;
     }
-    if (tls->_internal.shut || len == 0)
+    if (tls->_internal.shut || len == 0) {
         return;
+    }
     br_ssl_engine_sendrec_ack(&tls->_internal.client.eng, len);
     settle(tls, false);
 }
@@ -362,15 +394,17 @@ void elo_tls_output_ack(struct elo_tls *tls, size_t len)
 const uint8_t *elo_tls_read_buf(const struct elo_tls *tls, size_t *out_len)
 {
     *out_len = 0;
-    if (is_over(tls))
+    if (is_over(tls)) {
         return NULL;
+    }
     return br_ssl_engine_recvapp_buf(&tls->_internal.client.eng, out_len);
 }
 
 void elo_tls_read_ack(struct elo_tls *tls, size_t len)
 {
-    if (is_over(tls) || len == 0)
+    if (is_over(tls) || len == 0) {
         return;
+    }
     br_ssl_engine_recvapp_ack(&tls->_internal.client.eng, len);
     settle(tls, false);
 }
@@ -378,31 +412,35 @@ void elo_tls_read_ack(struct elo_tls *tls, size_t len)
 uint8_t *elo_tls_write_buf(const struct elo_tls *tls, size_t *out_len)
 {
     *out_len = 0;
-    if (is_over(tls) || tls->_internal.closing)
+    if (is_over(tls) || tls->_internal.closing) {
         return NULL;
+    }
     return br_ssl_engine_sendapp_buf(&tls->_internal.client.eng, out_len);
 }
 
 void elo_tls_write_ack(struct elo_tls *tls, size_t len)
 {
-    if (is_over(tls) || tls->_internal.closing || len == 0)
+    if (is_over(tls) || tls->_internal.closing || len == 0) {
         return;
+    }
     br_ssl_engine_sendapp_ack(&tls->_internal.client.eng, len);
     settle(tls, false);
 }
 
 void elo_tls_flush(struct elo_tls *tls)
 {
-    if (is_over(tls) || tls->_internal.closing)
+    if (is_over(tls) || tls->_internal.closing) {
         return;
+    }
     br_ssl_engine_flush(&tls->_internal.client.eng, 0);
     settle(tls, false);
 }
 
 void elo_tls_close(struct elo_tls *tls)
 {
-    if (is_over(tls) || tls->_internal.closing)
+    if (is_over(tls) || tls->_internal.closing) {
         return;
+    }
     if (!tls->_internal.ready) {
         tls->_internal.shut = true;
         return;

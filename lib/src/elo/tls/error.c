@@ -42,11 +42,13 @@ static const uint8_t REFUSALS[] ELO_FLASH = {
 
 static elo_err reason_of_alert(int alert)
 {
-    if (alert == BR_ALERT_NO_APPLICATION_PROTOCOL)
+    if (alert == BR_ALERT_NO_APPLICATION_PROTOCOL) {
         return ELO_E_ALPN;
+    }
     for (size_t i = 0; i < sizeof REFUSALS; i++) {
-        if (elo_flash_read8(&REFUSALS[i]) == alert)
+        if (elo_flash_read8(&REFUSALS[i]) == alert) {
             return ELO_E_TLS_CERT_REFUSED;
+        }
     }
     return ELO_E_TLS_ALERT;
 }
@@ -54,17 +56,21 @@ static elo_err reason_of_alert(int alert)
 elo_err elo__tls_reason(int bear, struct elo__tls_moment moment, uint8_t *out_alert)
 {
     *out_alert = 0;
-    if (bear >= BR_ERR_RECV_FATAL_ALERT && bear < BR_ERR_SEND_FATAL_ALERT)
+    if (bear >= BR_ERR_RECV_FATAL_ALERT && bear < BR_ERR_SEND_FATAL_ALERT) {
         return reason_of_alert(bear - BR_ERR_RECV_FATAL_ALERT);
+    }
     for (size_t i = 0; i < sizeof OWN / sizeof OWN[0]; i++) {
-        if (elo_flash_read8(&OWN[i][0]) != bear)
+        if (elo_flash_read8(&OWN[i][0]) != bear) {
             continue;
+        }
         *out_alert = elo_flash_read8(&OWN[i][2]);
-        if (bear == BR_ERR_X509_EXPIRED && moment.not_yet_valid)
+        if (bear == BR_ERR_X509_EXPIRED && moment.not_yet_valid) {
             return ELO_E_CLOCK;
+        }
         return (elo_err) - (int)elo_flash_read8(&OWN[i][1]);
     }
-    if (bear > BR_ERR_X509_OK && bear < BR_ERR_X509_NOT_TRUSTED)
+    if (bear > BR_ERR_X509_OK && bear < BR_ERR_X509_NOT_TRUSTED) {
         *out_alert = BR_ALERT_BAD_CERTIFICATE;
+    }
     return moment.ready ? ELO_E_MALFORMED : ELO_E_TLS_HANDSHAKE;
 }

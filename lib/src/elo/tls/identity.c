@@ -32,13 +32,16 @@ static elo_err key_begin(void *ctx, const char *name)
     static const char SUFFIX[] = "PRIVATE KEY";
     if (name != NULL) {
         size_t len = strlen(name);
-        if (len < sizeof SUFFIX - 1 || strcmp(name + len - (sizeof SUFFIX - 1), SUFFIX) != 0)
+        if (len < sizeof SUFFIX - 1 || strcmp(name + len - (sizeof SUFFIX - 1), SUFFIX) != 0) {
             return ELO_END;
-        if (strncmp(name, "ENC", 3) == 0)
+        }
+        if (strncmp(name, "ENC", 3) == 0) {
             return ELO_E_UNSUPPORTED;
+        }
     }
-    if (r->have_key)
+    if (r->have_key) {
         return ELO_END;
+    }
     br_skey_decoder_init(&r->work->_internal.of.key);
     return ELO_OK;
 }
@@ -46,8 +49,9 @@ static elo_err key_begin(void *ctx, const char *name)
 static void key_put(void *ctx, const void *data, size_t len)
 {
     br_skey_decoder_context *decoder = &((struct reader *)ctx)->work->_internal.of.key;
-    if (br_skey_decoder_last_error(decoder) == BR_ERR_X509_TRUNCATED) /* as for certificates */
+    if (br_skey_decoder_last_error(decoder) == BR_ERR_X509_TRUNCATED) { /* as for certificates */
         br_skey_decoder_push(decoder, data, len);
+    }
 }
 
 /* BearSSL's arithmetic wants factors that its buffers hold; the decoder does not check. */
@@ -62,10 +66,12 @@ static bool rsa_is_sane(const br_rsa_private_key *key)
 
 static elo_err keep_rsa(struct reader *r, const br_rsa_private_key *key)
 {
-    if (key->n_bitlen < 2048 || key->n_bitlen > ELO_TLS_RSA_MAX * 8)
+    if (key->n_bitlen < 2048 || key->n_bitlen > ELO_TLS_RSA_MAX * 8) {
         return ELO_E_UNSUPPORTED;
-    if (!rsa_is_sane(key))
+    }
+    if (!rsa_is_sane(key)) {
         return ELO_E_BAD_PEM;
+    }
     br_rsa_private_key *to = &r->identity->_internal.key.rsa;
     *to = *key;
     to->p = elo__tls_arena_add(&r->arena, key->p, key->plen);
@@ -73,22 +79,25 @@ static elo_err keep_rsa(struct reader *r, const br_rsa_private_key *key)
     to->dp = elo__tls_arena_add(&r->arena, key->dp, key->dplen);
     to->dq = elo__tls_arena_add(&r->arena, key->dq, key->dqlen);
     to->iq = elo__tls_arena_add(&r->arena, key->iq, key->iqlen);
-    if (r->arena.full)
+    if (r->arena.full) {
         return ELO_E_NO_SPACE;
+    }
     r->public_len = br_rsa_compute_modulus_get_default()(r->work->_internal.public_key, to);
     return r->public_len != 0 ? ELO_OK : ELO_E_BAD_PEM;
 }
 
 static elo_err keep_ec(struct reader *r, const br_ec_private_key *key)
 {
-    if (key->curve != BR_EC_secp256r1 && key->curve != BR_EC_secp384r1)
+    if (key->curve != BR_EC_secp256r1 && key->curve != BR_EC_secp384r1) {
         return ELO_E_UNSUPPORTED;
+    }
     br_ec_private_key *to = &r->identity->_internal.key.ec;
     to->curve = key->curve;
     to->x = elo__tls_arena_add(&r->arena, key->x, key->xlen);
     to->xlen = key->xlen;
-    if (r->arena.full)
+    if (r->arena.full) {
         return ELO_E_NO_SPACE;
+    }
     r->public_len = br_ec_compute_pub(br_ec_get_default(), NULL, r->work->_internal.public_key, to);
     return r->public_len != 0 ? ELO_OK : ELO_E_BAD_PEM; /* 0, or not below the curve's order */
 }
@@ -98,12 +107,14 @@ static elo_err key_end(void *ctx)
     struct reader *r = (struct reader *)ctx;
     const br_skey_decoder_context *decoder = &r->work->_internal.of.key;
     int bear = br_skey_decoder_last_error(decoder);
-    if (bear != 0)
+    if (bear != 0) {
         return bear == BR_ERR_X509_UNSUPPORTED ? ELO_E_UNSUPPORTED : ELO_E_BAD_PEM;
+    }
     r->have_key = true;
     r->identity->_internal.key_type = (uint8_t)br_skey_decoder_key_type(decoder);
-    if (r->identity->_internal.key_type == BR_KEYTYPE_RSA)
+    if (r->identity->_internal.key_type == BR_KEYTYPE_RSA) {
         return keep_rsa(r, br_skey_decoder_get_rsa(decoder));
+    }
     return keep_ec(r, br_skey_decoder_get_ec(decoder));
 }
 
@@ -113,10 +124,12 @@ static elo_err key_end(void *ctx)
 static elo_err certificate_begin(void *ctx, const char *name)
 {
     struct reader *r = (struct reader *)ctx;
-    if (!elo__tls_is_certificate(name))
+    if (!elo__tls_is_certificate(name)) {
         return ELO_END;
-    if (r->identity->_internal.chain_len == ELO_TLS_CHAIN_MAX)
+    }
+    if (r->identity->_internal.chain_len == ELO_TLS_CHAIN_MAX) {
         return ELO_E_TOO_LARGE;
+    }
     r->certificate_at = r->arena.used;
     br_x509_decoder_init(&r->work->_internal.of.x509, 0, NULL);
     elo__tls_validity_init(&r->validity);
@@ -136,11 +149,13 @@ static void certificate_put(void *ctx, const void *data, size_t len)
 static bool key_belongs(const struct reader *r, const br_x509_pkey *theirs)
 {
     const uint8_t *ours = r->work->_internal.public_key;
-    if (theirs->key_type != r->identity->_internal.key_type)
+    if (theirs->key_type != r->identity->_internal.key_type) {
         return false;
-    if (theirs->key_type == BR_KEYTYPE_RSA)
+    }
+    if (theirs->key_type == BR_KEYTYPE_RSA) {
         return elo_span_eq(elo_span_of(ours, r->public_len),
                            elo_span_of(theirs->key.rsa.n, theirs->key.rsa.nlen));
+    }
     return theirs->key.ec.curve == r->identity->_internal.key.ec.curve &&
            elo_span_eq(elo_span_of(ours, r->public_len),
                        elo_span_of(theirs->key.ec.q, theirs->key.ec.qlen));
@@ -152,13 +167,16 @@ static elo_err certificate_end(void *ctx)
     struct elo_tls_identity *identity = r->identity;
     br_x509_decoder_context *x509 = &r->work->_internal.of.x509;
     const br_x509_pkey *key = br_x509_decoder_get_pkey(x509);
-    if (key == NULL || !elo__tls_validity_known(&r->validity))
+    if (key == NULL || !elo__tls_validity_known(&r->validity)) {
         return ELO_E_BAD_PEM;
-    if (r->arena.full)
+    }
+    if (r->arena.full) {
         return ELO_E_NO_SPACE;
+    }
     if (identity->_internal.chain_len == 0) {
-        if (!key_belongs(r, key))
+        if (!key_belongs(r, key)) {
             return ELO_E_KEYPAIR;
+        }
         identity->_internal.not_before = r->validity.not_before;
         identity->_internal.not_after = r->validity.not_after;
         identity->_internal.issuer_key_type = (uint8_t)br_x509_decoder_get_signer_key_type(x509);
@@ -191,8 +209,9 @@ elo_err elo_tls_identity_init(struct elo_tls_identity *identity,
     r.arena.ptr = (uint8_t *)mem;
     r.arena.cap = mem_cap;
     elo_err err = elo__tls_read_objects(key, &work->_internal.pem, &KEY, &r);
-    if (err == ELO_OK)
+    if (err == ELO_OK) {
         err = elo__tls_read_objects(certificate, &work->_internal.pem, &CERTIFICATE, &r);
+    }
     if (err != ELO_OK) {
         elo__tls_wipe(mem, r.arena.used);
         memset(identity, 0, sizeof *identity);

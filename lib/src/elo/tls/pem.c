@@ -18,8 +18,9 @@
 void elo__tls_wipe(void *mem, size_t len)
 {
     volatile uint8_t *p = (volatile uint8_t *)mem;
-    for (size_t i = 0; i < len; i++)
+    for (size_t i = 0; i < len; i++) {
         p[i] = 0;
+    }
 }
 
 uint8_t *elo__tls_arena_add(struct elo__tls_arena *arena, const void *data, size_t len)
@@ -29,16 +30,18 @@ uint8_t *elo__tls_arena_add(struct elo__tls_arena *arena, const void *data, size
         return NULL;
     }
     uint8_t *at = arena->ptr + arena->used;
-    if (len > 0)
+    if (len > 0) {
         memcpy(at, data, len);
+    }
     arena->used += len;
     return at;
 }
 
 void elo__tls_push_x509(br_x509_decoder_context *decoder, const void *data, size_t len)
 {
-    if (br_x509_decoder_last_error(decoder) == BR_ERR_X509_TRUNCATED)
+    if (br_x509_decoder_last_error(decoder) == BR_ERR_X509_TRUNCATED) {
         br_x509_decoder_push(decoder, data, len);
+    }
 }
 
 bool elo__tls_is_certificate(const char *name)
@@ -71,16 +74,19 @@ static void read_header(struct reader *r, uint8_t byte)
 {
     r->header--;
     r->seen++;
-    if (r->seen == 1)
+    if (r->seen == 1) {
         return;
-    if (r->seen > 2)
+    }
+    if (r->seen > 2) {
         r->total = r->total << 8 | byte;
-    else if (byte < 0x80)
+    } else if (byte < 0x80) {
         r->total = byte;
-    else if (byte > 0x80 && byte <= 0x83)
+    } else if (byte > 0x80 && byte <= 0x83) {
         r->header = byte & 0x7F;
-    if (r->header == 0)
+    }
+    if (r->header == 0) {
         r->total += r->seen;
+    }
 }
 
 /* Hands on what belongs to the element; `seen` counts what follows it as well. */
@@ -90,19 +96,23 @@ static void put_bytes(void *ctx, const void *data, size_t len)
     const uint8_t *p = (const uint8_t *)data;
     uint32_t before = r->seen;
     size_t at = 0, wanted = len;
-    while (at < len && r->header > 0)
+    while (at < len && r->header > 0) {
         read_header(r, p[at++]);
+    }
     r->seen += (uint32_t)(len - at);
-    if (r->header == 0 && r->seen > r->total)
+    if (r->header == 0 && r->seen > r->total) {
         wanted = before < r->total ? r->total - before : 0;
-    if (wanted > 0)
+    }
+    if (wanted > 0) {
         r->sink->put(r->ctx, p, wanted);
+    }
 }
 
 static elo_err end_element(struct reader *r)
 {
-    if (r->header > 0 || r->seen != r->total)
+    if (r->header > 0 || r->seen != r->total) {
         return ELO_E_BAD_PEM;
+    }
     return r->sink->end(r->ctx);
 }
 
@@ -128,8 +138,9 @@ static elo_err on_event(struct reader *r, int event)
 {
     if (event == BR_PEM_BEGIN_OBJ) {
         elo_err err = r->sink->begin(r->ctx, br_pem_decoder_name(r->pem));
-        if (err < 0)
+        if (err < 0) {
             return err;
+        }
         r->inside = true;
         r->taking = err == ELO_OK;
         begin_element(r);
@@ -138,8 +149,9 @@ static elo_err on_event(struct reader *r, int event)
     }
     if (event == BR_PEM_END_OBJ) {
         r->inside = false;
-        if (!r->taking)
+        if (!r->taking) {
             return ELO_OK;
+        }
         r->taken = true;
         return end_element(r);
     }
@@ -156,10 +168,12 @@ static elo_err push(struct reader *r, const uint8_t *data, size_t len)
         len -= n;
         int event = br_pem_decoder_event(r->pem);
         elo_err err = event != 0 ? on_event(r, event) : ELO_OK;
-        if (err != ELO_OK)
+        if (err != ELO_OK) {
             return err;
-        if (event == 0 && n == 0)
+        }
+        if (event == 0 && n == 0) {
             return ELO_E_BAD_PEM; /* cannot be; never spin */
+        }
     }
     return ELO_OK;
 }
@@ -170,8 +184,9 @@ static size_t without_cr(uint8_t *chunk, size_t len)
 {
     size_t kept = 0;
     for (size_t i = 0; i < len; i++) {
-        if (chunk[i] != '\r')
+        if (chunk[i] != '\r') {
             chunk[kept++] = chunk[i];
+        }
     }
     return kept;
 }
@@ -188,18 +203,21 @@ static elo_err read_pem(elo_span text, struct reader *r)
         at += n;
     }
     elo__tls_wipe(chunk, sizeof chunk);
-    if (err == ELO_OK) /* the END line is complete only with its end of line */
+    if (err == ELO_OK) { /* the END line is complete only with its end of line */
         err = push(r, (const uint8_t *)"\n", 1);
-    if (err == ELO_OK && (r->inside || !r->taken))
+    }
+    if (err == ELO_OK && (r->inside || !r->taken)) {
         err = ELO_E_BAD_PEM;
+    }
     return err;
 }
 
 static elo_span without_bom(elo_span text)
 {
     if (text.len >= 3 && elo_flash_read8(text.ptr) == 0xEF &&
-        elo_flash_read8(text.ptr + 1) == 0xBB && elo_flash_read8(text.ptr + 2) == 0xBF)
+        elo_flash_read8(text.ptr + 1) == 0xBB && elo_flash_read8(text.ptr + 2) == 0xBF) {
         return elo_span_from(text, 3);
+    }
     return text;
 }
 
@@ -209,7 +227,8 @@ elo_err elo__tls_read_objects(elo_span text,
                               void *ctx)
 {
     struct reader r = {pem, sink, ctx, false, false, false, 0, 0, 0};
-    if (text.len > 0 && elo_flash_read8(text.ptr) == 0x30)
+    if (text.len > 0 && elo_flash_read8(text.ptr) == 0x30) {
         return read_der(text, &r);
+    }
     return read_pem(without_bom(text), &r);
 }

@@ -81,39 +81,46 @@ static bool read_time(const struct elo__tls_validity *v, uint32_t *out_unix)
     uint32_t f[6];
     for (unsigned i = 0; i < 6; i++) {
         f[i] = two_digits(s + 2 * i);
-        if (f[i] > 99)
+        if (f[i] > 99) {
             return false;
+        }
     }
     uint32_t year = century * 100 + f[0];
-    if (century > 99 || f[1] < 1 || f[1] > 12 || f[2] < 1 || f[2] > 31 || s[12] != 'Z')
+    if (century > 99 || f[1] < 1 || f[1] > 12 || f[2] < 1 || f[2] > 31 || s[12] != 'Z') {
         return false;
-    if (year < 1970)
+    }
+    if (year < 1970) {
         *out_unix = 0;
-    else if (year > 2105)
+    } else if (year > 2105) {
         *out_unix = UINT32_MAX;
-    else
+    } else {
         *out_unix = days_since_1970(year, f[1], f[2]) * 86400 + f[3] * 3600 + f[4] * 60 + f[5];
+    }
     return true;
 }
 
 /* Is `tag` what may come at this step? */
 static bool tag_fits(const struct elo__tls_validity *v, uint8_t tag)
 {
-    if (v->step == STEP_VERSION_OR_SERIAL)
+    if (v->step == STEP_VERSION_OR_SERIAL) {
         return tag == TAG_VERSION || tag == TAG_INTEGER;
-    if (v->step == STEP_SERIAL)
+    }
+    if (v->step == STEP_SERIAL) {
         return tag == TAG_INTEGER;
-    if (v->step == STEP_NOT_BEFORE || v->step == STEP_NOT_AFTER)
+    }
+    if (v->step == STEP_NOT_BEFORE || v->step == STEP_NOT_AFTER) {
         return tag == TAG_UTC || tag == TAG_GENERALIZED;
+    }
     return tag == TAG_SEQUENCE;
 }
 
 static void next_element(struct elo__tls_validity *v)
 {
-    if (v->step == STEP_VERSION_OR_SERIAL && v->tag == TAG_INTEGER)
+    if (v->step == STEP_VERSION_OR_SERIAL && v->tag == TAG_INTEGER) {
         v->step = STEP_SIGNATURE; /* version 1: no [0] before the serial number */
-    else
+    } else {
         v->step++;
+    }
     v->phase = PHASE_TAG;
 }
 
@@ -125,8 +132,9 @@ static void begin_body(struct elo__tls_validity *v)
     } else if (v->step == STEP_NOT_BEFORE || v->step == STEP_NOT_AFTER) {
         v->text_len = 0;
         v->phase = PHASE_TEXT;
-        if (v->body != (v->tag == TAG_UTC ? 13u : 15u))
+        if (v->body != (v->tag == TAG_UTC ? 13u : 15u)) {
             v->step = STEP_LOST;
+        }
     } else if (v->body > 0) {
         v->phase = PHASE_SKIP;
     } else {
@@ -138,8 +146,9 @@ static void feed_length(struct elo__tls_validity *v, uint8_t byte)
 {
     if (v->phase == PHASE_LENGTH_BYTES) {
         v->body = v->body << 8 | byte;
-        if (--v->length_bytes == 0)
+        if (--v->length_bytes == 0) {
             begin_body(v);
+        }
     } else if (byte < 0x80) {
         v->body = byte;
         begin_body(v);
@@ -155,20 +164,23 @@ static void feed_length(struct elo__tls_validity *v, uint8_t byte)
 static void feed_text(struct elo__tls_validity *v, uint8_t byte)
 {
     v->text[v->text_len++] = (char)byte;
-    if (--v->body > 0)
+    if (--v->body > 0) {
         return;
+    }
     uint32_t *date = v->step == STEP_NOT_BEFORE ? &v->not_before : &v->not_after;
-    if (read_time(v, date))
+    if (read_time(v, date)) {
         next_element(v);
-    else
+    } else {
         v->step = STEP_LOST;
+    }
 }
 
 static void feed_byte(struct elo__tls_validity *v, uint8_t byte)
 {
     if (v->phase == PHASE_SKIP) {
-        if (--v->body == 0)
+        if (--v->body == 0) {
             next_element(v);
+        }
     } else if (v->phase == PHASE_TEXT) {
         feed_text(v, byte);
     } else if (v->phase != PHASE_TAG) {
@@ -183,6 +195,7 @@ static void feed_byte(struct elo__tls_validity *v, uint8_t byte)
 
 void elo__tls_validity_feed(struct elo__tls_validity *v, const uint8_t *data, size_t len)
 {
-    for (size_t i = 0; i < len && v->step < STEP_DONE; i++)
+    for (size_t i = 0; i < len && v->step < STEP_DONE; i++) {
         feed_byte(v, data[i]);
+    }
 }

@@ -40,10 +40,12 @@ static void end_cert(const br_x509_class **ctx)
 {
     struct elo__tls_x509 *x = self(ctx);
     if (elo__tls_validity_known(&x->validity)) {
-        if (x->validity.not_before > x->now_unix)
+        if (x->validity.not_before > x->now_unix) {
             x->not_yet_valid = true;
-        if (!x->leaf_seen)
+        }
+        if (!x->leaf_seen) {
             x->leaf_not_after = x->validity.not_after;
+        }
     }
     x->leaf_seen = true;
     br_x509_minimal_vtable.end_cert(&x->minimal.vtable);
