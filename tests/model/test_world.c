@@ -33,7 +33,7 @@
 #define SEEDS 10000u
 #endif
 #define FAILURES_TOLD 10u
-#define CACHE_BYTES   512u
+#define CACHE_BYTES   16384u
 
 static struct world_house house;
 static struct world world;

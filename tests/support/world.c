@@ -126,17 +126,19 @@ void world_tap_drop(struct world_tap *t, size_t len)
 static void choose_character(struct world *w)
 {
     w->calm = world_one_in(w, 12);
-    bool burst = !w->calm && world_one_in(w, 40);
-    w->device_count = 2 + (size_t)world_roll(w, burst ? 2 : 4);
-    w->budget = burst ? 150 + (size_t)world_roll(w, 250) : 10 + (size_t)world_roll(w, 40);
-    w->pace_ms = burst ? 60 : world_within(w, 100, 4000);
+    w->burst = !w->calm && world_one_in(w, 30);
+    w->flood = w->burst && world_one_in(w, 3);
+    w->device_count = 2 + (size_t)world_roll(w, w->burst ? 2 : 4);
+    w->budget = w->burst ? 200 + (size_t)world_roll(w, 400) : 10 + (size_t)world_roll(w, 40);
+    w->pace_ms = w->burst ? 30 : world_within(w, 100, 4000);
     w->break_one_in = 1 + (unsigned)world_roll(w, 4);
     w->heal_at = w->now + world_within(w, 20000, 150000);
     w->restart_at = WORLD_NEVER;
     w->revoke_at = WORLD_NEVER;
     w->restore_at = WORLD_NEVER;
     w->tally.calm += w->calm;
-    w->tally.bursts += burst;
+    w->tally.bursts += w->burst;
+    w->tally.floods += w->flood;
     if (!w->calm && world_one_in(w, 8)) {
         w->restart_at = world_within(w, w->now, w->heal_at);
     }

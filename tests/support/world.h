@@ -276,10 +276,12 @@ struct world_model {
     X(acked)                                                                                       \
     X(dropped)                                                                                     \
     X(forgotten)                                                                                   \
-    X(refused) X(routed) X(delivered) X(again) X(links) X(breaks) X(stalls) X(dial_failures)       \
-        X(resumed) X(fresh) X(takeovers) X(silences) X(unfinished) X(wills) X(byes) X(retained)    \
-            X(oversize) X(denied) X(expired) X(restarts) X(revocations) X(reboots) X(wraps) X(dup) \
-                X(backpressure) X(calm) X(bursts) X(events)
+    X(refused)                                                                                     \
+    X(routed)                                                                                      \
+    X(delivered) X(again) X(links) X(breaks) X(stalls) X(dial_failures) X(resumed) X(fresh)        \
+        X(takeovers) X(silences) X(unfinished) X(wills) X(byes) X(retained) X(oversize) X(denied)  \
+            X(expired) X(restarts) X(revocations) X(reboots) X(wraps) X(dup) X(backpressure)       \
+                X(calm) X(bursts) X(floods) X(events)
 
 struct world_tally {
 #define WORLD_TALLY_FIELD(name) uint64_t name;
@@ -303,6 +305,8 @@ struct world {
     char failure[512]; /* empty: none */
 
     /* the character of this run */
+    bool flood;  /* a burst that meets one device which does not hear */
+    bool burst;  /* many messages in a short time */
     bool calm;   /* nothing goes wrong */
     bool healed; /* nothing goes wrong any more */
     int64_t heal_at;

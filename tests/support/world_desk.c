@@ -196,6 +196,7 @@ void world_desk_accept(struct world *w, struct world_link *l)
     }
     broker_set_user(l->conn, l);
     l->server_side = true;
+    l->is = (struct world_standing){.client = WORLD_CLIENTS};
     l->is.refused = l->certificate >= WORLD_INACTIVE || w->revoked == l->certificate + 1;
     if (l->is.refused != (refused != ELO_OK)) {
         world_fail(w, "the certificate of %s is judged %d", world_name(l->device->who),

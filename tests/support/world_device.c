@@ -106,6 +106,12 @@ static void choose_config(struct world *w, struct world_device *d)
     c->tx_size = 160 + (size_t)world_roll(w, 90);
     c->outbox = d->outbox;
     c->outbox_size = world_one_in(w, 3) ? 200 + (size_t)world_roll(w, 1000) : sizeof d->outbox;
+    if (w->flood) {
+        c->keep_alive_s = 240;
+        c->policy = ELO_CLIENT_REFUSE;
+        c->rx_size = sizeof d->rx;
+        c->outbox_size = sizeof d->outbox;
+    }
     c->subs = d->subs;
     c->subs_count = WORLD_FILTERS;
     c->random = engine_random;
@@ -207,7 +213,7 @@ void world_devices_make(struct world *w)
 static const char *data_topic(struct world *w, struct world_message *m, struct world_device *d)
 {
     const char *name = world_name(d->who);
-    unsigned pump = (unsigned)world_roll(w, 3);
+    unsigned pump = w->flood ? (unsigned)WORLD_PUMP_1 : (unsigned)world_roll(w, 3);
     if (d->crime == CRIME_PUBLISH && world_one_in(w, 3)) {
         snprintf(m->topic, sizeof m->topic, "%s/pump-1", world_one_in(w, 2) ? "cmd" : "status");
     } else if (world_one_in(w, 6)) {
@@ -387,7 +393,7 @@ static void reboot(struct world *w, struct world_device *d)
 static void act(struct world *w, struct world_device *d)
 {
     uint64_t dice = world_roll(w, 100);
-    if (w->calm || dice < 70 || d->crime != CRIME_NONE) {
+    if (w->calm || w->flood || dice < 70 || d->crime != CRIME_NONE) {
         for (uint64_t n = world_one_in(w, 6) ? 1 + world_roll(w, 12) : 1; n > 0; n--) {
             publish(w, d);
         }

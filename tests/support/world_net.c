@@ -58,19 +58,32 @@ static void pipe_init(struct world *w, struct world_pipe *p)
 /* What will go wrong with it. */
 static void choose_troubles(struct world *w, struct world_link *l)
 {
+    if (w->flood) { /* only one hears nothing for a while */
+        if (l->device->who == WORLD_PUMP_1) {
+            l->stall_at = w->now + world_within(w, 1500, 3000);
+            l->stall_ms = world_within(w, 25000, 40000);
+        }
+        return;
+    }
     if (world_one_in(w, w->break_one_in)) {
-        switch (world_roll(w, 3)) {
+        switch (world_roll(w, 4)) {
         case 0:
             l->up.break_at = 1 + world_roll(w, 1500);
             break;
         case 1:
             l->down.break_at = 1 + world_roll(w, 1500);
             break;
+        case 2: /* the answer to the CONNECT, or what follows at once */
+            l->break_at = l->open_at + world_within(w, 0, 600);
+            break;
         default:
             l->break_at = w->now + world_within(w, 0, 90000);
         }
     }
-    if (world_one_in(w, 8)) {
+    if (w->burst && world_one_in(w, 2)) { /* much comes together behind it */
+        l->stall_at = w->now + world_within(w, 1000, 5000);
+        l->stall_ms = world_within(w, 5000, 40000);
+    } else if (world_one_in(w, 8)) {
         l->stall_at = w->now + world_within(w, 0, 60000);
         l->stall_ms = world_within(w, 100, world_one_in(w, 2) ? 3000 : 150000);
     }
