@@ -31,6 +31,10 @@ enum state { IDLE, CONNECTING, SHAKING, OPEN, CLOSING };
 #define CLOSING_MS           1000u
 #define NO_TIMEOUT           UINT32_MAX
 
+/* Receptions in one go: a peer that sends faster than we read must not hold a step, for then no
+ * time-out would ever be looked at. */
+#define ROUNDS_MAX 64
+
 /* --- states ------------------------------------------------------------------------------------
  */
 
@@ -239,8 +243,7 @@ static elo_err recv_records(struct posix_link *link)
  * over the close first. So look whether an alert came before it. */
 static void fail_broken(struct posix_link *link, elo_err err)
 {
-    while (recv_records(link) == ELO_OK) {
-        continue;
+    for (int rounds = 0; rounds < ROUNDS_MAX && recv_records(link) == ELO_OK; rounds++) {
     }
     elo_err tls = elo_tls_error(&link->_internal.tls);
     fail(link, tls != ELO_OK && tls != ELO_E_TCP_CLOSED ? tls : err);
@@ -300,11 +303,11 @@ static void become_open(struct posix_link *link)
     elo_client_transport_open(&link->client, posix_clock_ms());
 }
 
-/* SHAKING or OPEN. Moves bytes until nothing moves without waiting; true when the client was given
- * something, at once. */
+/* SHAKING or OPEN. Moves bytes until nothing moves without waiting; true, at once, when the client
+ * was given something, and after ROUNDS_MAX. */
 static bool pump(struct posix_link *link)
 {
-    for (;;) {
+    for (int rounds = 0; rounds < ROUNDS_MAX; rounds++) {
         bool moved = false;
         if (link->_internal.state == OPEN) {
             if (feed_client(link)) {
@@ -335,25 +338,27 @@ static bool pump(struct posix_link *link)
             return false;
         }
     }
+    return true;
 }
 
-/* Out with the rest, then wait for the peer's end; true when it is done. */
+/* Out with the rest, then wait for the peer's end; true when it is done, or there is more to
+ * receive. */
 static bool pump_closing(struct posix_link *link)
 {
     elo_err sent = send_records(link);
     if (sent == ELO_OK) {
         posix_tcp_finish(&link->_internal.tcp);
     }
-    elo_err got;
-    do {
+    elo_err got = recv_records(link);
+    for (int rounds = 1; rounds < ROUNDS_MAX && got == ELO_OK; rounds++) {
         got = recv_records(link);
-    } while (got == ELO_OK);
-    if (sent < 0 || got != ELO_NEED_MORE ||
+    }
+    if (sent < 0 || (got != ELO_OK && got != ELO_NEED_MORE) ||
         (elo_tls_state(&link->_internal.tls) & ELO_TLS_CLOSED) != 0) {
         drop(link, ELO_OK);
         return true;
     }
-    return false;
+    return got == ELO_OK;
 }
 
 /* All that can be done without waiting; true when the owner should have a look at the client. */

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define HOST "localhost"
@@ -413,6 +414,50 @@ static void a_silent_server_is_a_timeout(void **state)
     server_deinit(&s);
 }
 
+/* A process that sends warnings as fast as it can and never a handshake. */
+static pid_t flood(int listener)
+{
+    static const uint8_t warning[] = {21, 3, 3, 0, 2, 1, 112};
+    static uint8_t many[sizeof warning * 4096];
+    for (size_t i = 0; i < sizeof many; i++) {
+        many[i] = warning[i % sizeof warning];
+    }
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)fcntl(listener, F_SETFL, 0);
+        int fd = accept(listener, NULL, NULL);
+        while (send(fd, many, sizeof many, MSG_NOSIGNAL) == (ssize_t)sizeof many) {
+        }
+        _exit(0);
+    }
+    return child;
+}
+
+/* However much there is to receive, a step ends and the time-out of the handshake is kept. */
+static void a_flood_does_not_hold_a_step(void **state)
+{
+    (void)state;
+    struct server s;
+    server_init(&s, NEVER_SPEAKS, &pki.root);
+    pid_t child = flood(s.listener);
+    struct device *d = device_make(&s, &pki.root);
+    d->config.handshake_timeout_ms = 100;
+    d->client.backoff_floor_ms = 60000;
+    device_start(d);
+    alarm(20); /* what ends the test if it is held */
+    struct elo_client_event e = {.type = ELO_CLIENT_PONG};
+    do {
+        assert_int_equal(posix_link_step(&d->link, 1000, NULL, 0), ELO_OK);
+    } while (!elo_client_next_event(&d->link.client, &e));
+    alarm(0);
+    assert_int_equal(e.type, ELO_CLIENT_DISCONNECTED);
+    assert_int_equal(e.u.disconnected.reason, ELO_E_TCP_TIMEOUT);
+    device_free(d);
+    server_deinit(&s);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
 /* The server resets in the middle: no signal, and the message arrives over the next connection. */
 static void a_reset_is_survived(void **state)
 {
@@ -481,6 +526,7 @@ int main(void)
         cmocka_unit_test(nobody_listens),
         cmocka_unit_test(a_wrong_clock_makes_no_connection),
         cmocka_unit_test(a_silent_server_is_a_timeout),
+        cmocka_unit_test(a_flood_does_not_hold_a_step),
         cmocka_unit_test(a_reset_is_survived),
         cmocka_unit_test(a_signal_and_an_extra_descriptor_end_the_wait),
     };
