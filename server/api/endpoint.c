@@ -38,7 +38,11 @@ aws_error api__DescribeEndpoint(struct call *c)
     if (same_text(type, ELO_SPAN("iot:data-ats"))) {
         return api__reply(c, write_endpoint, NULL);
     }
-    if (same_text(type, ELO_SPAN("iot:data")) || same_text(type, ELO_SPAN("iot:jobs"))) {
+    bool is_old = same_text(type, ELO_SPAN("iot:data")) || same_text(type, ELO_SPAN("iot:jobs"));
+    if (is_old && c->api->compat.describe_endpoint_data != 0) {
+        return api__reply(c, write_endpoint, NULL);
+    }
+    if (is_old) {
         return api__invalid(c,
                             "Endpoint type %s%s is not supported any more. Use iot:Data-ATS: aws "
                             "iot describe-endpoint --endpoint-type iot:Data-ATS",

@@ -42,7 +42,9 @@
       "a message that matches several subscriptions of one client")                                \
     X(reattach_principal, "reattach-principal", "update", "keep",                                  \
       "AttachThingPrincipal of what is attached already: the thingPrincipalType given, or the "    \
-      "one it has")
+      "one it has")                                                                                \
+    X(describe_endpoint_data, "describe-endpoint-data", "refuse", "answer",                        \
+      "DescribeEndpoint of iot:Data, also when no type is given, and of iot:Jobs")
 
 struct compat {
 #define COMPAT_FIELD(field, name, v0, v1, about) unsigned char field; /* 0: default, 1: other */

@@ -35,6 +35,7 @@ struct rig {
     struct pki_ca *ca;
     struct api *api;
     struct log log;
+    struct compat compat; /* taken by rig_open_core() */
     void (*on_log)(struct rig *rig, const struct log_record *record);
     uint64_t random;
     struct core_time now;
@@ -98,7 +99,8 @@ static inline void rig_open_core(struct rig *rig)
         .key = {.access_key_id = ELO_SPAN("AKIDBENCH"), .secret = ELO_SPAN("bench secret")},
         .endpoint = RIG_ENDPOINT,
         .random = random,
-        .log = &rig->log};
+        .log = &rig->log,
+        .compat = rig->compat};
     rig_require(registry_create(&registry, rig->store, &rig->registry) == ELO_OK, "registry");
     rig->authorizer = authorizer_create(rig->registry);
     rig_require(rig->authorizer != NULL, "authorizer");

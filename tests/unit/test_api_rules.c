@@ -134,6 +134,32 @@ static void regions(void **state)
     rig_close(&rig);
 }
 
+/* The types of AWS's first years: refused with a pointer to today's, or answered (a switch). */
+static void old_endpoint_types(void **state)
+{
+    (void)state;
+    static const char *const targets[] = {"/endpoint", "/endpoint?endpointType=iot%3AData",
+                                          "/endpoint?endpointType=iot%3AJobs"};
+    struct rig rig;
+    rig_open(&rig);
+    for (unsigned char answers = 0; answers < 2; answers++) {
+        rig_close_core(&rig);
+        rig.compat.describe_endpoint_data = answers;
+        rig_open_core(&rig);
+        for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
+            struct rig_request ask = {.method = "GET", .target = targets[i]};
+            struct api_response response;
+            rig_call(&rig, &ask, &response);
+            elo_span body = buf_span(&response.body);
+            const char *want = answers ? RIG_ENDPOINT : "iot:Data-ATS";
+            assert_int_equal(response.status, answers ? 200 : 400);
+            assert_non_null(memmem(body.ptr, body.len, want, strlen(want)));
+            api_response_free(&response);
+        }
+    }
+    rig_close(&rig);
+}
+
 static void sts_knows_one_action(void **state)
 {
     (void)state;
@@ -659,6 +685,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(signatures),
         cmocka_unit_test(regions),
+        cmocka_unit_test(old_endpoint_types),
         cmocka_unit_test(sts_knows_one_action),
         cmocka_unit_test(pages_while_things_come_and_go),
         cmocka_unit_test(a_body_cut_short_changes_nothing),
