@@ -6,22 +6,48 @@
 
 #include "cli/bundle.h"
 #include "cli/cli.h"
+#include "cli/stop.h"
 
 const char help_add[] =
     "elo add NAME [--out DIR] [--data DIR]\n\n"
-    "  elo add kitchen                 makes the thing and the folder ./kitchen\n"
-    "  elo add kitchen --out /secure/kitchen\n\n"
-    "Makes a thing, a P-256 key (it never leaves this machine), a certificate for it and attaches "
-    "a\n"
-    "policy that lets the device connect as NAME, publish elo/NAME/telemetry, /state and /reply "
-    "and\n"
-    "receive elo/NAME/cmd - nothing else. The folder has ca.pem, cert.pem, key.pem, config.json.\n";
+    "  elo add kitchen                      makes the thing and the folder ./kitchen\n"
+    "  elo add kitchen --out /safe/kitchen  the folder elsewhere\n\n"
+    "Makes a thing, a P-256 key (it never leaves this machine), a certificate for it and attaches\n"
+    "a policy that lets the device connect as NAME, publish elo/NAME/telemetry, /state and /reply\n"
+    "and receive elo/NAME/cmd - nothing else. A thing that has no certificate yet gets one.\n"
+    "The folder has ca.pem, cert.pem, key.pem, config.json; its name is printed on stdout.\n\n"
+    "  -o, --out DIR      the folder to make (default: ./NAME)\n"
+    "  --data DIR         the desk's data folder\n";
 
 static bool name_valid(const char *name)
 {
     size_t len = strlen(name);
     return len > 0 && len <= 128 &&
            strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_-") == len;
+}
+
+static void say_step(const char *operation, const char *what)
+{
+    fprintf(stderr, "  %-29s %s\n", operation, what);
+}
+
+static void say_next(const struct desk_info *desk, const char *name, const char *out)
+{
+    char host[256];
+    int port = 0;
+    struct buf dir, data;
+    const char *d = shell_word(out, &dir);
+    if (!split_host_port(desk->mqtts, host, sizeof host, &port)) {
+        return;
+    }
+    fprintf(stderr,
+            "\n  next:  elo device --bundle %s\n"
+            "         elo sub 'elo/%s/#'%s\n"
+            "         mosquitto_pub -h %s -p %d --cafile %s/ca.pem --cert %s/cert.pem \\\n"
+            "           --key %s/key.pem -i %s -t elo/%s/telemetry -m '{\"celsius\":21.5}' -q 1\n",
+            d, name, data_option(desk->dir, &data), host, port, d, d, d, name, name);
+    buf_free(&dir);
+    buf_free(&data);
 }
 
 static int add(const char *name, const char *out, const char *data)
@@ -37,20 +63,15 @@ static int add(const char *name, const char *out, const char *data)
                                .thing = name,
                                .client_id = name,
                                .policy = DEVICE_POLICY,
-                               .policy_document = (const char *)buf_span(&document).ptr};
+                               .policy_document = (const char *)buf_span(&document).ptr,
+                               .step = say_step};
+    stop_watch();
     code = bundle_make(&desk, &wish);
     buf_free(&document);
     if (code == EXIT_OK) {
-        char host[256];
-        int port = 0;
-        split_host_port(desk.mqtts, host, sizeof host, &port);
         printf("%s\n", out);
-        fprintf(
-            stderr,
-            "\n  next:  elo device --bundle %s\n"
-            "         mosquitto_pub -h %s -p %d --cafile %s/ca.pem --cert %s/cert.pem \\\n"
-            "           --key %s/key.pem -i %s -t elo/%s/telemetry -m '{\"celsius\":21.5}' -q 1\n",
-            out, host, port, out, out, out, name, name);
+        fflush(stdout);
+        say_next(&desk, name, out);
     }
     return code;
 }
@@ -58,16 +79,12 @@ static int add(const char *name, const char *out, const char *data)
 int verb_add(int argc, char **argv)
 {
     const char *name = NULL, *out = NULL, *data = NULL;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--out") == 0 && i + 1 < argc) {
-            out = argv[++i];
-        } else if (strcmp(argv[i], "--data") == 0 && i + 1 < argc) {
-            data = argv[++i];
-        } else if (argv[i][0] == '-' || name != NULL) {
-            return say_usage("add", "'%s' is not known, or its value is missing", argv[i]);
-        } else {
-            name = argv[i];
-        }
+    const struct option_spec options[] = {{"--out", 'o', OPTION_TEXT, &out, 0, 0},
+                                          {"--data", 0, OPTION_TEXT, &data, 0, 0}};
+    const struct syntax syntax = {help_add, options, 2, &name, 1};
+    int code = options_parse(&syntax, argc, argv, NULL);
+    if (code != GO_ON) {
+        return code;
     }
     if (name == NULL) {
         return say_usage("add", "which name?");

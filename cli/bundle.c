@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
-/*
- * How this works: making a bundle is a list of steps, each a call of the AWS API with the call that
- * takes it back. The files are written last and renamed into place; when any step fails, the steps
- * before it are taken back in reverse order.
- */
+/* Reading bundles, keeping them up to date, and the two kinds of identity that elo makes. */
 #include "cli/bundle.h"
 
 #include <arpa/inet.h>
@@ -12,279 +8,37 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 #include "elo/json/read.h"
 #include "elo/json/write.h"
+#include "ports/posix/file.h"
 #include "server/pki/pki.h"
 
-struct making {
-    const struct desk_info *desk;
-    const struct bundle_wish *wish;
-    struct buf key, csr, certificate;
-    char certificate_id[65];
-    char arn[256];
-    bool thing_made, certificate_made, policy_made, policy_attached, thing_attached;
-};
-
-/* --- calls ---------------------------------------------------------------------------------------
- */
-
-static void path_of(struct buf *out, const char *before, const char *name, const char *after)
-{
-    buf_init(out, 4096);
-    buf_text(out, before);
-    url_encode(name, out);
-    buf_text(out, after);
-    buf_byte(out, 0);
-}
-
-static int call(const struct making *m,
-                const char *method,
-                const char *before,
-                const char *name,
-                const char *after,
-                const char *body,
-                const char *principal,
-                struct buf *reply)
-{
-    struct buf path;
-    path_of(&path, before, name, after);
-    int status = desk_call(m->desk, "iot", method, (const char *)buf_span(&path).ptr, body,
-                           principal, reply);
-    buf_free(&path);
-    return status;
-}
-
-/* A failed call in words. */
-static int complain(int status, const char *doing, const struct buf *reply)
-{
-    struct buf message;
-    if (status < 0) {
-        return EXIT_NETWORK; /* said already */
-    }
-    bool has = json_text(buf_span(reply), "message", &message);
-    say_error("%s: the desk answers %d%s%s", doing, status, has ? ": " : "",
-              has ? (const char *)buf_span(&message).ptr : "");
-    if (has) {
-        buf_free(&message);
-    }
-    return status == 403 ? EXIT_REFUSED : status == 409 ? EXIT_CONFLICT : EXIT_FAILED;
-}
-
-static void step(const struct making *m, const char *operation, const char *what)
-{
-    if (!m->wish->quiet) {
-        fprintf(stderr, "  %-28s %s\n", operation, what);
-    }
-}
-
-/* Calls, says what AWS calls it, and frees the reply. */
-static int do_step(const struct making *m,
-                   const char *operation,
-                   const char *what,
-                   const char *method,
-                   const char *before,
-                   const char *name,
-                   const char *after,
-                   const char *body,
-                   const char *principal)
-{
-    struct buf reply;
-    int status = call(m, method, before, name, after, body, principal, &reply);
-    int code = status == 200 ? EXIT_OK : complain(status, operation, &reply);
-    buf_free(&reply);
-    if (code == EXIT_OK) {
-        step(m, operation, what);
-    }
-    return code;
-}
-
-static void undo(const struct making *m,
-                 const char *method,
-                 const char *before,
-                 const char *name,
-                 const char *after,
-                 const char *body,
-                 const char *principal)
-{
-    struct buf reply;
-    call(m, method, before, name, after, body, principal, &reply);
-    buf_free(&reply);
-}
-
-/* --- the steps -----------------------------------------------------------------------------------
- */
-
-static int make_thing(struct making *m)
-{
-    struct buf reply;
-    if (m->wish->thing == NULL) {
-        return EXIT_OK;
-    }
-    int status = call(m, "GET", "/things/", m->wish->thing, "", NULL, NULL, &reply);
-    int code = EXIT_OK;
-    if (status == 200) {
-        say_error(
-            "there is a thing '%s' already\n     Choose another name, or remove it: elo aws iot "
-            "delete-thing --thing-name %s",
-            m->wish->thing, m->wish->thing);
-        code = EXIT_CONFLICT;
-    } else if (status != 404) {
-        code = complain(status, "iot:DescribeThing", &reply);
-    }
-    buf_free(&reply);
-    if (code == EXIT_OK) {
-        code = do_step(m, "iot:CreateThing", m->wish->thing, "POST", "/things/", m->wish->thing, "",
-                       "{}", NULL);
-    }
-    m->thing_made = code == EXIT_OK;
-    return code;
-}
-
-static bool take_certificate(struct making *m, elo_span reply)
-{
-    struct buf id, arn;
-    if (!json_text(reply, "certificateId", &id)) {
-        return false;
-    }
-    snprintf(m->certificate_id, sizeof m->certificate_id, "%s", (const char *)buf_span(&id).ptr);
-    buf_free(&id);
-    if (!json_text(reply, "certificateArn", &arn)) {
-        return false;
-    }
-    snprintf(m->arn, sizeof m->arn, "%s", (const char *)buf_span(&arn).ptr);
-    buf_free(&arn);
-    return json_text(reply, "certificatePem", &m->certificate);
-}
-
-static int make_certificate(struct making *m)
-{
-    if (pki_make_key_and_csr(m->wish->client_id, &m->key, &m->csr) != ELO_OK) {
-        say_error("no key could be made");
-        return EXIT_FAILED;
-    }
-    uint8_t body[4096];
-    size_t len = 0;
-    struct elo_json_writer w;
-    elo_json_writer_init(&w, body, sizeof body - 1);
-    elo_json_begin_object(&w);
-    elo_json_key(&w, ELO_SPAN("certificateSigningRequest"));
-    elo_json_string(&w, buf_span(&m->csr));
-    elo_json_end_object(&w);
-    if (elo_json_finish(&w, &len) != ELO_OK) {
-        say_error("the name is too long for a certificate");
-        return EXIT_USAGE;
-    }
-    body[len] = '\0';
-    struct buf reply;
-    int status =
-        call(m, "POST", "/certificates?setAsActive=true", "", "", (const char *)body, NULL, &reply);
-    bool ok = status == 200 && take_certificate(m, buf_span(&reply));
-    int code = ok ? EXIT_OK : complain(status, "iot:CreateCertificateFromCsr", &reply);
-    buf_free(&reply);
-    m->certificate_made = ok;
-    if (ok) {
-        step(m, "iot:CreateCertificateFromCsr", m->certificate_id);
-    }
-    return code;
-}
-
-static int make_policy(struct making *m)
-{
-    struct buf reply, body;
-    uint8_t text[8192];
-    size_t len = 0;
-    struct elo_json_writer w;
-    int status = call(m, "GET", "/policies/", m->wish->policy, "", NULL, NULL, &reply);
-    int code = status == 200 || status == 404 ? EXIT_OK : complain(status, "iot:GetPolicy", &reply);
-    buf_free(&reply);
-    if (status != 404) {
-        return code;
-    }
-    elo_json_writer_init(&w, text, sizeof text - 1);
-    elo_json_begin_object(&w);
-    elo_json_key(&w, ELO_SPAN("policyDocument"));
-    elo_json_string(&w, elo_span_str(m->wish->policy_document));
-    elo_json_end_object(&w);
-    if (elo_json_finish(&w, &len) != ELO_OK) {
-        return say_reason(ELO_E_TOO_LARGE, "the policy document");
-    }
-    buf_init(&body, sizeof text);
-    buf_add(&body, elo_span_of(text, len));
-    buf_byte(&body, 0);
-    code = do_step(m, "iot:CreatePolicy", m->wish->policy, "POST", "/policies/", m->wish->policy,
-                   "", (const char *)buf_span(&body).ptr, NULL);
-    buf_free(&body);
-    m->policy_made = code == EXIT_OK;
-    return code;
-}
-
-static int attach(struct making *m)
-{
-    char body[320];
-    snprintf(body, sizeof body, "{\"target\":\"%s\"}", m->arn);
-    int code = do_step(m, "iot:AttachPolicy", m->wish->policy, "PUT", "/target-policies/",
-                       m->wish->policy, "", body, NULL);
-    m->policy_attached = code == EXIT_OK;
-    if (code == EXIT_OK && m->wish->thing != NULL) {
-        code = do_step(m, "iot:AttachThingPrincipal", m->wish->thing, "PUT", "/things/",
-                       m->wish->thing, "/principals", NULL, m->arn);
-        m->thing_attached = code == EXIT_OK;
-    }
-    return code;
-}
-
-static void take_back(const struct making *m)
-{
-    char body[320];
-    snprintf(body, sizeof body, "{\"target\":\"%s\"}", m->arn);
-    if (m->thing_attached) {
-        undo(m, "DELETE", "/things/", m->wish->thing, "/principals", NULL, m->arn);
-    }
-    if (m->policy_attached) {
-        undo(m, "POST", "/target-policies/", m->wish->policy, "", body, NULL);
-    }
-    if (m->policy_made) {
-        undo(m, "DELETE", "/policies/", m->wish->policy, "", NULL, NULL);
-    }
-    if (m->certificate_made) {
-        undo(m, "PUT", "/certificates/", m->certificate_id, "?newStatus=INACTIVE", NULL, NULL);
-        undo(m, "DELETE", "/certificates/", m->certificate_id, "", NULL, NULL);
-    }
-    if (m->thing_made) {
-        undo(m, "DELETE", "/things/", m->wish->thing, "", NULL, NULL);
-    }
-}
-
-/* --- files ---------------------------------------------------------------------------------------
- */
-
-static bool join(const char *dir, const char *name, char out[PATH_MAX])
+bool bundle_path(const char *dir, const char *name, char out[PATH_MAX])
 {
     int n = snprintf(out, PATH_MAX, "%s/%s", dir, name);
+    errno = ENAMETOOLONG;
     return n > 0 && n < PATH_MAX;
 }
 
-static bool write_file(const char *dir, const char *name, elo_span text, mode_t mode)
+bool bundle_remove(const char *dir)
 {
+    static const char *const names[] = {"config.json", "key.pem", "cert.pem", "ca.pem"};
     char path[PATH_MAX];
-    if (!join(dir, name, path)) {
-        errno = ENAMETOOLONG;
-        return false;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (bundle_path(dir, names[i], path)) {
+            unlink(path);
+        }
     }
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
-    bool ok = fd >= 0 && fchmod(fd, mode) == 0;
-    while (ok && text.len > 0) {
-        ssize_t n = write(fd, text.ptr, text.len);
-        ok = n > 0;
-        text = ok ? elo_span_from(text, (size_t)n) : text;
-    }
-    ok = ok && fsync(fd) == 0;
-    return (fd < 0 || close(fd) == 0) && ok;
+    return rmdir(dir) == 0;
 }
+
+/* --- config.json ---------------------------------------------------------------------------------
+ */
 
 /* TLS wants a name; an address has none, so the desk's certificate carries one for that case. */
 static const char *server_name_of(const char *host)
@@ -295,123 +49,42 @@ static const char *server_name_of(const char *host)
     return numeric ? DESK_SERVER_NAME : host;
 }
 
-static bool
-write_config(const struct desk_info *desk, const struct bundle_wish *wish, const char *dir)
+static void member(struct elo_json_writer *w, const char *key, const char *text)
 {
-    char host[256];
+    elo_json_key(w, elo_span_str(key));
+    elo_json_string(w, elo_span_str(text));
+}
+
+elo_err bundle_write_config(const struct desk_info *desk,
+                            const char *thing,
+                            const char *client_id,
+                            const char *dir)
+{
+    char host[256], prefix[160], path[PATH_MAX];
     int port = 0;
     uint8_t text[1024];
     size_t len = 0;
     struct elo_json_writer w;
+    errno = EINVAL;
     if (!split_host_port(desk->mqtts, host, sizeof host, &port)) {
-        return false;
+        return ELO_E_MALFORMED;
     }
+    snprintf(prefix, sizeof prefix, "elo/%s", client_id);
     elo_json_writer_init(&w, text, sizeof text - 1);
     elo_json_begin_object(&w);
-    elo_json_key(&w, ELO_SPAN("thingName"));
-    elo_json_string(&w, elo_span_str(wish->thing));
-    elo_json_key(&w, ELO_SPAN("clientId"));
-    elo_json_string(&w, elo_span_str(wish->client_id));
-    elo_json_key(&w, ELO_SPAN("host"));
-    elo_json_string(&w, elo_span_str(host));
+    member(&w, "thingName", thing);
+    member(&w, "clientId", client_id);
+    member(&w, "host", host);
     elo_json_key(&w, ELO_SPAN("port"));
     elo_json_int(&w, port);
-    elo_json_key(&w, ELO_SPAN("serverName"));
-    elo_json_string(&w, elo_span_str(server_name_of(host)));
-    elo_json_key(&w, ELO_SPAN("prefix"));
-    char prefix[160];
-    snprintf(prefix, sizeof prefix, "elo/%s", wish->client_id);
-    elo_json_string(&w, elo_span_str(prefix));
+    member(&w, "serverName", server_name_of(host));
+    member(&w, "prefix", prefix);
     elo_json_end_object(&w);
-    if (elo_json_finish(&w, &len) != ELO_OK) {
-        return false;
+    if (elo_json_finish(&w, &len) != ELO_OK || !bundle_path(dir, "config.json", path)) {
+        return ELO_E_TOO_LARGE;
     }
     text[len] = '\n';
-    return write_file(dir, "config.json", elo_span_of(text, len + 1), 0644);
-}
-
-static const char *const file_names[] = {"ca.pem", "cert.pem", "key.pem", "config.json"};
-
-static void remove_folder(const char *dir)
-{
-    char path[PATH_MAX];
-    for (size_t i = 0; i < sizeof file_names / sizeof file_names[0]; i++) {
-        if (join(dir, file_names[i], path)) {
-            unlink(path);
-        }
-    }
-    rmdir(dir);
-}
-
-static int write_bundle(const struct making *m)
-{
-    char beside[PATH_MAX];
-    struct buf ca;
-    int n = snprintf(beside, sizeof beside, "%s.new", m->wish->dir);
-    if (n < 0 || (size_t)n >= sizeof beside || !read_file(m->desk->ca_path, 65536, &ca)) {
-        return EXIT_FAILED;
-    }
-    remove_folder(beside); /* left by a run that was killed */
-    bool ok = mkdir(beside, 0700) == 0 && write_file(beside, "ca.pem", buf_span(&ca), 0644) &&
-              write_file(beside, "cert.pem", buf_span(&m->certificate), 0644) &&
-              write_file(beside, "key.pem", buf_span(&m->key), 0600) &&
-              write_config(m->desk, m->wish, beside) && rename(beside, m->wish->dir) == 0;
-    if (!ok) {
-        say_error("cannot write the bundle %s: %s", m->wish->dir, strerror(errno));
-        remove_folder(beside);
-    }
-    buf_free(&ca);
-    return ok ? EXIT_OK : EXIT_FAILED;
-}
-
-int bundle_make(const struct desk_info *desk, const struct bundle_wish *wish)
-{
-    struct making m = {.desk = desk, .wish = wish};
-    struct stat there;
-    if (stat(wish->dir, &there) == 0) {
-        say_error("%s is there already\n     Choose another folder with --out, or move it away.",
-                  wish->dir);
-        return EXIT_CONFLICT;
-    }
-    buf_init(&m.key, 65536);
-    buf_init(&m.csr, 65536);
-    buf_init(&m.certificate, 65536);
-    int (*const steps[])(struct making *) = {make_thing, make_certificate, make_policy, attach};
-    int code = EXIT_OK;
-    for (size_t i = 0; code == EXIT_OK && i < sizeof steps / sizeof steps[0]; i++) {
-        code = steps[i](&m);
-    }
-    if (code == EXIT_OK) {
-        code = write_bundle(&m);
-    }
-    if (code != EXIT_OK) {
-        take_back(&m);
-    }
-    if (buf_span(&m.key).len > 0) {
-        explicit_bzero((void *)(uintptr_t)buf_span(&m.key).ptr, buf_span(&m.key).len);
-    }
-    buf_free(&m.key);
-    buf_free(&m.csr);
-    buf_free(&m.certificate);
-    return code;
-}
-
-/* --- reading -------------------------------------------------------------------------------------
- */
-
-static bool member(elo_span json, const char *key, char *out, size_t cap)
-{
-    struct buf text;
-    if (!json_text(json, key, &text)) {
-        return false;
-    }
-    bool fits = buf_span(&text).len < cap &&
-                strlen((const char *)buf_span(&text).ptr) == buf_span(&text).len;
-    if (fits) {
-        memcpy(out, buf_span(&text).ptr, buf_span(&text).len + 1);
-    }
-    buf_free(&text);
-    return fits;
+    return posix_file_write(path, elo_span_of(text, len + 1), 0644);
 }
 
 static bool member_port(elo_span json, int *out)
@@ -433,65 +106,67 @@ static bool member_port(elo_span json, int *out)
     return false;
 }
 
-static bool load_config(struct bundle *b, const char *path)
+static bool load_config(struct bundle *b)
 {
-    struct buf json;
-    if (!read_file(path, 65536, &json)) {
+    char path[PATH_MAX];
+    elo_span json;
+    if (!bundle_path(b->dir, "config.json", path) || !read_file(path, 65536, &json)) {
         return false;
     }
-    elo_span text = buf_span(&json);
-    bool ok = elo_json_validate(text) == ELO_OK &&
-              member(text, "clientId", b->client_id, sizeof b->client_id) &&
-              member(text, "host", b->host, sizeof b->host) && member_port(text, &b->port) &&
-              member(text, "prefix", b->prefix, sizeof b->prefix);
+    bool ok = elo_json_validate(json) == ELO_OK &&
+              json_field(json, "clientId", b->client_id, sizeof b->client_id) &&
+              json_field(json, "host", b->host, sizeof b->host) && member_port(json, &b->port) &&
+              json_field(json, "prefix", b->prefix, sizeof b->prefix);
     if (!ok) {
         say_error("%s is no bundle's config.json: it needs clientId, host, port and prefix", path);
     }
-    if (!member(text, "serverName", b->server_name, sizeof b->server_name)) {
+    if (!json_field(json, "serverName", b->server_name, sizeof b->server_name)) {
         snprintf(b->server_name, sizeof b->server_name, "%s", b->host);
     }
-    if (!member(text, "thingName", b->thing, sizeof b->thing)) {
+    if (!json_field(json, "thingName", b->thing, sizeof b->thing)) {
         b->thing[0] = '\0';
     }
-    buf_free(&json);
+    posix_file_free(&json);
     return ok;
 }
 
-static bool load_pem(const char *dir, const char *name, struct buf *out)
+/* --- the whole folder ----------------------------------------------------------------------------
+ */
+
+static bool load_pem(const char *dir, const char *name, elo_span *out)
 {
     char path[PATH_MAX];
-    if (!join(dir, name, path) || !read_file(path, 65536, out)) {
-        return false;
-    }
-    buf_byte(out, 0);
-    return buf_err(out) == ELO_OK;
+    return bundle_path(dir, name, path) && read_file(path, 65536, out);
 }
 
-static bool key_is_private(const char *dir)
+static bool load_key(const char *dir, elo_span *out)
 {
     char path[PATH_MAX];
-    struct stat key;
-    if (join(dir, "key.pem", path) && stat(path, &key) == 0 && (key.st_mode & 077) != 0) {
-        say_error("%s can be read by others\n     chmod 600 %s", path, path);
+    struct buf word;
+    errno = 0;
+    if (!bundle_path(dir, "key.pem", path)) {
         return false;
     }
-    return true;
+    elo_err err = posix_file_read_private(path, 65536, out);
+    if (err == ELO_E_PERMISSION && errno == 0) {
+        say_error("%s can be read by others, or is another user's\n     chmod 600 %s", path,
+                  shell_word(path, &word));
+        buf_free(&word);
+        return false;
+    }
+    return err == ELO_OK || read_file(path, 65536, out);
 }
 
 int bundle_load(const char *dir, struct bundle *out)
 {
-    char config[PATH_MAX];
     memset(out, 0, sizeof *out);
-    buf_init(&out->ca, 65536);
-    buf_init(&out->cert, 65536);
-    buf_init(&out->key, 65536);
-    if (strlen(dir) >= sizeof out->dir || !join(dir, "config.json", config)) {
+    if (strlen(dir) >= sizeof out->dir) {
         say_error("the path of the bundle is too long");
         return EXIT_USAGE;
     }
     memcpy(out->dir, dir, strlen(dir) + 1);
-    if (!load_config(out, config) || !key_is_private(dir) || !load_pem(dir, "ca.pem", &out->ca) ||
-        !load_pem(dir, "cert.pem", &out->cert) || !load_pem(dir, "key.pem", &out->key)) {
+    if (!load_config(out) || !load_key(dir, &out->key) || !load_pem(dir, "ca.pem", &out->ca) ||
+        !load_pem(dir, "cert.pem", &out->cert)) {
         bundle_free(out);
         return EXIT_FAILED;
     }
@@ -500,33 +175,117 @@ int bundle_load(const char *dir, struct bundle *out)
 
 void bundle_free(struct bundle *b)
 {
-    if (buf_span(&b->key).len > 0) {
-        explicit_bzero((void *)(uintptr_t)buf_span(&b->key).ptr, buf_span(&b->key).len);
-    }
-    buf_free(&b->ca);
-    buf_free(&b->cert);
-    buf_free(&b->key);
+    posix_file_free(&b->ca);
+    posix_file_free(&b->cert);
+    posix_file_free(&b->key);
 }
 
-int bundle_readdress(const char *dir, const struct desk_info *desk)
+/* --- keeping up to date --------------------------------------------------------------------------
+ */
+
+/* Has the desk this certificate? EXIT_OK, EXIT_ABSENT, or another code (said). */
+static int ask_for(const struct desk_info *desk, const struct bundle *b)
 {
-    struct bundle b;
-    char beside[PATH_MAX], from[PATH_MAX], to[PATH_MAX];
-    int n = snprintf(beside, sizeof beside, "%s/.new", dir);
-    int code = bundle_load(dir, &b);
+    struct pki_certificate info;
+    struct buf reply;
+    char target[100], why[160];
+    if (pki_certificate_read(b->cert, &info, why, sizeof why) != ELO_OK) {
+        return say_reason(ELO_E_BAD_PEM, b->dir);
+    }
+    snprintf(target, sizeof target, "/certificates/%s", info.id);
+    int status = desk_call(desk, "iot", "GET", target, NULL, NULL, &reply);
+    buf_free(&reply);
+    if (status >= 0 && status != 200 && status != 404) {
+        say_error("iot:DescribeCertificate: the desk answers %d", status);
+    }
+    return status == 200   ? EXIT_OK
+           : status == 404 ? EXIT_ABSENT
+           : status < 0    ? EXIT_NETWORK
+                           : EXIT_FAILED;
+}
+
+static bool same_address(const struct desk_info *desk, const struct bundle *b)
+{
+    char host[256];
+    int port = 0;
+    return split_host_port(desk->mqtts, host, sizeof host, &port) && strcmp(host, b->host) == 0 &&
+           port == b->port && strcmp(b->server_name, server_name_of(host)) == 0;
+}
+
+/* The desk may listen elsewhere today, or have a new CA. */
+static int bring_up_to_date(const struct desk_info *desk, struct bundle *b)
+{
+    elo_span ca;
+    char path[PATH_MAX];
+    elo_err err = ELO_OK;
+    if (!read_file(desk->ca_path, 65536, &ca)) {
+        return EXIT_FAILED;
+    }
+    bool old_ca = !elo_span_eq(ca, b->ca), old_address = !same_address(desk, b);
+    if (old_ca) {
+        err = bundle_path(b->dir, "ca.pem", path) ? posix_file_write(path, ca, 0644)
+                                                  : ELO_E_NOT_FOUND;
+    }
+    if (old_address && err == ELO_OK) {
+        err = bundle_write_config(desk, b->thing[0] ? b->thing : NULL, b->client_id, b->dir);
+    }
+    posix_file_free(&ca);
+    if (err != ELO_OK) {
+        say_error("cannot bring %s up to date: %s", b->dir, strerror(errno));
+        return EXIT_FAILED;
+    }
+    if (!old_ca && !old_address) {
+        return EXIT_OK;
+    }
+    char dir[PATH_MAX];
+    memcpy(dir, b->dir, sizeof dir);
+    bundle_free(b);
+    return bundle_load(dir, b);
+}
+
+/* The bundle that is there: EXIT_OK and `*out`, EXIT_ABSENT if the place is free for a new one. */
+static int use(const struct desk_info *desk, const char *dir, struct bundle *out)
+{
+    struct stat there;
+    char config[PATH_MAX];
+    if (!bundle_path(dir, "config.json", config) || lstat(config, &there) != 0) {
+        return EXIT_ABSENT;
+    }
+    int code = bundle_load(dir, out);
     if (code != EXIT_OK) {
         return code;
     }
-    struct bundle_wish wish = {.thing = b.thing[0] ? b.thing : NULL, .client_id = b.client_id};
-    bool ok = n > 0 && (size_t)n < sizeof beside && join(beside, "config.json", from) &&
-              join(dir, "config.json", to) && (mkdir(beside, 0700) == 0 || errno == EEXIST) &&
-              write_config(desk, &wish, beside) && rename(from, to) == 0;
-    rmdir(beside);
-    bundle_free(&b);
-    if (!ok) {
-        say_error("cannot write %s/config.json: %s", dir, strerror(errno));
+    code = ask_for(desk, out);
+    if (code == EXIT_OK) {
+        code = bring_up_to_date(desk, out);
     }
-    return ok ? EXIT_OK : EXIT_FAILED;
+    if (code == EXIT_ABSENT && !bundle_remove(dir)) {
+        say_error("the desk does not know the device in %s, and the folder cannot be removed: %s",
+                  dir, strerror(errno));
+        code = EXIT_FAILED;
+    }
+    if (code != EXIT_OK) {
+        bundle_free(out);
+    }
+    return code;
+}
+
+int bundle_ensure(const struct desk_info *desk, const struct bundle_wish *wish, struct bundle *out)
+{
+    int lock = open(desk->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (lock < 0 || flock(lock, LOCK_EX) != 0) {
+        say_error("cannot use the data folder %s: %s", desk->dir, strerror(errno));
+        return EXIT_FAILED;
+    }
+    int code = use(desk, wish->dir, out);
+    if (code == EXIT_ABSENT) {
+        code = bundle_make(desk, wish);
+        if (code == EXIT_OK) {
+            code = bundle_load(wish->dir, out);
+        }
+    }
+    close(lock);
+    return code;
 }
 
 /* --- the two kinds of identity -------------------------------------------------------------------
@@ -557,34 +316,15 @@ void device_policy(const struct desk_info *desk, struct buf *out)
 
 int bundle_operator(const struct desk_info *desk, struct bundle *out)
 {
-    char dir[PATH_MAX], config[PATH_MAX];
-    struct stat there;
-    if (!join(desk->dir, "operator", dir) || !join(dir, "config.json", config)) {
-        return EXIT_USAGE;
-    }
-    if (stat(config, &there) != 0) {
-        struct bundle_wish wish = {
-            .dir = dir,
-            .client_id = "elo-operator",
-            .policy = "elo-operator",
-            .policy_document =
-                "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":"
-                "[\"iot:Connect\",\"iot:Publish\",\"iot:RetainPublish\",\"iot:Subscribe\","
-                "\"iot:Receive\"],\"Resource\":\"*\"}]}",
-            .quiet = true,
-        };
-        int code = bundle_make(desk, &wish);
-        if (code != EXIT_OK) {
-            return code;
-        }
-    }
-    int code = bundle_load(dir, out);
-    if (code == EXIT_OK && !split_host_port(desk->mqtts, out->host, sizeof out->host, &out->port)) {
-        say_error("%s/endpoints.json has no usable mqtts address", desk->dir);
-        code = EXIT_FAILED;
-    }
-    if (code == EXIT_OK) {
-        snprintf(out->server_name, sizeof out->server_name, "%s", server_name_of(out->host));
-    }
-    return code;
+    char dir[PATH_MAX];
+    struct bundle_wish wish = {
+        .dir = dir,
+        .client_id = "elo-operator",
+        .policy = "elo-operator",
+        .policy_document =
+            "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":"
+            "[\"iot:Connect\",\"iot:Publish\",\"iot:RetainPublish\",\"iot:Subscribe\","
+            "\"iot:Receive\"],\"Resource\":\"*\"}]}",
+    };
+    return bundle_path(desk->dir, "operator", dir) ? bundle_ensure(desk, &wish, out) : EXIT_USAGE;
 }

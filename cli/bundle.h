@@ -4,11 +4,12 @@
  * A bundle: the folder that makes a device - what `elo add` writes and `elo device`, a board or any
  * MQTT client reads.
  *
- *     ca.pem       whom to trust          config.json
- * {"thingName","clientId","host","port","prefix"} cert.pem     the device's certificate key.pem its
- * P-256 key, mode 0600
+ *     ca.pem        whom to trust
+ *     cert.pem      the device's certificate
+ *     key.pem       its P-256 key, mode 0600
+ *     config.json   {"thingName","clientId","host","port","serverName","prefix"}
  *
- * A bundle appears whole or not at all: it is written beside and renamed into place.
+ * A bundle appears whole or not at all: it is written beside its place and renamed into it.
  */
 #ifndef ELO_CLI_BUNDLE_H
 #define ELO_CLI_BUNDLE_H
@@ -23,7 +24,7 @@ struct bundle {
     char host[256];        /* where to connect: a name or an address */
     char server_name[256]; /* what the server's certificate must say, and SNI: a name */
     int port;
-    struct buf ca, cert, key; /* PEM texts, NUL-terminated beyond their length */
+    elo_span ca, cert, key; /* PEM texts with a NUL after their end */
 };
 
 /* Reads and checks a bundle. An exit code; what is wrong has been said. */
@@ -37,17 +38,23 @@ struct bundle_wish {
     const char *client_id;
     const char *policy;          /* name of the policy to attach; made if it is not there */
     const char *policy_document; /* with ARNs for this desk */
-    bool quiet;
+    bool one_more; /* the thing may be there and have certificates: it gets one more */
+    void (*step)(const char *operation, const char *what); /* told of each; NULL: nobody */
 };
 
 /*
  * Key and CSR here, then thing, certificate, policy and attachments on the desk, then the folder.
- * On a failure what was made on the desk is taken back. An exit code, said.
+ * A thing that is there without a certificate is taken as it is: so a run that was killed can be
+ * repeated. On a failure, or once stop_asked(), what was made is taken back. An exit code, said.
  */
 int bundle_make(const struct desk_info *desk, const struct bundle_wish *wish);
 
-/* Rewrites a bundle's config.json for where the desk listens now. An exit code, said. */
-int bundle_readdress(const char *dir, const struct desk_info *desk);
+/*
+ * The bundle in wish->dir, made if it is not there, and made anew if the desk does not know its
+ * certificate: the database may be a new one. An address or CA that has changed is brought up to
+ * date. Not for two at a time: it waits for its turn. An exit code, said.
+ */
+int bundle_ensure(const struct desk_info *desk, const struct bundle_wish *wish, struct bundle *out);
 
 /*
  * The identity with which `elo sub`, `elo pub` and `elo demo` speak MQTT on the desk: allowed
@@ -59,8 +66,23 @@ int bundle_operator(const struct desk_info *desk, struct bundle *out);
 #define DESK_SERVER_NAME "elo-desk"
 
 /* The least-privilege policy for devices of this desk, shared by all of them through the policy
- * variable ${iot:Connection.Thing.ThingName}. */
+ * variable ${iot:Connection.Thing.ThingName}. Free the buffer. */
 #define DEVICE_POLICY "elo-device"
 void device_policy(const struct desk_info *desk, struct buf *out);
+
+/* --- between bundle.c and making.c ---------------------------------------------------------------
+ */
+
+/* DIR/NAME; false if that is too long (errno). */
+bool bundle_path(const char *dir, const char *name, char out[PATH_MAX]);
+
+/* Writes config.json for where the desk listens. ELO_E_TOO_LARGE, or as posix_file_write(). */
+elo_err bundle_write_config(const struct desk_info *desk,
+                            const char *thing,
+                            const char *client_id,
+                            const char *dir);
+
+/* Removes a bundle's files and its folder, if nothing else is in it. */
+bool bundle_remove(const char *dir);
 
 #endif

@@ -35,6 +35,9 @@ enum exit_code {
 /* The exit code that fits a reason. */
 int exit_code_of(elo_err err);
 
+/* In the place of an exit code: nothing has ended yet. */
+enum { GO_ON = -1 };
+
 struct verb {
     const char *name;
     const char *summary;               /* one line of `elo --help` */
@@ -67,20 +70,72 @@ bool say_colour(int fd);
 /* "elo: " and the text, to stderr. */
 void say_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* A reason from the list: slug, `particulars` (may be NULL), cause and cure. Its exit code. */
+/* A reason from the list: slug and cause, `particulars` (may be NULL), cure. Its exit code. */
 int say_reason(elo_err err, const char *particulars);
 
 /* "elo: VERB: text", a pointer to --help, EXIT_USAGE. */
 int say_usage(const char *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* --- options -------------------------------------------------------------------------------------
+/* Writes out what stdout still holds. `code`, or EXIT_FAILED (said) if it cannot be written. A
+ * reader that has gone away, as `head` does, is no failure. */
+int say_end(int code);
+
+/* Has the reader of stdout gone, or the disk filled up? Then there is nobody to talk to. */
+bool say_is_deaf(void);
+
+/* `text` as one word of a shell's command line, quoted only if it must be. Free the buffer. */
+struct buf;
+const char *shell_word(const char *text, struct buf *out);
+
+/* --- options (options.c) -------------------------------------------------------------------------
  */
+
+enum option_kind {
+    OPTION_FLAG,   /* bool */
+    OPTION_TEXT,   /* const char * */
+    OPTION_NUMBER, /* long, from low to high */
+    OPTION_TIME    /* long, milliseconds, from low to high */
+};
+
+struct option_spec {
+    const char *name; /* "--count" */
+    char letter;      /* 'C', 0: none */
+    enum option_kind kind;
+    void *to;
+    long low, high;
+};
+
+/* What a command line may hold: options, and up to `word_cap` other words. */
+struct syntax {
+    const char *help;
+    const struct option_spec *options;
+    size_t option_count;
+    const char **words;
+    size_t word_cap;
+};
+
+/*
+ * Reads argv[1 ...], options in any position; after `--` all are words. GO_ON, or the exit code to
+ * leave with: --help has been printed, or what is wrong has been said. `*out_words`: how many; may
+ * be NULL with word_cap 0.
+ */
+int options_parse(const struct syntax *syntax, int argc, char **argv, size_t *out_words);
+
+/* The i-th candidate of a list, NULL past its end. */
+typedef const char *(*candidate_fn)(const void *list, size_t i);
+
+/* The candidate that `word` was probably meant to be; NULL if none is near. */
+const char *did_you_mean(const char *word, candidate_fn candidate, const void *list);
 
 /*
  * The data folder: `given`, or $ELO_DATA, or $XDG_DATA_HOME/elo, or ~/.local/share/elo. Absolute.
  * false when none can be made out (said).
  */
 bool data_folder(const char *given, char *out, size_t cap);
+
+/* " --data DIR" for the commands that are proposed to a person, "" when DIR is the default one.
+ * Free the buffer. */
+const char *data_option(const char *dir, struct buf *out);
 
 /* A whole number in [low, high]; false if the text is none. */
 bool parse_number(const char *text, long low, long high, long *out);

@@ -6,76 +6,85 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "elo/json/read.h"
+#include "ports/posix/file.h"
 
-bool read_file(const char *path, size_t max, struct buf *out)
+static void say_unreadable(const char *path, elo_err err)
 {
-    FILE *f = fopen(path, "rb");
-    if (f == NULL) {
-        say_error("cannot read %s: %s", path, strerror(errno));
+    const char *why = err == ELO_E_TOO_LARGE ? "it is larger than such a file can be"
+                      : errno != 0           ? strerror(errno)
+                                             : "it is no file";
+    say_error("cannot read %s: %s", path, why);
+}
+
+bool read_file(const char *path, size_t max, elo_span *out)
+{
+    errno = 0;
+    elo_err err = posix_file_read(path, max, out);
+    if (err != ELO_OK) {
+        say_unreadable(path, err);
+    }
+    return err == ELO_OK;
+}
+
+/* The string value after the key just read, unescaped. */
+static bool take_text(struct elo_json_reader *r, struct buf *out)
+{
+    struct elo_json_token value;
+    size_t len = 0;
+    if (elo_json_next(r, &value) != ELO_OK || value.type != ELO_JSON_STRING) {
         return false;
     }
-    char piece[4096];
-    size_t n;
-    buf_init(out, max);
-    while ((n = fread(piece, 1, sizeof piece, f)) > 0) {
-        buf_add(out, elo_span_of(piece, n));
-    }
-    bool broken = ferror(f) != 0;
-    fclose(f);
-    if (broken || buf_err(out) != ELO_OK) {
-        say_error("cannot read %s: %s", path,
-                  broken ? strerror(errno) : "it is larger than such a file can be");
+    buf_init(out, 1u << 20);
+    uint8_t *room = buf_room(out, value.raw.len + 1);
+    if (room == NULL || elo_json_unescape(&value, room, value.raw.len, &len) != ELO_OK) {
         buf_free(out);
         return false;
     }
+    room[len] = '\0';
+    buf_wrote(out, len);
     return true;
 }
 
 bool json_text(elo_span json, const char *key, struct buf *out)
 {
     struct elo_json_reader r;
-    struct elo_json_token name, value;
+    struct elo_json_token token;
     elo_json_reader_init(&r, json);
-    while (elo_json_next(&r, &name) == ELO_OK) {
-        if (name.type != ELO_JSON_KEY || !elo_json_token_is(&name, elo_span_str(key))) {
-            continue;
+    if (elo_json_next(&r, &token) != ELO_OK || token.type != ELO_JSON_OBJECT_BEGIN) {
+        return false;
+    }
+    while (elo_json_next(&r, &token) == ELO_OK && token.type == ELO_JSON_KEY) {
+        if (elo_json_token_is(&token, elo_span_str(key))) {
+            return take_text(&r, out);
         }
-        size_t len = 0;
-        if (elo_json_next(&r, &value) != ELO_OK || value.type != ELO_JSON_STRING) {
+        if (elo_json_skip(&r, &token, NULL) != ELO_OK) {
             return false;
         }
-        buf_init(out, 1u << 20);
-        uint8_t *room = buf_room(out, value.raw.len + 1);
-        if (room == NULL || elo_json_unescape(&value, room, value.raw.len, &len) != ELO_OK) {
-            buf_free(out);
-            return false;
-        }
-        room[len] = '\0';
-        buf_wrote(out, len);
-        return true;
     }
     return false;
 }
 
-/* A member into a fixed field; false if it is absent or too long. */
-static bool take(elo_span json, const char *key, char *out, size_t cap)
+bool json_field(elo_span json, const char *key, char *out, size_t cap)
 {
     struct buf text;
     if (!json_text(json, key, &text)) {
         return false;
     }
-    bool fits = buf_span(&text).len < cap;
+    elo_span t = buf_span(&text);
+    bool fits = t.len < cap && memchr(t.ptr, 0, t.len) == NULL;
     if (fits) {
-        memcpy(out, buf_span(&text).ptr, buf_span(&text).len + 1);
+        memcpy(out, t.ptr, t.len);
+        out[t.len] = '\0';
     }
     buf_free(&text);
     return fits;
 }
 
-static bool read_json(const char *dir, const char *name, struct buf *out)
+static bool read_json(const char *dir, const char *name, elo_span *out)
 {
     char path[PATH_MAX];
     int n = snprintf(path, sizeof path, "%s/%s", dir, name);
@@ -86,7 +95,7 @@ static bool read_json(const char *dir, const char *name, struct buf *out)
 static bool profile_value(const char *text, const char *key, char *out, size_t cap)
 {
     const char *p = strstr(text, key);
-    if (p == NULL) {
+    if (p == NULL || (p > text && p[-1] != '\n')) {
         return false;
     }
     p += strlen(key);
@@ -102,17 +111,15 @@ static bool profile_value(const char *text, const char *key, char *out, size_t c
 
 static bool read_credentials(struct desk_info *out)
 {
-    struct buf text;
+    elo_span text;
     if (!read_file(out->credentials_path, 65536, &text)) {
         return false;
     }
-    buf_byte(&text, 0);
-    const char *t = (const char *)buf_span(&text).ptr;
+    const char *t = (const char *)text.ptr;
     bool ok =
-        t != NULL &&
         profile_value(t, "aws_access_key_id", out->access_key_id, sizeof out->access_key_id) &&
         profile_value(t, "aws_secret_access_key", out->secret, sizeof out->secret);
-    buf_free(&text);
+    posix_file_free(&text);
     if (!ok) {
         say_reason(ELO_E_CREDENTIALS, out->credentials_path);
     }
@@ -121,23 +128,35 @@ static bool read_credentials(struct desk_info *out)
 
 static bool read_endpoints(struct desk_info *out)
 {
-    struct buf json;
+    elo_span json;
     if (!read_json(out->dir, "endpoints.json", &json)) {
         return false;
     }
-    bool ok = take(buf_span(&json), "mqtts", out->mqtts, sizeof out->mqtts) &&
-              take(buf_span(&json), "http", out->http, sizeof out->http);
-    buf_free(&json);
-    ok = ok && read_json(out->dir, "desk.json", &json);
+    bool ok = json_field(json, "mqtts", out->mqtts, sizeof out->mqtts) &&
+              json_field(json, "http", out->http, sizeof out->http);
+    posix_file_free(&json);
+    if (ok && !read_json(out->dir, "desk.json", &json)) {
+        return false;
+    }
     if (ok) {
-        ok = take(buf_span(&json), "region", out->region, sizeof out->region) &&
-             take(buf_span(&json), "account", out->account, sizeof out->account);
-        buf_free(&json);
+        ok = json_field(json, "region", out->region, sizeof out->region) &&
+             json_field(json, "account", out->account, sizeof out->account);
+        posix_file_free(&json);
     }
     if (!ok) {
         say_error("%s has files that are not the desk's: endpoints.json, desk.json", out->dir);
     }
     return ok;
+}
+
+static int say_no_desk(const char *dir)
+{
+    struct buf option;
+    say_error("no desk runs with the data folder %s\n"
+              "     Start one with `elo up%s`, or name another folder with --data DIR.",
+              dir, data_option(dir, &option));
+    buf_free(&option);
+    return EXIT_NETWORK;
 }
 
 int desk_find(const char *data, struct desk_info *out)
@@ -147,22 +166,17 @@ int desk_find(const char *data, struct desk_info *out)
     if (!data_folder(data, out->dir, sizeof out->dir)) {
         return EXIT_USAGE;
     }
-    if (strlen(out->dir) + 32 > PATH_MAX) {
+    if (strlen(out->dir) + 64 > PATH_MAX) {
         say_error("the path of the data folder is too long");
         return EXIT_USAGE;
     }
-    snprintf(path, sizeof path, "%.*s/endpoints.json", PATH_MAX - 32, out->dir);
-    snprintf(out->ca_path, sizeof out->ca_path, "%.*s/ca.pem", PATH_MAX - 32, out->dir);
-    snprintf(out->credentials_path, sizeof out->credentials_path, "%.*s/credentials", PATH_MAX - 32,
+    snprintf(path, sizeof path, "%.*s/endpoints.json", PATH_MAX - 64, out->dir);
+    snprintf(out->ca_path, sizeof out->ca_path, "%.*s/ca.pem", PATH_MAX - 64, out->dir);
+    snprintf(out->credentials_path, sizeof out->credentials_path, "%.*s/credentials", PATH_MAX - 64,
              out->dir);
-    FILE *f = fopen(path, "r");
-    if (f == NULL) {
-        say_error("no desk runs with the data folder %s\n"
-                  "     Start one with `elo up`%s, or name another folder with --data DIR.",
-                  out->dir, data ? " --data DIR" : "");
-        return EXIT_NETWORK;
+    if (access(path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
+        return say_no_desk(out->dir);
     }
-    fclose(f);
     return read_endpoints(out) && read_credentials(out) ? EXIT_OK : EXIT_FAILED;
 }
 

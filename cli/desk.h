@@ -46,13 +46,20 @@ int desk_call(const struct desk_info *desk,
               const char *principal,
               struct buf *reply);
 
+/* Does this desk answer its own API? At most two seconds; nothing is said. */
+bool desk_answers(const struct desk_info *desk);
+
 /* Percent-encodes everything but unreserved characters: a path segment or a query value. */
 void url_encode(const char *text, struct buf *out);
 
-/* A string member of a flat JSON object; false if it is not there. NUL-terminated. */
+/* A string member of a JSON object, not of those inside it; false if it is not there. The text is
+ * NUL-terminated. */
 bool json_text(elo_span json, const char *key, struct buf *out);
 
-/* Reads a whole file of at most `max` bytes. false: said. */
-bool read_file(const char *path, size_t max, struct buf *out);
+/* The same into a field; also false if it does not fit or has a NUL in it. */
+bool json_field(elo_span json, const char *key, char *out, size_t cap);
+
+/* Reads a whole file of at most `max` bytes. false: said. Give it back to posix_file_free(). */
+bool read_file(const char *path, size_t max, elo_span *out);
 
 #endif

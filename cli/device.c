@@ -4,7 +4,6 @@
  * `elo device`: a virtual ESP8266. The device library with an ESP8266's buffers, this machine's
  * sensors, a simulated LED and relay. It prints one line for each thing that happens.
  */
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,15 +23,16 @@ const char help_device[] =
     "  elo device --bundle kitchen                    telemetry every 2 s until Ctrl-C\n"
     "  elo device --bundle kitchen --interval 10s --for 1h\n"
     "  elo pub elo/kitchen/cmd -m '{\"id\":\"1\",\"led\":\"on\"}'     a command, from elsewhere\n\n"
-    "It publishes elo/NAME/telemetry and elo/NAME/state with QoS 1, obeys elo/NAME/cmd and answers "
-    "on\n"
-    "elo/NAME/reply. Offline it queues and reconnects by itself, with full-jitter backoff.\n\n"
+    "It publishes elo/NAME/telemetry and elo/NAME/state with QoS 1, obeys elo/NAME/cmd and "
+    "answers\n"
+    "on elo/NAME/reply. Offline it queues and reconnects by itself, with full-jitter backoff.\n\n"
     "  --bundle DIR      what `elo add` made\n"
     "  --interval T      time between telemetry messages (default 2s)\n"
     "  --count N         end after N telemetry messages are delivered\n"
     "  --for T           end after this time\n"
     "  --outbox BYTES    memory for what is not delivered yet (default 16384, at most 262144)\n"
     "  --persistent      ask the server to keep the session while offline\n"
+    "  --quiet           no line for each message, only for what changes or fails\n"
     "Exits with 0 when everything was delivered; if no connection was ever made, with the "
     "reason's.\n";
 
@@ -46,6 +46,7 @@ struct device {
     uint32_t next_ms; /* when the next telemetry is due */
     uint32_t start_ms;
     int64_t delivered; /* telemetry messages with their PUBACK */
+    bool quiet;        /* no line for each message */
     bool was_online;
     bool state_due;
     elo_err last_reason;
@@ -79,7 +80,9 @@ static void publish_state(struct device *d)
 {
     uint8_t text[128];
     size_t len = station_state(&d->station, text, sizeof text);
-    say("state       %.*s", (int)len, (const char *)text);
+    if (!d->quiet) {
+        say("state       %.*s", (int)len, (const char *)text);
+    }
     publish(d, d->state, text, len, TOKEN_OTHER);
 }
 
@@ -87,14 +90,12 @@ static void publish_telemetry(struct device *d)
 {
     struct station_reading reading;
     uint8_t text[256];
-    sensors_read(posix_clock_unix(), &reading);
+    sensors_read("", posix_clock_unix(), &reading);
     size_t len = station_telemetry(&d->station, &reading, text, sizeof text);
-    size_t waiting = elo_client_pending(&d->session.link.client);
-    say("telemetry   %.*s%s", (int)len, (const char *)text,
-        elo_client_get_state(&d->session.link.client) == ELO_CLIENT_ONLINE ? ""
-                                                                           : "  (queued: offline)");
-    if (waiting > 0 && waiting % 10 == 0) {
-        say("outbox      %zu messages wait", waiting);
+    bool online = elo_client_get_state(&d->session.link.client) == ELO_CLIENT_ONLINE;
+    if (!d->quiet || !online) {
+        say("telemetry   %.*s%s", (int)len, (const char *)text,
+            online ? "" : "  (queued: offline)");
     }
     publish(d, d->telemetry, text, len, TOKEN_TELEMETRY);
 }
@@ -143,6 +144,9 @@ static void on_event(struct device *d, const struct elo_client_event *e)
     case ELO_CLIENT_CONNECTED:
         say("online      %s:%d as %s%s", d->bundle.host, d->bundle.port, d->session.client_id,
             e->u.connected.session_present ? " (session resumed)" : "");
+        if (!d->was_online) {
+            d->next_ms = posix_clock_ms(); /* no need to queue the first reading */
+        }
         d->was_online = true;
         d->state_due = true;
         break;
@@ -181,7 +185,7 @@ static bool passed(uint32_t now, uint32_t at)
 
 static bool is_over(const struct device *d, uint32_t now)
 {
-    return stop_asked() || (d->count > 0 && d->delivered >= d->count) ||
+    return stop_asked() || say_is_deaf() || (d->count > 0 && d->delivered >= d->count) ||
            (d->for_ms > 0 && passed(now, d->start_ms + d->for_ms));
 }
 
@@ -202,12 +206,13 @@ static void run(struct device *d)
     uint32_t now;
     while (!is_over(d, now = posix_clock_ms())) {
         make_telemetry(d, now);
-        struct pollfd extra = {.fd = stop_fd(), .events = POLLIN};
+        /* The second one tells when the reader of a pipe goes away. */
+        struct pollfd extra[] = {{.fd = stop_fd(), .events = POLLIN}, {.fd = STDOUT_FILENO}};
         int32_t wait = (int32_t)(d->next_ms - posix_clock_ms());
         int32_t left = (int32_t)(d->start_ms + d->for_ms - now);
         wait = wait < 0 || wait > 1000 ? (wait < 0 ? 0 : 1000) : wait;
         wait = d->for_ms > 0 && left < wait ? left : wait;
-        if (posix_link_step(&d->session.link, wait, &extra, 1) != ELO_OK) {
+        if (posix_link_step(&d->session.link, wait, extra, 2) != ELO_OK) {
             say_reason(ELO_E_IO, "poll");
             return;
         }
@@ -241,7 +246,8 @@ static int start(struct device *d, const struct session_options *options)
         return say_reason(err, d->cmd);
     }
     stop_watch();
-    d->start_ms = d->next_ms = posix_clock_ms();
+    d->start_ms = posix_clock_ms();
+    d->next_ms = d->start_ms + (uint32_t)d->station.interval_s * 1000u;
     return EXIT_OK;
 }
 
@@ -261,49 +267,46 @@ static int finish(struct device *d)
     return EXIT_OK;
 }
 
-int verb_device(int argc, char **argv)
+static int parse(struct device *d, struct session_options *session, int argc, char **argv)
 {
-    enum { BUNDLE = 1, INTERVAL, COUNT, FOR, OUTBOX, PERSISTENT };
-    static const struct option options[] = {{"bundle", required_argument, NULL, BUNDLE},
-                                            {"interval", required_argument, NULL, INTERVAL},
-                                            {"count", required_argument, NULL, COUNT},
-                                            {"for", required_argument, NULL, FOR},
-                                            {"outbox", required_argument, NULL, OUTBOX},
-                                            {"persistent", no_argument, NULL, PERSISTENT},
-                                            {NULL, 0, NULL, 0}};
-    static struct device d; /* with its buffers too large for a stack */
-    struct session_options session = {.device = true, .outbox_bytes = 16384};
-    const char *bundle = NULL;
+    const char *dir = NULL;
     long interval_ms = 2000, for_ms = 0, outbox = 16384;
-    int option;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        bool ok = option == BUNDLE       ? (bundle = optarg) != NULL
-                  : option == INTERVAL   ? parse_duration(optarg, &interval_ms)
-                  : option == COUNT      ? parse_number(optarg, 1, 1000000000, &d.count)
-                  : option == FOR        ? parse_duration(optarg, &for_ms)
-                  : option == OUTBOX     ? parse_number(optarg, 256, SESSION_OUTBOX, &outbox)
-                  : option == PERSISTENT ? (session.persistent = true)
-                                         : false;
-        if (!ok) {
-            return say_usage("device", "'%s' is not known, or its value is not usable",
-                             argv[optind - 1]);
-        }
-    }
-    if (bundle == NULL || optind < argc) {
-        return say_usage("device", "which bundle? --bundle DIR");
-    }
-    if (interval_ms % 1000 != 0 || interval_ms < 1000 ||
-        interval_ms > STATION_INTERVAL_MAX_S * 1000L || for_ms > 0x7fffffffL) {
-        return say_usage("device", "the interval is 1s to 3600s, in whole seconds");
-    }
-    int code = bundle_load(bundle, &d.bundle);
-    if (code != EXIT_OK) {
+    const struct option_spec options[] = {
+        {"--bundle", 0, OPTION_TEXT, &dir, 0, 0},
+        {"--interval", 0, OPTION_TIME, &interval_ms, 1000, STATION_INTERVAL_MAX_S * 1000L},
+        {"--count", 0, OPTION_NUMBER, &d->count, 1, 1000000000},
+        {"--for", 0, OPTION_TIME, &for_ms, 1, 0x7fffffffL},
+        {"--outbox", 0, OPTION_NUMBER, &outbox, 256, SESSION_OUTBOX},
+        {"--persistent", 0, OPTION_FLAG, &session->persistent, 0, 0},
+        {"--quiet", 0, OPTION_FLAG, &d->quiet, 0, 0},
+    };
+    const struct syntax syntax = {help_device, options, sizeof options / sizeof options[0], NULL,
+                                  0};
+    int code = options_parse(&syntax, argc, argv, NULL);
+    if (code != GO_ON) {
         return code;
     }
-    d.station.interval_s = (int32_t)(interval_ms / 1000);
-    d.for_ms = (uint32_t)for_ms;
-    session.outbox_bytes = (size_t)outbox;
+    if (dir == NULL) {
+        return say_usage("device", "which bundle? --bundle DIR");
+    }
+    if (interval_ms % 1000 != 0) {
+        return say_usage("device", "--interval is in whole seconds");
+    }
+    d->station.interval_s = (int32_t)(interval_ms / 1000);
+    d->for_ms = (uint32_t)for_ms;
+    session->outbox_bytes = (size_t)outbox;
+    code = bundle_load(dir, &d->bundle);
+    return code == EXIT_OK ? GO_ON : code;
+}
+
+int verb_device(int argc, char **argv)
+{
+    static struct device d; /* with its buffers too large for a stack */
+    struct session_options session = {.device = true};
+    int code = parse(&d, &session, argc, argv);
+    if (code != GO_ON) {
+        return code;
+    }
     code = start(&d, &session);
     if (code == EXIT_OK) {
         run(&d);

@@ -32,28 +32,54 @@ static int print_markdown(void)
     return EXIT_OK;
 }
 
+static bool is_asked_for(const struct elo_reason *r, const char *word)
+{
+    long number;
+    return parse_number(word, -10000, 10000, &number)
+               ? r->code == (elo_err)number
+               : strcasecmp(r->slug, word) == 0 || strcasecmp(r->name, word) == 0;
+}
+
+static const char *slug_at(const void *list, size_t i)
+{
+    (void)list;
+    const struct elo_reason *r = elo_reason_at((unsigned)i);
+    return r != NULL ? r->slug : NULL;
+}
+
+static int print_one(const char *word)
+{
+    for (unsigned i = 0; elo_reason_at(i) != NULL; i++) {
+        if (is_asked_for(elo_reason_at(i), word)) {
+            print(elo_reason_at(i));
+            return EXIT_OK;
+        }
+    }
+    const char *meant = did_you_mean(word, slug_at, NULL);
+    say_error("there is no code '%s'; %s%s%s", word, meant ? "did you mean " : "`elo explain`",
+              meant ? meant : " lists them", meant ? "?" : "");
+    return EXIT_ABSENT;
+}
+
+/* Not read by options_parse(): a code may be a negative number. */
 int verb_explain(int argc, char **argv)
 {
     if (argc > 2) {
         return say_usage("explain", "one code at a time");
     }
-    if (argc == 2 && strcmp(argv[1], "--markdown") == 0) {
+    const char *word = argc == 2 ? argv[1] : NULL;
+    if (word != NULL && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)) {
+        fputs(help_explain, stdout);
+        return EXIT_OK;
+    }
+    if (word != NULL && strcmp(word, "--markdown") == 0) {
         return print_markdown();
     }
-    long number = 0;
-    bool by_number = argc == 2 && parse_number(argv[1], -10000, 10000, &number);
-    unsigned found = 0;
-    for (unsigned i = 0; elo_reason_at(i) != NULL; i++) {
-        const struct elo_reason *r = elo_reason_at(i);
-        if (argc == 1 ||
-            (by_number ? r->code == (elo_err)number : strcasecmp(r->slug, argv[1]) == 0)) {
-            print(r);
-            found++;
-        }
+    if (word != NULL) {
+        return print_one(word);
     }
-    if (found == 0) {
-        say_error("there is no code '%s'; `elo explain` lists them", argv[1]);
-        return EXIT_ABSENT;
+    for (unsigned i = 0; elo_reason_at(i) != NULL; i++) {
+        print(elo_reason_at(i));
     }
     return EXIT_OK;
 }

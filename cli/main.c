@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
 /* The table of verbs and the way into them. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 
@@ -21,7 +23,7 @@ static const struct verb verbs[] = {
 
 enum { VERB_COUNT = sizeof verbs / sizeof verbs[0] };
 
-static void print_help(FILE *out)
+static void print_help(void)
 {
     fputs("elo: AWS IoT Core on the desk, and the devices that talk to it\n\n"
           "  elo demo                       see it work, now\n"
@@ -30,67 +32,48 @@ static void print_help(FILE *out)
           "  elo device --bundle kitchen    run it\n"
           "  elo sub '#'                    watch everything\n\n"
           "Verbs:\n",
-          out);
+          stdout);
     for (size_t i = 0; i < VERB_COUNT; i++) {
-        fprintf(out, "  %-9s %s\n", verbs[i].name, verbs[i].summary);
+        printf("  %-9s %s\n", verbs[i].name, verbs[i].summary);
     }
     fputs("\n`elo VERB --help` tells more, with examples. `elo --version` tells the version.\n",
-          out);
+          stdout);
 }
 
-static bool asks_for_help(int argc, char **argv)
+static const char *verb_name(const void *list, size_t i)
 {
-    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            return true;
-        }
-    }
-    return false;
+    (void)list;
+    return i < VERB_COUNT ? verbs[i].name : NULL;
 }
 
-/* How many single-letter edits make one word the other; for "did you mean". */
-static size_t distance(const char *a, const char *b)
+static const struct verb *find(const char *name)
 {
-    size_t row[32], la = strlen(a), lb = strlen(b);
-    if (la > 30 || lb > 30) {
-        return 99;
-    }
-    for (size_t j = 0; j <= lb; j++) {
-        row[j] = j;
-    }
-    for (size_t i = 1; i <= la; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= lb; j++) {
-            size_t change = diagonal + (a[i - 1] != b[j - 1]);
-            size_t shift = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-            diagonal = row[j];
-            row[j] = change < shift ? change : shift;
-        }
-    }
-    return row[lb];
-}
-
-static int unknown(const char *name)
-{
-    const struct verb *nearest = NULL;
-    size_t best = 3;
     for (size_t i = 0; i < VERB_COUNT; i++) {
-        size_t d = distance(name, verbs[i].name);
-        if (d < best) {
-            best = d;
-            nearest = &verbs[i];
+        if (strcmp(name, verbs[i].name) == 0) {
+            return &verbs[i];
         }
     }
-    if (nearest != NULL) {
-        say_error("there is no verb '%s'; did you mean `elo %s`?", name, nearest->name);
+    const char *meant = did_you_mean(name, verb_name, NULL);
+    if (meant != NULL) {
+        say_error("there is no verb '%s'; did you mean `elo %s`?", name, meant);
     } else {
         say_error("there is no verb '%s'; `elo --help` lists them", name);
     }
-    return EXIT_USAGE;
+    return NULL;
 }
 
-int main(int argc, char **argv)
+static int help(const char *name)
+{
+    const struct verb *verb = name != NULL ? find(name) : NULL;
+    if (name == NULL) {
+        print_help();
+    } else if (verb != NULL) {
+        fputs(verb->help, stdout);
+    }
+    return name == NULL || verb != NULL ? EXIT_OK : EXIT_USAGE;
+}
+
+static int run(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "--help";
     if (strcmp(name, "--version") == 0 || strcmp(name, "version") == 0) {
@@ -98,20 +81,26 @@ int main(int argc, char **argv)
         return EXIT_OK;
     }
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
-        print_help(stdout);
-        return EXIT_OK;
+        return help(argc > 2 ? argv[2] : NULL);
     }
-    for (size_t i = 0; i < VERB_COUNT; i++) {
-        if (strcmp(name, verbs[i].name) != 0) {
-            continue;
+    const struct verb *verb = find(name);
+    return verb != NULL ? verb->run(argc - 1, argv + 1) : EXIT_USAGE;
+}
+
+/* Started with a standard stream closed, the next file opened would take its place, and what is
+ * meant for people would be written into it. Opened the wrong way round, writing fails. */
+static bool streams_are_open(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        int way = fd == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", way) != fd) {
+            return false;
         }
-        /* `elo aws` hands everything on, --help of the AWS CLI included. */
-        if (verbs[i].run == verb_aws ? argc == 3 && asks_for_help(2, argv + 1)
-                                     : asks_for_help(argc - 1, argv + 1)) {
-            fputs(verbs[i].help, stdout);
-            return EXIT_OK;
-        }
-        return verbs[i].run(argc - 1, argv + 1);
     }
-    return unknown(name);
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    return streams_are_open() ? say_end(run(argc, argv)) : EXIT_FAILED;
 }

@@ -7,18 +7,47 @@
 #include "elo/base/utf8.h"
 #include "elo/json/write.h"
 
-static void print_safely(FILE *out, elo_span text)
+/* How many bytes at `p` make a character that could steer a terminal: C0 and C1 controls, DEL, and
+ * what ends a line or turns the direction of writing (U+2028 to U+202E, U+2066 to U+2069). */
+static size_t steering(const uint8_t *p, size_t left)
+{
+    if (p[0] < 0x20 || p[0] == 0x7f) {
+        return 1;
+    }
+    if (left >= 2 && p[0] == 0xc2 && p[1] < 0xa0) {
+        return 2;
+    }
+    bool turns = left >= 3 && p[0] == 0xe2 &&
+                 ((p[1] == 0x80 && p[2] >= 0xa8 && p[2] <= 0xae) ||
+                  (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9));
+    return turns ? 3 : 0;
+}
+
+void message_escape(elo_span text, struct buf *out)
 {
     bool utf8 = elo_utf8_valid(text);
+    size_t escape = 0;
     for (size_t i = 0; i < text.len; i++) {
         uint8_t c = text.ptr[i];
-        bool c1 = c == 0xc2 && i + 1 < text.len && text.ptr[i + 1] < 0xa0;
-        if (c < 0x20 || c == 0x7f || c1 || (c >= 0x80 && !utf8)) {
-            fprintf(out, "\\x%02x", c);
+        if (escape == 0) {
+            escape = steering(text.ptr + i, text.len - i);
+        }
+        if (escape > 0 || (c >= 0x80 && !utf8)) {
+            buf_format(out, "\\x%02x", c);
+            escape -= escape > 0;
         } else {
-            putc(c, out);
+            buf_byte(out, c);
         }
     }
+}
+
+static void print_safely(FILE *out, elo_span text)
+{
+    struct buf safe;
+    buf_init(&safe, 4 * text.len + 1);
+    message_escape(text, &safe);
+    fwrite(buf_span(&safe).ptr, 1, buf_span(&safe).len, out);
+    buf_free(&safe);
 }
 
 static int now(struct tm *tm, struct tm *(*split)(const time_t *, struct tm *))

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "elo/base/span.h"
+#include "server/base/buf.h"
 
 struct shown_message {
     elo_span topic, payload;
@@ -15,6 +16,9 @@ struct shown_message {
 };
 
 enum message_format { MESSAGE_LINE, MESSAGE_TIMED, MESSAGE_JSON, MESSAGE_RAW };
+
+/* Appends `text` with everything escaped that could steer a terminal, or is not UTF-8. */
+void message_escape(elo_span text, struct buf *out);
 
 /*
  * LINE: topic, a space, the payload.  TIMED: the same after the local time.  JSON: an object with

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
 /* `elo sub` and `elo pub`: watching and publishing, as the desk's operator or as a bundle. */
-#include <getopt.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,14 +21,16 @@ const char help_sub[] =
     "  elo sub elo/kitchen/reply -C 1 -W 5 one within five seconds, or exit code 9\n"
     "  elo sub '#' --json | jq .payload    one JSON object a line\n\n"
     "  -C, --count N      end with 0 after N messages\n"
-    "  -W, --wait S       end with 9 after S seconds (with 0 if -C is not given)\n"
+    "  -W, --wait T       end with 9 after T: 500ms, 5s, 1m (with 0 if -C is not given)\n"
     "  -q, --qos 0|1      at most this QoS (default 1)\n"
     "  --json             objects with time, topic, qos, retain, payload\n"
     "  --raw              payloads only, as they came\n"
     "  --bundle DIR       connect as this device instead of as the desk's operator\n"
     "  --client-id ID     with this client id\n"
     "  --data DIR         the desk's data folder\n"
-    "\"Subscribed\" is said on stderr when the server has agreed to every filter.\n";
+    "\"Subscribed\" is said on stderr when the server has agreed to every filter. A connection "
+    "that\n"
+    "was lost is made again; one that is refused ends with 5, 6 (network), 7 (TLS) or 9 (time).\n";
 
 const char help_pub[] =
     "elo pub TOPIC (-m TEXT | -f FILE | -) [options]\n\n"
@@ -41,7 +43,8 @@ const char help_pub[] =
     "  --bundle DIR       connect as this device instead of as the desk's operator\n"
     "  --client-id ID     with this client id\n"
     "  --data DIR         the desk's data folder\n"
-    "Exits with 0 only if it was delivered (QoS 1) or sent (QoS 0).\n";
+    "Exits with 0 only if the server has it (QoS 1), or has read it and not hung up (QoS 0); with\n"
+    "5 if it refused, 6 (network), 7 (TLS), 9 (no answer in 15 s).\n";
 
 enum { MAX_FILTERS = SESSION_SUBS, MAX_PAYLOAD = 131072, PUB_TIMEOUT_MS = 15000 };
 
@@ -51,90 +54,26 @@ struct request {
     const char *message, *file;
     const char *words[MAX_FILTERS];
     size_t word_count;
-    long count, wait_s, qos;
+    long count, wait_ms, qos;
     bool json, raw, retain;
 };
 
-static const struct option long_options[] = {
-    {"count", required_argument, NULL, 'C'},  {"wait", required_argument, NULL, 'W'},
-    {"qos", required_argument, NULL, 'q'},    {"message", required_argument, NULL, 'm'},
-    {"file", required_argument, NULL, 'f'},   {"retain", no_argument, NULL, 'r'},
-    {"json", no_argument, NULL, 'j'},         {"raw", no_argument, NULL, 'R'},
-    {"bundle", required_argument, NULL, 'b'}, {"client-id", required_argument, NULL, 'i'},
-    {"data", required_argument, NULL, 'd'},   {NULL, 0, NULL, 0}};
-
-static bool set_option(struct request *r, int option)
-{
-    switch (option) {
-    case 'C':
-        return parse_number(optarg, 1, 1000000000, &r->count);
-    case 'W':
-        return parse_number(optarg, 1, 2000000, &r->wait_s);
-    case 'q':
-        return parse_number(optarg, 0, 1, &r->qos);
-    case 'm':
-        r->message = optarg;
-        return true;
-    case 'f':
-        r->file = optarg;
-        return true;
-    case 'r':
-        r->retain = true;
-        return true;
-    case 'j':
-        r->json = true;
-        return true;
-    case 'R':
-        r->raw = true;
-        return true;
-    case 'b':
-        r->bundle = optarg;
-        return true;
-    case 'i':
-        r->client_id = optarg;
-        return true;
-    case 'd':
-        r->data = optarg;
-        return true;
-    default:
-        return false;
-    }
-}
-
-static int parse(struct request *r, int argc, char **argv, const char *letters)
-{
-    int option;
-    r->verb = argv[0];
-    r->qos = 1;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, letters, long_options, NULL)) != -1) {
-        bool ours = option != '?' && (strchr(letters, option) != NULL || strchr("jRbid", option));
-        if (!ours || !set_option(r, option)) {
-            return say_usage(r->verb, "'%s' is not known here, or its value is not usable",
-                             argv[optind - 1]);
-        }
-    }
-    for (int i = optind; i < argc; i++) {
-        if (r->word_count == MAX_FILTERS) {
-            return say_usage(r->verb, "at most %d filters at a time, as AWS IoT", MAX_FILTERS);
-        }
-        r->words[r->word_count++] = argv[i];
-    }
-    return EXIT_OK;
-}
+static struct session session;
+static struct bundle bundle;
 
 /* As whom to speak: the bundle named, or the operator with a client id of its own. */
-static int connect_as(struct request *r, struct bundle *bundle, struct session *session)
+static int connect_as(struct request *r)
 {
     static char own_id[64];
     int code;
+    stop_watch();
     if (r->bundle != NULL) {
-        code = bundle_load(r->bundle, bundle);
+        code = bundle_load(r->bundle, &bundle);
     } else {
         struct desk_info desk;
         code = desk_find(r->data, &desk);
         if (code == EXIT_OK) {
-            code = bundle_operator(&desk, bundle);
+            code = bundle_operator(&desk, &bundle);
         }
         snprintf(own_id, sizeof own_id, "elo-%s-%08x", r->verb, (unsigned)posix_entropy_u32(NULL));
         r->client_id = r->client_id ? r->client_id : own_id;
@@ -143,12 +82,8 @@ static int connect_as(struct request *r, struct bundle *bundle, struct session *
         return code;
     }
     struct session_options options = {.client_id = r->client_id};
-    stop_watch();
-    return session_open(session, bundle, &options);
+    return session_open(&session, &bundle, &options);
 }
-
-static struct session session;
-static struct bundle bundle;
 
 /* --- sub -----------------------------------------------------------------------------------------
  */
@@ -156,79 +91,136 @@ static struct bundle bundle;
 struct watch {
     const struct request *request;
     enum message_format format;
-    size_t agreed; /* filters subscribed */
+    size_t agreed; /* filters subscribed on this connection */
+    bool complete; /* all of them were, once */
     long seen;
-    bool was_online;
-    int code; /* -1: go on */
+    elo_err lost; /* why there is no connection now; ELO_OK: there is, or none has failed yet */
+    int code;     /* GO_ON, or how it ends */
 };
+
+static void on_sub_message(struct watch *w, const struct elo_client_event *e)
+{
+    struct shown_message m = {e->u.message.topic, e->u.message.payload, e->u.message.qos,
+                              e->u.message.retain};
+    message_show(stdout, w->format, &m);
+    w->seen++;
+    if (w->request->count > 0 && w->seen >= w->request->count) {
+        w->code = EXIT_OK;
+    }
+}
+
+static void on_subscribed(struct watch *w, const struct elo_client_event *e)
+{
+    if (e->u.subscribed.result != ELO_OK) {
+        w->code = session_complain(&session, &bundle, e->u.subscribed.result);
+    } else if (++w->agreed == w->request->word_count) {
+        w->complete = true;
+        fputs("Subscribed\n", stderr);
+    }
+}
+
+/* What never worked is an error; what once did is tried again, unless it is refused. */
+static void on_sub_lost(struct watch *w, const struct elo_client_event *e)
+{
+    uint32_t wait_ms = e->u.disconnected.wait_ms;
+    int code = session_complain(&session, &bundle, e->u.disconnected.reason);
+    w->lost = e->u.disconnected.reason;
+    w->agreed = 0;
+    if (!w->complete || code == EXIT_REFUSED) {
+        w->code = code;
+    } else {
+        fprintf(stderr, "     Trying again in %u.%u s\n", (unsigned)(wait_ms / 1000),
+                (unsigned)(wait_ms % 1000 / 100));
+    }
+}
 
 static void on_sub_event(struct watch *w, const struct elo_client_event *e)
 {
     if (e->type == ELO_CLIENT_MESSAGE) {
-        struct shown_message m = {e->u.message.topic, e->u.message.payload, e->u.message.qos,
-                                  e->u.message.retain};
-        message_show(stdout, w->format, &m);
-        w->seen++;
-        if (ferror(stdout) || (w->request->count > 0 && w->seen >= w->request->count)) {
-            w->code = EXIT_OK;
-        }
+        on_sub_message(w, e);
     } else if (e->type == ELO_CLIENT_OVERSIZE) {
         say_error("a message of %u bytes was too large to show", (unsigned)e->u.oversize.size);
     } else if (e->type == ELO_CLIENT_CONNECTED) {
-        w->was_online = true;
+        w->lost = ELO_OK;
+        w->agreed = e->u.connected.session_present ? w->request->word_count : 0;
     } else if (e->type == ELO_CLIENT_SUBSCRIBED) {
-        if (e->u.subscribed.result != ELO_OK) {
-            w->code = session_complain(&session, &bundle, e->u.subscribed.result);
-        } else if (++w->agreed == w->request->word_count) {
-            fputs("Subscribed\n", stderr);
-        }
+        on_subscribed(w, e);
     } else if (e->type == ELO_CLIENT_DISCONNECTED) {
-        int code = session_complain(&session, &bundle, e->u.disconnected.reason);
-        /* Refused is refused; what once worked is tried again. */
-        if (w->agreed < w->request->word_count || code == EXIT_REFUSED) {
-            w->code = code;
-        }
+        on_sub_lost(w, e);
     }
+}
+
+/* The time is over. It is 0 only if everything was watched, to the end, and no message missed. */
+static int out_of_time(const struct watch *w)
+{
+    if (w->lost != ELO_OK) {
+        return exit_code_of(w->lost);
+    }
+    if (!w->complete) {
+        say_error("%s:%d did not answer in time", bundle.host, bundle.port);
+        return EXIT_TIMEOUT;
+    }
+    return w->request->count > 0 ? EXIT_TIMEOUT : EXIT_OK;
 }
 
 static int watch(const struct request *r)
 {
-    struct watch w = {.request = r, .code = -1};
+    struct watch w = {.request = r, .code = GO_ON};
     struct elo_client *client = &session.link.client;
     struct elo_client_event event;
-    uint32_t start = posix_clock_ms();
+    uint32_t end = posix_clock_ms() + (uint32_t)r->wait_ms;
     w.format = r->json                 ? MESSAGE_JSON
                : r->raw                ? MESSAGE_RAW
                : isatty(STDOUT_FILENO) ? MESSAGE_TIMED
                                        : MESSAGE_LINE;
-    while (w.code < 0 && !stop_asked()) {
-        int32_t left = (int32_t)(start + (uint32_t)r->wait_s * 1000u - posix_clock_ms());
-        if (r->wait_s > 0 && left <= 0) {
-            return r->count > 0 ? EXIT_TIMEOUT : EXIT_OK;
+    while (w.code == GO_ON && !stop_asked()) {
+        int32_t left = (int32_t)(end - posix_clock_ms());
+        if (r->wait_ms > 0 && left <= 0) {
+            return out_of_time(&w);
         }
-        struct pollfd extra = {.fd = stop_fd(), .events = POLLIN};
-        int wait = r->wait_s > 0 && left < 1000 ? left : 1000;
-        if (posix_link_step(&session.link, wait, &extra, 1) != ELO_OK) {
+        /* The second one tells when the reader of a pipe goes away. */
+        struct pollfd extra[] = {{.fd = stop_fd(), .events = POLLIN}, {.fd = STDOUT_FILENO}};
+        if (posix_link_step(&session.link, r->wait_ms > 0 ? left : -1, extra, 2) != ELO_OK) {
             return say_reason(ELO_E_IO, "poll");
         }
-        while (w.code < 0 && elo_client_next_event(client, &event)) {
+        if (say_is_deaf()) {
+            return EXIT_OK; /* say_end() knows whether that is a failure */
+        }
+        while (w.code == GO_ON && elo_client_next_event(client, &event)) {
             on_sub_event(&w, &event);
         }
     }
-    return w.code >= 0 ? w.code : stop_exit_code();
+    return w.code != GO_ON ? w.code : stop_exit_code();
+}
+
+static int parse_sub(struct request *r, int argc, char **argv)
+{
+    const struct option_spec options[] = {
+        {"--count", 'C', OPTION_NUMBER, &r->count, 1, 1000000000},
+        {"--wait", 'W', OPTION_TIME, &r->wait_ms, 1, 2000000000},
+        {"--qos", 'q', OPTION_NUMBER, &r->qos, 0, 1},
+        {"--json", 0, OPTION_FLAG, &r->json, 0, 0},
+        {"--raw", 0, OPTION_FLAG, &r->raw, 0, 0},
+        {"--bundle", 0, OPTION_TEXT, &r->bundle, 0, 0},
+        {"--client-id", 0, OPTION_TEXT, &r->client_id, 0, 0},
+        {"--data", 0, OPTION_TEXT, &r->data, 0, 0},
+    };
+    const struct syntax syntax = {help_sub, options, sizeof options / sizeof options[0], r->words,
+                                  MAX_FILTERS};
+    return options_parse(&syntax, argc, argv, &r->word_count);
 }
 
 int verb_sub(int argc, char **argv)
 {
-    struct request r = {0};
-    int code = parse(&r, argc, argv, "C:W:q:");
-    if (code != EXIT_OK) {
+    struct request r = {.verb = "sub", .qos = 1};
+    int code = parse_sub(&r, argc, argv);
+    if (code != GO_ON) {
         return code;
     }
     if (r.word_count == 0) {
         return say_usage("sub", "which topics? A filter such as '#'");
     }
-    code = connect_as(&r, &bundle, &session);
+    code = connect_as(&r);
     if (code != EXIT_OK) {
         return code;
     }
@@ -249,92 +241,126 @@ int verb_sub(int argc, char **argv)
 /* --- pub -----------------------------------------------------------------------------------------
  */
 
-static bool read_message(const struct request *r, struct buf *out)
+/* All of a stream, which may be a pipe. */
+static int read_stream(FILE *in, const char *name, struct buf *out)
 {
     char piece[4096];
     size_t n;
+    errno = 0;
+    while ((n = fread(piece, 1, sizeof piece, in)) > 0 && buf_err(out) == ELO_OK) {
+        buf_add(out, elo_span_of(piece, n));
+    }
+    if (ferror(in)) {
+        say_error("cannot read %s: %s", name, strerror(errno));
+        return EXIT_FAILED;
+    }
+    return EXIT_OK;
+}
+
+static int read_message(const struct request *r, struct buf *out)
+{
+    int code = EXIT_OK;
     buf_init(out, MAX_PAYLOAD);
     if (r->message != NULL) {
         buf_text(out, r->message);
-    } else if (r->file != NULL) {
-        return read_file(r->file, MAX_PAYLOAD, out);
+    } else if (r->file == NULL || strcmp(r->file, "-") == 0) {
+        code = read_stream(stdin, "standard input", out);
     } else {
-        while ((n = fread(piece, 1, sizeof piece, stdin)) > 0) {
-            buf_add(out, elo_span_of(piece, n));
+        FILE *f = fopen(r->file, "rbe");
+        if (f == NULL) {
+            say_error("cannot read %s: %s", r->file, strerror(errno));
+            return EXIT_FAILED;
         }
+        code = read_stream(f, r->file, out);
+        fclose(f);
     }
-    if (buf_err(out) != ELO_OK) {
-        say_reason(ELO_E_TOO_LARGE, "AWS IoT takes 128 KB of payload");
-        return false;
+    if (code == EXIT_OK && buf_err(out) != ELO_OK) {
+        code = say_reason(buf_err(out), "the message");
     }
-    return true;
+    return code;
 }
 
-/* Runs the link until the message is delivered; EXIT_OK, or why not. */
+/*
+ * One message on its way. With QoS 1 its PUBACK is waited for. QoS 0 has no answer: what tells that
+ * it was let through is that the server, having read it, still answers a ping.
+ */
+struct delivery {
+    const struct request *request;
+    const struct elo_client_message *message;
+    bool published, pinged;
+    int code; /* GO_ON, or how it ends */
+};
+
+static void on_pub_event(struct delivery *d, const struct elo_client_event *e)
+{
+    elo_err err = ELO_OK;
+    if (e->type == ELO_CLIENT_DISCONNECTED) {
+        d->code = session_complain(&session, &bundle, e->u.disconnected.reason);
+    } else if (e->type == ELO_CLIENT_PUBLISHED || e->type == ELO_CLIENT_PONG) {
+        d->code = EXIT_OK;
+    } else if (e->type == ELO_CLIENT_CONNECTED && !d->published) {
+        d->published = true;
+        err = elo_client_publish(&session.link.client, d->message);
+    }
+    if (err != ELO_OK) {
+        d->code = say_reason(err, d->request->words[0]);
+    }
+}
+
+static void ask_whether_it_got_through(struct delivery *d)
+{
+    struct elo_client *client = &session.link.client;
+    if (d->published && !d->pinged && d->message->qos == 0 && elo_client_pending(client) == 0) {
+        d->pinged = elo_client_ping(client, posix_clock_ms()) == ELO_OK;
+    }
+}
+
 static int deliver(const struct request *r, const struct elo_client_message *message)
 {
-    struct elo_client *client = &session.link.client;
+    struct delivery d = {.request = r, .message = message, .code = GO_ON};
     struct elo_client_event event;
-    uint32_t start = posix_clock_ms();
-    bool published = false;
-    while (!stop_asked() && (int32_t)(posix_clock_ms() - start) < PUB_TIMEOUT_MS) {
+    uint32_t end = posix_clock_ms() + PUB_TIMEOUT_MS;
+    int32_t left;
+    while (!stop_asked() && (left = (int32_t)(end - posix_clock_ms())) > 0) {
         struct pollfd extra = {.fd = stop_fd(), .events = POLLIN};
-        if (posix_link_step(&session.link, 200, &extra, 1) != ELO_OK) {
+        ask_whether_it_got_through(&d);
+        if (posix_link_step(&session.link, left, &extra, 1) != ELO_OK) {
             return say_reason(ELO_E_IO, "poll");
         }
-        while (elo_client_next_event(client, &event)) {
-            if (event.type == ELO_CLIENT_DISCONNECTED) {
-                return session_complain(&session, &bundle, event.u.disconnected.reason);
-            }
-            if (event.type == ELO_CLIENT_PUBLISHED) {
-                return EXIT_OK;
-            }
-            if (event.type == ELO_CLIENT_CONNECTED && !published) {
-                elo_err err = elo_client_publish(client, message);
-                if (err != ELO_OK) {
-                    return say_reason(err, r->words[0]);
-                }
-                published = true;
-            }
+        while (d.code == GO_ON && elo_client_next_event(&session.link.client, &event)) {
+            on_pub_event(&d, &event);
         }
-        if (published && message->qos == 0 && elo_client_pending(client) == 0) {
-            return EXIT_OK;
+        if (d.code != GO_ON) {
+            return d.code;
         }
     }
-    return stop_asked() ? stop_exit_code() : say_reason(ELO_E_TCP_TIMEOUT, bundle.host);
+    return stop_asked()  ? stop_exit_code()
+           : d.published ? session_complain(&session, &bundle, ELO_E_ACK_TIMEOUT)
+                         : session_complain(&session, &bundle, ELO_E_TCP_TIMEOUT);
 }
 
-/* QoS 0 has no answer: what tells of a refusal is that the server hangs up. A QoS 1 SUBSCRIBE would
- * need a permission of its own, so the goodbye is what is waited for. */
-static int part(const struct request *r, int code)
+static int parse_pub(struct request *r, int argc, char **argv)
 {
-    struct elo_client *client = &session.link.client;
-    struct elo_client_event event;
-    uint32_t start = posix_clock_ms();
-    if (code != EXIT_OK || r->qos != 0) {
-        session_finish(&session, 500);
-        return code;
-    }
-    while ((int32_t)(posix_clock_ms() - start) < 100) {
-        if (posix_link_step(&session.link, 20, NULL, 0) != ELO_OK) {
-            break;
-        }
-        while (elo_client_next_event(client, &event)) {
-            if (event.type == ELO_CLIENT_DISCONNECTED) {
-                return session_complain(&session, &bundle, event.u.disconnected.reason);
-            }
-        }
-    }
-    session_finish(&session, 500);
-    return code;
+    const struct option_spec options[] = {
+        {"--message", 'm', OPTION_TEXT, &r->message, 0, 0},
+        {"--file", 'f', OPTION_TEXT, &r->file, 0, 0},
+        {"--qos", 'q', OPTION_NUMBER, &r->qos, 0, 1},
+        {"--retain", 'r', OPTION_FLAG, &r->retain, 0, 0},
+        {"--bundle", 0, OPTION_TEXT, &r->bundle, 0, 0},
+        {"--client-id", 0, OPTION_TEXT, &r->client_id, 0, 0},
+        {"--data", 0, OPTION_TEXT, &r->data, 0, 0},
+    };
+    const struct syntax syntax = {help_pub, options, sizeof options / sizeof options[0], r->words,
+                                  2};
+    return options_parse(&syntax, argc, argv, &r->word_count);
 }
 
 int verb_pub(int argc, char **argv)
 {
-    struct request r = {0};
+    struct request r = {.verb = "pub", .qos = 1};
     struct buf payload;
-    int code = parse(&r, argc, argv, "m:f:q:r");
-    if (code != EXIT_OK) {
+    int code = parse_pub(&r, argc, argv);
+    if (code != GO_ON) {
         return code;
     }
     bool from_stdin = r.word_count == 2 && strcmp(r.words[1], "-") == 0;
@@ -342,19 +368,20 @@ int verb_pub(int argc, char **argv)
     if (r.word_count != 1u + from_stdin || sources != 1) {
         return say_usage("pub", "one topic and one message: -m TEXT, -f FILE or -");
     }
-    if (!read_message(&r, &payload)) {
-        return EXIT_FAILED;
+    code = read_message(&r, &payload);
+    if (code == EXIT_OK) {
+        code = connect_as(&r);
     }
-    code = connect_as(&r, &bundle, &session);
     if (code == EXIT_OK) {
         struct elo_client_message message = {.topic = elo_span_str(r.words[0]),
                                              .payload = buf_span(&payload),
                                              .qos = (uint8_t)r.qos,
                                              .retain = r.retain};
-        code = part(&r, deliver(&r, &message));
+        code = deliver(&r, &message);
+        session_finish(&session, 500);
         session_close(&session);
-        bundle_free(&bundle);
     }
+    bundle_free(&bundle);
     buf_free(&payload);
     return code;
 }

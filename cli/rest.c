@@ -11,6 +11,8 @@
 #include "cli/desk.h"
 #include "server/auth/sigv4.h"
 
+enum { CALL_TIMEOUT_S = 15 };
+
 struct call {
     struct sigv4_header headers[4];
     size_t header_count;
@@ -83,22 +85,54 @@ static struct curl_slist *header_list(const struct call *call, bool has_body)
     return has_body ? list : curl_slist_append(list, "Content-Type:");
 }
 
-static int perform(CURL *curl, const struct desk_info *desk)
+/* The HTTP status; -1: none, and `*out_rc` tells why. */
+static int perform(const struct call *call,
+                   const char *method,
+                   const char *body,
+                   long timeout_s,
+                   struct buf *reply,
+                   CURLcode *out_rc)
 {
     long status = -1;
-    CURLcode rc = curl_easy_perform(curl);
-    if (rc == CURLE_OK) {
-        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-        return (int)status;
+    *out_rc = CURLE_OUT_OF_MEMORY;
+    CURL *curl = curl_easy_init();
+    if (curl == NULL) {
+        return -1;
     }
+    struct curl_slist *headers = header_list(call, body != NULL);
+    curl_easy_setopt(curl, CURLOPT_URL, call->url);
+    curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
+    curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* the desk is on this machine */
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, timeout_s);
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_reply);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, reply);
+    if (body != NULL || strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0) {
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body ? body : "");
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, body ? (long)strlen(body) : 0L);
+    }
+    *out_rc = curl_easy_perform(curl);
+    if (*out_rc == CURLE_OK) {
+        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    }
+    curl_slist_free_all(headers);
+    curl_easy_cleanup(curl);
+    return (int)status;
+}
+
+static void say_no_answer(const struct desk_info *desk, CURLcode rc)
+{
+    struct buf option;
     if (rc == CURLE_COULDNT_CONNECT) {
         say_error("the desk does not answer on %s\n"
-                  "     It may have ended without tidying up: start it again with `elo up`.",
-                  desk->http);
+                  "     It may have ended without tidying up: start it again with `elo up%s`.",
+                  desk->http, data_option(desk->dir, &option));
+        buf_free(&option);
     } else {
         say_error("the call to %s failed: %s", desk->http, curl_easy_strerror(rc));
     }
-    return -1;
 }
 
 int desk_call(const struct desk_info *desk,
@@ -110,31 +144,27 @@ int desk_call(const struct desk_info *desk,
               struct buf *reply)
 {
     struct call call = {.header_count = 0};
+    CURLcode rc = CURLE_OK;
     buf_init(reply, 4u << 20);
     if (!sign(desk, service, method, target, body, principal, &call)) {
         say_error("the request could not be signed");
         return -1;
     }
-    CURL *curl = curl_easy_init();
-    if (curl == NULL) {
-        say_reason(ELO_E_NO_MEMORY, NULL);
-        return -1;
+    int status = perform(&call, method, body, CALL_TIMEOUT_S, reply, &rc);
+    if (status < 0) {
+        say_no_answer(desk, rc);
     }
-    struct curl_slist *headers = header_list(&call, body != NULL);
-    curl_easy_setopt(curl, CURLOPT_URL, call.url);
-    curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
-    curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* the desk is on this machine */
-    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
-    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT, 30L);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_reply);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, reply);
-    if (body != NULL || strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0) {
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body ? body : "");
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, body ? (long)strlen(body) : 0L);
-    }
-    int status = perform(curl, desk);
-    curl_slist_free_all(headers);
-    curl_easy_cleanup(curl);
     return status;
+}
+
+bool desk_answers(const struct desk_info *desk)
+{
+    struct call call = {.header_count = 0};
+    struct buf reply;
+    CURLcode rc;
+    buf_init(&reply, 65536);
+    bool ok = sign(desk, "iot", "GET", "/things?maxResults=1", NULL, NULL, &call) &&
+              perform(&call, "GET", NULL, 2, &reply, &rc) == 200;
+    buf_free(&reply);
+    return ok;
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
+#include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +10,7 @@
 
 #include "cli/cli.h"
 #include "errors/explain.h"
+#include "server/base/buf.h"
 
 bool say_colour(int fd)
 {
@@ -40,11 +43,11 @@ int say_reason(elo_err err, const char *particulars)
 {
     const struct elo_reason *why = elo_explain(err);
     prefix();
-    fprintf(stderr, "%s: ", why->slug);
+    fprintf(stderr, "%s: %s\n", why->slug, why->cause);
     if (particulars != NULL && particulars[0] != '\0') {
-        fprintf(stderr, "%s\n     ", particulars);
+        fprintf(stderr, "     %s\n", particulars);
     }
-    fprintf(stderr, "%s\n     %s\n", why->cause, why->cure);
+    fprintf(stderr, "     %s\n", why->cure);
     return exit_code_of(err);
 }
 
@@ -58,6 +61,47 @@ int say_usage(const char *verb, const char *format, ...)
     va_end(args);
     fprintf(stderr, "; see `elo %s --help`\n", verb);
     return EXIT_USAGE;
+}
+
+static bool reader_is_gone(void)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO};
+    return poll(&out, 1, 0) == 1 && (out.revents & (POLLERR | POLLHUP)) != 0;
+}
+
+bool say_is_deaf(void)
+{
+    return ferror(stdout) != 0 || reader_is_gone();
+}
+
+int say_end(int code)
+{
+    errno = 0;
+    bool good = fflush(stdout) == 0 && ferror(stdout) == 0;
+    if (good || errno == EPIPE || reader_is_gone()) {
+        return code;
+    }
+    say_error("cannot write to standard output%s%s", errno != 0 ? ": " : "",
+              errno != 0 ? strerror(errno) : "");
+    return code == EXIT_OK ? EXIT_FAILED : code;
+}
+
+const char *shell_word(const char *text, struct buf *out)
+{
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789%+,-./:=@_";
+    buf_init(out, 65536);
+    if (text[0] != '\0' && strspn(text, plain) == strlen(text)) {
+        buf_text(out, text);
+    } else {
+        buf_byte(out, '\'');
+        for (const char *p = text; *p != '\0'; p++) {
+            buf_text(out, *p == '\'' ? "'\\''" : (char[2]){*p, '\0'});
+        }
+        buf_byte(out, '\'');
+    }
+    buf_byte(out, 0);
+    return buf_err(out) == ELO_OK ? (const char *)buf_span(out).ptr : "";
 }
 
 /* Reasons of a kind lie together in err.h; the first of each range decides. */
@@ -80,6 +124,7 @@ int exit_code_of(elo_err err)
         {ELO_E_CERT_UNKNOWN, ELO_E_TAKEN_OVER, EXIT_REFUSED},
         {ELO_E_CREDENTIALS, ELO_E_SIGNATURE, EXIT_REFUSED},
         {ELO_E_USAGE, ELO_E_USAGE, EXIT_USAGE},
+        {ELO_E_CONFLICT, ELO_E_CONFLICT, EXIT_CONFLICT},
     };
     if (err >= ELO_OK) {
         return EXIT_OK;

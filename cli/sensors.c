@@ -3,6 +3,7 @@
 #include "cli/sensors.h"
 
 #include <dirent.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@ static char source[80];
 
 static bool read_line(const char *path, char *out, size_t cap)
 {
-    FILE *f = fopen(path, "r");
+    FILE *f = fopen(path, "re");
     if (f == NULL) {
         return false;
     }
@@ -40,31 +41,60 @@ static bool read_millidegrees(const char *path, int32_t *out_centi)
     return true;
 }
 
-/* The first thermometer under `base` whose folder begins with `prefix`. */
-static bool search(
-    const char *base, const char *prefix, const char *value, const char *name, int32_t *out_centi)
+/* What the kernel calls the chip: it goes into JSON, so nothing but plain letters. */
+static void read_name(const char *path)
 {
-    DIR *dir = opendir(base);
-    if (dir == NULL) {
-        return false;
+    if (!read_line(path, source, sizeof source) || source[0] == '\0') {
+        snprintf(source, sizeof source, "thermometer");
     }
+    for (char *p = source; *p != '\0'; p++) {
+        *p = *p >= ' ' && *p <= '~' ? *p : '?';
+    }
+}
+
+/* Thermometers of one kind: folders under /sys/class, in each of which one or two files. */
+struct kind {
+    const char *class, *prefix;
+    const char *values[2];
+    const char *name;
+};
+
+static const struct kind kinds[] = {
+    {"/sys/class/hwmon", "hwmon", {"temp1_input", "temp2_input"}, "name"},
+    {"/sys/class/thermal", "thermal_zone", {"temp", NULL}, "type"},
+};
+
+static bool read_chip(const struct kind *k, const char *root, const char *entry, int32_t *out_centi)
+{
+    char path[PATH_MAX];
+    for (size_t i = 0; i < 2 && k->values[i] != NULL; i++) {
+        snprintf(path, sizeof path, "%s%s/%s/%s", root, k->class, entry, k->values[i]);
+        if (read_millidegrees(path, out_centi)) {
+            snprintf(path, sizeof path, "%s%s/%s/%s", root, k->class, entry, k->name);
+            read_name(path);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The first of its kind, in the order of their numbers, that shows a temperature. */
+static bool search(const struct kind *k, const char *root, int32_t *out_centi)
+{
+    char path[PATH_MAX];
+    struct dirent **entries;
     bool found = false;
-    struct dirent *entry;
-    while (!found && (entry = readdir(dir)) != NULL) {
-        char path[512];
-        if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0) {
-            continue;
+    snprintf(path, sizeof path, "%s%s", root, k->class);
+    int count = scandir(path, &entries, NULL, versionsort);
+    for (int i = 0; i < count; i++) {
+        if (!found && strncmp(entries[i]->d_name, k->prefix, strlen(k->prefix)) == 0) {
+            found = read_chip(k, root, entries[i]->d_name, out_centi);
         }
-        snprintf(path, sizeof path, "%s/%s/%s", base, entry->d_name, value);
-        found = read_millidegrees(path, out_centi);
-        if (found) {
-            char what[48] = "thermometer";
-            snprintf(path, sizeof path, "%s/%s/%s", base, entry->d_name, name);
-            read_line(path, what, sizeof what);
-            snprintf(source, sizeof source, "%s", what);
-        }
+        free(entries[i]);
     }
-    closedir(dir);
+    if (count >= 0) {
+        free(entries);
+    }
     return found;
 }
 
@@ -81,20 +111,20 @@ static void simulate_dht22(int64_t now_s, struct station_reading *out)
     snprintf(source, sizeof source, "simulated DHT22");
 }
 
-static void read_load(struct station_reading *out)
+static void read_load(const char *path, struct station_reading *out)
 {
     char text[64];
     int whole = 0, hundredths = 0;
-    if (read_line("/proc/loadavg", text, sizeof text) &&
-        sscanf(text, "%d.%2d", &whole, &hundredths) == 2 && whole >= 0 && whole < 100000) {
+    if (read_line(path, text, sizeof text) && sscanf(text, "%d.%2d", &whole, &hundredths) == 2 &&
+        whole >= 0 && whole < 100000) {
         out->has_load = true;
         out->centi_load = whole * 100 + hundredths;
     }
 }
 
-static void read_memory(struct station_reading *out)
+static void read_memory(const char *path, struct station_reading *out)
 {
-    FILE *f = fopen("/proc/meminfo", "r");
+    FILE *f = fopen(path, "re");
     char line[128];
     long kib;
     while (f != NULL && fgets(line, sizeof line, f) != NULL) {
@@ -108,16 +138,19 @@ static void read_memory(struct station_reading *out)
     }
 }
 
-void sensors_read(int64_t now_s, struct station_reading *out)
+void sensors_read(const char *root, int64_t now_s, struct station_reading *out)
 {
+    char path[PATH_MAX];
     memset(out, 0, sizeof *out);
-    out->has_celsius =
-        search("/sys/class/hwmon", "hwmon", "temp1_input", "name", &out->centi_celsius) ||
-        search("/sys/class/thermal", "thermal_zone", "temp", "type", &out->centi_celsius);
+    for (size_t i = 0; !out->has_celsius && i < sizeof kinds / sizeof kinds[0]; i++) {
+        out->has_celsius = search(&kinds[i], root, &out->centi_celsius);
+    }
     if (!out->has_celsius) {
         simulate_dht22(now_s, out);
     }
     out->source = source;
-    read_load(out);
-    read_memory(out);
+    snprintf(path, sizeof path, "%s/proc/loadavg", root);
+    read_load(path, out);
+    snprintf(path, sizeof path, "%s/proc/meminfo", root);
+    read_memory(path, out);
 }

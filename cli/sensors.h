@@ -7,10 +7,12 @@
 #include "cli/station.h"
 
 /*
- * Reads what there is: /sys/class/hwmon, then /sys/class/thermal, /proc/loadavg, /proc/meminfo.
- * With no thermometer in reach a DHT22 is simulated - a slow daily curve with noise, never a jump -
- * and the source says so. `now_s`: Unix time. `out->source` is static storage.
+ * Reads what there is under `root` ("" on a real machine): /sys/class/hwmon, then
+ * /sys/class/thermal, /proc/loadavg, /proc/meminfo. Of several thermometers it is the first by name
+ * that shows a temperature, each time the same. With none in reach a DHT22 is simulated - a slow
+ * daily curve with noise, never a jump - and the source says so. `now_s`: Unix time. `out->source`
+ * is static storage.
  */
-void sensors_read(int64_t now_s, struct station_reading *out);
+void sensors_read(const char *root, int64_t now_s, struct station_reading *out);
 
 #endif

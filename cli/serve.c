@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
 /* `elo serve` and `elo up`: the desk, for machines and for people. */
-#include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,33 +35,10 @@ const char help_up[] =
     "  elo up --listen 0.0.0.0     for a board on the same network\n\n"
     "The same server as `elo serve`, with words instead of JSON.\n\n" SERVE_OPTIONS;
 
-enum {
-    OPT_DATA = 1,
-    OPT_MQTTS,
-    OPT_HTTPS,
-    OPT_HTTP,
-    OPT_LISTEN,
-    OPT_ENDPOINT,
-    OPT_REGION,
-    OPT_ACCOUNT,
-    OPT_COMPAT,
-    OPT_LOG,
-    OPT_LEVEL
-};
-
-static const struct option options[] = {
-    {"data", required_argument, NULL, OPT_DATA},
-    {"mqtts-port", required_argument, NULL, OPT_MQTTS},
-    {"https-port", required_argument, NULL, OPT_HTTPS},
-    {"http-port", required_argument, NULL, OPT_HTTP},
-    {"listen", required_argument, NULL, OPT_LISTEN},
-    {"endpoint", required_argument, NULL, OPT_ENDPOINT},
-    {"region", required_argument, NULL, OPT_REGION},
-    {"account", required_argument, NULL, OPT_ACCOUNT},
-    {"compat", required_argument, NULL, OPT_COMPAT},
-    {"log", required_argument, NULL, OPT_LOG},
-    {"log-level", required_argument, NULL, OPT_LEVEL},
-    {NULL, 0, NULL, 0},
+/* What the command line says, before it is checked. */
+struct wishes {
+    const char *data, *log, *level;
+    long mqtts_port, https_port, http_port;
 };
 
 static int list_compat(void)
@@ -73,130 +50,143 @@ static int list_compat(void)
     return EXIT_OK;
 }
 
-static int set_port(const char *verb, const char *text, int *out)
+/* The place of a word in a list; -1: it is not there. */
+static int place_of(const char *word, const char *const *list, int count)
 {
-    long port;
-    if (!parse_number(text, 0, 65535, &port)) {
-        return say_usage(verb, "'%s' is no port: 0 to 65535", text);
-    }
-    *out = (int)port;
-    return EXIT_OK;
-}
-
-static int set_level(const char *verb, const char *text, enum log_level *out)
-{
-    static const char *const names[] = {"debug", "info", "warn", "error"};
-    for (int i = 0; i < 4; i++) {
-        if (strcmp(text, names[i]) == 0) {
-            *out = (enum log_level)i;
-            return EXIT_OK;
+    for (int i = 0; i < count; i++) {
+        if (strcmp(word, list[i]) == 0) {
+            return i;
         }
     }
-    return say_usage(verb, "'%s' is no log level", text);
+    return -1;
 }
 
-/* One option into the configuration; EXIT_OK or the code to leave with. */
-static int set_option(const char *verb, int option, struct serve_config *c, const char **data)
+static int set_log(const char *verb, const struct wishes *w, struct serve_config *c)
 {
-    switch (option) {
-    case OPT_DATA:
-        *data = optarg;
-        return EXIT_OK;
-    case OPT_MQTTS:
-        return set_port(verb, optarg, &c->mqtts_port);
-    case OPT_HTTPS:
-        return set_port(verb, optarg, &c->https_port);
-    case OPT_HTTP:
-        return set_port(verb, optarg, &c->http_port);
-    case OPT_LISTEN:
-        c->listen = optarg;
-        return EXIT_OK;
-    case OPT_ENDPOINT:
-        c->endpoint = optarg;
-        return EXIT_OK;
-    case OPT_REGION:
-        c->region = optarg;
-        return EXIT_OK;
-    case OPT_ACCOUNT:
-        c->account = optarg;
-        return EXIT_OK;
-    case OPT_COMPAT:
-        if (compat_set(&c->compat, optarg) != ELO_OK) {
-            return say_usage(verb, "'%s' is no switch; `elo %s --compat list`", optarg, verb);
-        }
-        return EXIT_OK;
-    case OPT_LOG:
-        if (strcmp(optarg, "json") != 0 && strcmp(optarg, "text") != 0) {
-            return say_usage(verb, "--log is json or text, not '%s'", optarg);
-        }
-        c->log_format = optarg[0] == 'j' ? SERVE_LOG_JSON : SERVE_LOG_TEXT;
-        return EXIT_OK;
-    case OPT_LEVEL:
-        return set_level(verb, optarg, &c->log_level);
-    default:
-        return say_usage(verb, "that option is not known");
+    static const char *const formats[] = {"json", "text"};
+    static const char *const levels[] = {"debug", "info", "warn", "error"};
+    int format = w->log ? place_of(w->log, formats, 2) : (int)c->log_format;
+    int level = w->level ? place_of(w->level, levels, 4) : (int)c->log_level;
+    if (format < 0) {
+        return say_usage(verb, "--log is json or text, not '%s'", w->log);
     }
+    if (level < 0) {
+        return say_usage(verb, "--log-level is debug, info, warn or error, not '%s'", w->level);
+    }
+    c->log_format = (enum serve_log)format;
+    c->log_level = (enum log_level)level;
+    return GO_ON;
 }
 
-static int serve(int argc, char **argv, struct serve_config *c)
+/* --compat may be there more than once, which options_parse() does not do: they are taken out of
+ * argv first. GO_ON, or an exit code. */
+static int take_compat(int *argc, char **argv, struct serve_config *c)
 {
-    static char dir[4096];
-    const char *data = NULL;
-    int option;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (option == OPT_COMPAT && strcmp(optarg, "list") == 0) {
+    int kept = 1;
+    for (int i = 1; i < *argc; i++) {
+        const char *value = strncmp(argv[i], "--compat=", 9) == 0 ? argv[i] + 9 : NULL;
+        if (strcmp(argv[i], "--compat") == 0) {
+            if (i + 1 == *argc) {
+                return say_usage(argv[0], "--compat needs a value");
+            }
+            value = argv[++i];
+        }
+        if (value == NULL) {
+            argv[kept++] = argv[i];
+        } else if (strcmp(value, "list") == 0) {
             return list_compat();
-        }
-        if (option == '?') {
-            return say_usage(argv[0], "'%s' is not known, or its value is missing",
-                             argv[optind - 1]);
-        }
-        int code = set_option(argv[0], option, c, &data);
-        if (code != EXIT_OK) {
-            return code;
+        } else if (compat_set(&c->compat, value) != ELO_OK) {
+            return say_usage(argv[0], "'%s' is no switch; `elo %s --compat list`", value, argv[0]);
         }
     }
-    if (optind < argc) {
-        return say_usage(argv[0], "'%s' is one word too many", argv[optind]);
+    *argc = kept;
+    return GO_ON;
+}
+
+static int parse(int argc, char **argv, const char *help, struct serve_config *c, const char **data)
+{
+    struct wishes w = {
+        .mqtts_port = c->mqtts_port, .https_port = c->https_port, .http_port = c->http_port};
+    const struct option_spec options[] = {
+        {"--data", 0, OPTION_TEXT, &w.data, 0, 0},
+        {"--mqtts-port", 0, OPTION_NUMBER, &w.mqtts_port, 0, 65535},
+        {"--https-port", 0, OPTION_NUMBER, &w.https_port, 0, 65535},
+        {"--http-port", 0, OPTION_NUMBER, &w.http_port, 0, 65535},
+        {"--listen", 0, OPTION_TEXT, &c->listen, 0, 0},
+        {"--endpoint", 0, OPTION_TEXT, &c->endpoint, 0, 0},
+        {"--region", 0, OPTION_TEXT, &c->region, 0, 0},
+        {"--account", 0, OPTION_TEXT, &c->account, 0, 0},
+        {"--log", 0, OPTION_TEXT, &w.log, 0, 0},
+        {"--log-level", 0, OPTION_TEXT, &w.level, 0, 0},
+    };
+    const struct syntax syntax = {help, options, sizeof options / sizeof options[0], NULL, 0};
+    int code = take_compat(&argc, argv, c);
+    if (code == GO_ON) {
+        code = options_parse(&syntax, argc, argv, NULL);
+    }
+    c->mqtts_port = (int)w.mqtts_port;
+    c->https_port = (int)w.https_port;
+    c->http_port = (int)w.http_port;
+    *data = w.data;
+    return code == GO_ON ? set_log(argv[0], &w, c) : code;
+}
+
+static int serve(int argc, char **argv, const char *help, struct serve_config *c)
+{
+    static char dir[PATH_MAX];
+    const char *data = NULL;
+    char why[1024] = "";
+    int code = parse(argc, argv, help, c, &data);
+    if (code != GO_ON) {
+        return code;
     }
     if (!data_folder(data, dir, sizeof dir)) {
         return EXIT_USAGE;
     }
     c->dir = dir;
-    char why[1024] = "";
     elo_err err = serve_run(c, why, sizeof why);
     if (err != ELO_OK) {
         say_error("%s", why);
-        return exit_code_of(err);
     }
-    return EXIT_OK;
+    return exit_code_of(err);
 }
 
 int verb_serve(int argc, char **argv)
 {
     struct serve_config c;
     serve_defaults(&c);
-    return serve(argc, argv, &c);
+    return serve(argc, argv, help_serve, &c);
+}
+
+/* A command to try, and what it does. */
+static void
+propose(FILE *out, const char *verb, const char *data, const char *rest, const char *about)
+{
+    int width = (int)(strlen(verb) + strlen(data) + strlen(rest));
+    fprintf(out, "    elo %s%s%s%*s  %s\n", verb, data, rest, width < 32 ? 32 - width : 0, "",
+            about);
 }
 
 static void banner(void *ctx, const struct serve_endpoints *at)
 {
     const struct serve_config *c = ctx;
     const char *bold = c->log_colour ? "\033[1m" : "", *off = c->log_colour ? "\033[0m" : "";
+    struct buf option;
+    const char *data = data_option(c->dir, &option);
     fprintf(c->log,
             "\n  %selo %s%s   region %s   account %s\n\n"
             "  MQTT     %s  (mutual TLS; CA %s/ca.pem)\n"
             "  HTTPS    %s\n"
             "  AWS API  %s\n\n"
-            "  In another terminal:\n"
-            "    elo add kitchen                    a device: thing, key, certificate, policy\n"
-            "    elo device --bundle kitchen        run it here\n"
-            "    elo sub '#'                        watch everything\n"
-            "    elo aws iot list-things            the AWS CLI against this desk\n\n"
-            "  Ctrl-C ends it. What happens, and why something is refused:\n\n",
+            "  In another terminal:\n",
             bold, ELO_VERSION, off, at->region, at->account, at->mqtts, c->dir, at->https,
             at->http);
+    propose(c->log, "add kitchen", data, "", "a device: thing, key, certificate, policy");
+    propose(c->log, "device --bundle kitchen", "", "", "run it here");
+    propose(c->log, "sub '#'", data, "", "watch everything");
+    propose(c->log, "aws", data, " iot list-things", "the AWS CLI against this desk");
+    fputs("\n  Ctrl-C ends it. What happens, and why something is refused:\n\n", c->log);
+    buf_free(&option);
     fflush(c->log);
 }
 
@@ -209,5 +199,5 @@ int verb_up(int argc, char **argv)
     c.log_colour = say_colour(STDOUT_FILENO);
     c.ready = banner;
     c.ctx = &c;
-    return serve(argc, argv, &c);
+    return serve(argc, argv, help_up, &c);
 }

@@ -2,7 +2,6 @@
 // SPDX-FileCopyrightText: The Elo authors
 #include "cli/session.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,17 +11,14 @@
 
 static int read_identity(struct session *s, const struct bundle *b)
 {
-    elo_err err =
-        elo_tls_identity_init(&s->identity, elo_span_str((const char *)buf_span(&b->cert).ptr),
-                              elo_span_str((const char *)buf_span(&b->key).ptr), s->identity_mem,
-                              sizeof s->identity_mem, &s->work);
+    elo_err err = elo_tls_identity_init(&s->identity, b->cert, b->key, s->identity_mem,
+                                        sizeof s->identity_mem, &s->work);
     if (err != ELO_OK) {
         return say_reason(err, b->dir);
     }
     elo_tls_anchors_init(&s->anchors, s->roots, sizeof s->roots / sizeof s->roots[0], s->anchor_mem,
                          sizeof s->anchor_mem);
-    err = elo_tls_anchors_add(&s->anchors, elo_span_str((const char *)buf_span(&b->ca).ptr),
-                              &s->work);
+    err = elo_tls_anchors_add(&s->anchors, b->ca, &s->work);
     return err == ELO_OK ? EXIT_OK : say_reason(err, "the bundle's ca.pem");
 }
 
@@ -86,19 +82,27 @@ void session_close(struct session *s)
 int session_complain(const struct session *s, const struct bundle *bundle, elo_err reason)
 {
     const struct posix_link_diagnosis *d = posix_link_diagnosis(&s->link);
-    char what[400];
-    int n = snprintf(what, sizeof what, "%s as %s%s%s%s", bundle->host, s->client_id,
-                     d->address[0] ? " (" : "", d->address, d->address[0] ? ")" : "");
-    if (n > 0 && (size_t)n < sizeof what && d->error != 0) {
-        n += snprintf(what + n, sizeof what - (size_t)n, ": %s", strerror(d->error));
+    struct buf what;
+    buf_init(&what, 2048);
+    buf_format(&what, "%s:%d", bundle->host, bundle->port);
+    if (d->address[0] != '\0') {
+        buf_format(&what, " (%s)", d->address);
     }
-    if (n > 0 && (size_t)n < sizeof what && d->tls_alert >= 0) {
-        n += snprintf(what + n, sizeof what - (size_t)n, ": TLS alert %d", d->tls_alert);
+    buf_format(&what, " as %s", s->client_id);
+    if (d->error != 0) {
+        buf_format(&what, ": %s", strerror(d->error));
     }
-    if (n > 0 && (size_t)n < sizeof what && d->tls_error != 0) {
-        snprintf(what + n, sizeof what - (size_t)n, ": BearSSL error %d", d->tls_error);
+    if (d->tls_alert >= 0) {
+        buf_format(&what, ": TLS alert %d", d->tls_alert);
     }
-    return say_reason(reason, what);
+    if (d->tls_error != 0) {
+        buf_format(&what, ": BearSSL error %d", d->tls_error);
+    }
+    buf_byte(&what, 0);
+    int code =
+        say_reason(reason, buf_err(&what) == ELO_OK ? (const char *)buf_span(&what).ptr : "");
+    buf_free(&what);
+    return code;
 }
 
 bool session_finish(struct session *s, int ms)
