@@ -6,7 +6,7 @@
  *
  *      trouble  --heal_at-->  healing  --all is quiet-->  goodbye  --nobody is left-->  the end
  */
-#include "tests/support/world.h"
+#include "tests/support/world_parts.h"
 
 #include <stdarg.h>
 #include <stdio.h>

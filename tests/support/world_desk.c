@@ -12,7 +12,7 @@
 #include "elo/mqtt/decode.h"
 #include "elo/mqtt/encode.h"
 #include "server/base/limits.h"
-#include "tests/support/world.h"
+#include "tests/support/world_parts.h"
 
 #define WITNESS_SPEAKS_MS       600000
 #define BROKER_TICKS_PER_SECOND 60u
@@ -95,6 +95,7 @@ static void witness_open(struct world *w)
         return;
     }
     witness_says(w, packet, len);
+    witness_read(w); /* AWS IoT Core wants clients to wait for the CONNACK */
     if (elo_mqtt_encode_subscribe(1, &all, 1, packet, sizeof packet, &len) == ELO_OK) {
         witness_says(w, packet, len);
     }
@@ -354,15 +355,15 @@ void world_desk_revoke(struct world *w, unsigned client, bool active)
     world_note(w, "the certificate of %s is %s", world_name(client), active ? "good" : "revoked");
     world_house_set_status(w->house, client, active);
     w->revoked = active ? 0 : client + 1;
-    for (size_t i = 0; i < w->links_high && !active; i++) {
+    for (size_t i = 0; i < w->links_high; i++) {
         struct world_link *l = &w->links[i];
         if (!l->used || !l->server_side || l->certificate != client || l->is.ended) {
             continue;
         }
-        if (l->is.accepted) {
+        if (!l->is.accepted) { /* judged by what it is now */
+            l->is.refused = !active;
+        } else if (!active) {
             world_model_ends(w, l, true);
-        } else {
-            l->is.refused = true;
         }
     }
     broker_certificate_changed(w->broker, elo_span_str(w->house->ids[client]), world_time(w));

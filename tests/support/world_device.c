@@ -5,7 +5,7 @@
  * an application that publishes, subscribes, stops, loses power. The owner also watches what the
  * engine promises about time: when it dials again, and that it does not keep itself busy.
  */
-#include "tests/support/world.h"
+#include "tests/support/world_parts.h"
 
 #include <stdio.h>
 

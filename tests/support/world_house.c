@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "tests/support/world.h"
+#include "tests/support/world_parts.h"
 
 #define ARN   "arn:aws:iot:eu-west-1:111122223333:"
 #define THING "${iot:Connection.Thing.ThingName}"

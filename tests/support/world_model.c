@@ -18,7 +18,7 @@
 
 #include "elo/mqtt/decode.h"
 #include "server/base/limits.h"
-#include "tests/support/world.h"
+#include "tests/support/world_parts.h"
 
 #define TEXT(span) (int)(span).len, (const char *)(span).ptr
 

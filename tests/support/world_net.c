@@ -9,7 +9,7 @@
  * Closing is TCP's: what had been written still arrives, then the end; or, as with a reset, some of
  * it does not.
  */
-#include "tests/support/world.h"
+#include "tests/support/world_parts.h"
 
 #define PIECE_MS_MAX 40 /* between two pieces: a message must not take for ever */
 
