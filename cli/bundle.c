@@ -21,8 +21,9 @@
 bool bundle_path(const char *dir, const char *name, char out[PATH_MAX])
 {
     int n = snprintf(out, PATH_MAX, "%s/%s", dir, name);
-    errno = ENAMETOOLONG;
-    return n > 0 && n < PATH_MAX;
+    bool fits = n > 0 && n < PATH_MAX;
+    errno = fits ? errno : ENAMETOOLONG;
+    return fits;
 }
 
 bool bundle_remove(const char *dir)
@@ -143,18 +144,19 @@ static bool load_key(const char *dir, elo_span *out)
 {
     char path[PATH_MAX];
     struct buf word;
-    errno = 0;
     if (!bundle_path(dir, "key.pem", path)) {
         return false;
     }
+    errno = 0;
     elo_err err = posix_file_read_private(path, 65536, out);
     if (err == ELO_E_PERMISSION && errno == 0) {
         say_error("%s can be read by others, or is another user's\n     chmod 600 %s", path,
                   shell_word(path, &word));
         buf_free(&word);
-        return false;
+    } else if (err != ELO_OK) {
+        say_unreadable(path, err);
     }
-    return err == ELO_OK || read_file(path, 65536, out);
+    return err == ELO_OK;
 }
 
 int bundle_load(const char *dir, struct bundle *out)

@@ -12,7 +12,7 @@
 #include "elo/json/read.h"
 #include "ports/posix/file.h"
 
-static void say_unreadable(const char *path, elo_err err)
+void say_unreadable(const char *path, elo_err err)
 {
     const char *why = err == ELO_E_TOO_LARGE ? "it is larger than such a file can be"
                       : errno != 0           ? strerror(errno)

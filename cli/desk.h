@@ -62,4 +62,7 @@ bool json_field(elo_span json, const char *key, char *out, size_t cap);
 /* Reads a whole file of at most `max` bytes. false: said. Give it back to posix_file_free(). */
 bool read_file(const char *path, size_t max, elo_span *out);
 
+/* Says why posix_file_read() failed, errno as it left it. */
+void say_unreadable(const char *path, elo_err err);
+
 #endif

@@ -288,7 +288,8 @@ struct delivery {
     const struct request *request;
     const struct elo_client_message *message;
     bool published, pinged;
-    int code; /* GO_ON, or how it ends */
+    unsigned steps; /* since it was published and not yet written */
+    int code;       /* GO_ON, or how it ends */
 };
 
 static void on_pub_event(struct delivery *d, const struct elo_client_event *e)
@@ -307,12 +308,18 @@ static void on_pub_event(struct delivery *d, const struct elo_client_event *e)
     }
 }
 
-static void ask_whether_it_got_through(struct delivery *d)
+/* Runs the link for a moment. A QoS 0 message is written without an event to tell of it; when it
+ * is, the ping is asked for. */
+static elo_err step(struct delivery *d, int32_t left_ms)
 {
     struct elo_client *client = &session.link.client;
-    if (d->published && !d->pinged && d->message->qos == 0 && elo_client_pending(client) == 0) {
+    struct pollfd extra = {.fd = stop_fd(), .events = POLLIN};
+    bool writing = d->published && d->message->qos == 0 && !d->pinged;
+    if (writing && elo_client_pending(client) == 0) {
         d->pinged = elo_client_ping(client, posix_clock_ms()) == ELO_OK;
+        writing = false;
     }
+    return posix_link_step(&session.link, writing ? (d->steps++ > 0 ? 10 : 0) : left_ms, &extra, 1);
 }
 
 static int deliver(const struct request *r, const struct elo_client_message *message)
@@ -322,9 +329,7 @@ static int deliver(const struct request *r, const struct elo_client_message *mes
     uint32_t end = posix_clock_ms() + PUB_TIMEOUT_MS;
     int32_t left;
     while (!stop_asked() && (left = (int32_t)(end - posix_clock_ms())) > 0) {
-        struct pollfd extra = {.fd = stop_fd(), .events = POLLIN};
-        ask_whether_it_got_through(&d);
-        if (posix_link_step(&session.link, left, &extra, 1) != ELO_OK) {
+        if (step(&d, left) != ELO_OK) {
             return say_reason(ELO_E_IO, "poll");
         }
         while (d.code == GO_ON && elo_client_next_event(&session.link.client, &event)) {
@@ -334,9 +339,10 @@ static int deliver(const struct request *r, const struct elo_client_message *mes
             return d.code;
         }
     }
-    return stop_asked()  ? stop_exit_code()
-           : d.published ? session_complain(&session, &bundle, ELO_E_ACK_TIMEOUT)
-                         : session_complain(&session, &bundle, ELO_E_TCP_TIMEOUT);
+    if (stop_asked()) {
+        return stop_exit_code();
+    }
+    return session_complain(&session, &bundle, d.published ? ELO_E_ACK_TIMEOUT : ELO_E_TCP_TIMEOUT);
 }
 
 static int parse_pub(struct request *r, int argc, char **argv)
