@@ -603,40 +603,56 @@ static size_t packet_size(const struct world_message *m, uint8_t qos)
     return 1 + (rest < 128 ? 1u : 2u) + rest;
 }
 
-/* Only size, QoS and perhaps the topic are known: the first that it can be. */
+/* Only size, QoS and perhaps the topic are known. */
+static bool can_be(const struct world *w,
+                   const struct world_device *d,
+                   unsigned message,
+                   const struct elo_client_event *e)
+{
+    const struct world_message *m = &w->messages[message];
+    elo_span topic = e->u.oversize.topic;
+    uint8_t qos = e->u.oversize.qos;
+    return w->model.given[d->who][message].sent[qos] > 0 &&
+           packet_size(m, qos) == e->u.oversize.size &&
+           (topic.len == 0 || elo_span_eq(topic, elo_span_str(m->topic)));
+}
+
+/*
+ * The first that is owed, or else any, that it can be; 0: none. It may have been one of the others,
+ * come again, so none of them can be said not to have come.
+ */
+static unsigned
+find_oversize(struct world *w, const struct world_device *d, const struct elo_client_event *e)
+{
+    unsigned any = 0;
+    unsigned owed = 0;
+    for (unsigned i = 1; i < w->message_count; i++) {
+        if (!can_be(w, d, i, e)) {
+            continue;
+        }
+        any = i;
+        struct world_due *due = find_due(&w->model.sessions[d->who], i, e->u.oversize.retain);
+        if (due != NULL && e->u.oversize.qos > 0) {
+            due->ever = true;
+            owed = owed == 0 && !due->done ? i : owed;
+        }
+    }
+    return owed != 0 ? owed : any;
+}
+
 static void
 told_oversize(struct world *w, const struct world_device *d, const struct elo_client_event *e)
 {
-    elo_span topic = e->u.oversize.topic;
     uint8_t qos = e->u.oversize.qos;
-    unsigned found = 0;
+    unsigned found = find_oversize(w, d, e);
     w->tally.oversize++;
-    if (e->u.oversize.size <= d->config.rx_size) {
-        world_fail(w, "%s: a message of %u bytes is said not to fit into %zu", world_name(d->who),
-                   e->u.oversize.size, d->config.rx_size);
-    }
-    for (unsigned i = 1; i < w->message_count; i++) {
-        const struct world_message *m = &w->messages[i];
-        const struct world_given *given = &w->model.given[d->who][i];
-        bool can_be = given->sent[qos] > 0 && packet_size(m, qos) == e->u.oversize.size &&
-                      (topic.len == 0 || elo_span_eq(topic, elo_span_str(m->topic)));
-        struct world_due *due = can_be && qos > 0
-                                    ? find_due(&w->model.sessions[d->who], i, e->u.oversize.retain)
-                                    : NULL;
-        if (can_be && (found == 0 || (due != NULL && !due->done))) {
-            found = i;
-        }
-        if (due != NULL && !due->done) {
-            break;
-        }
-    }
-    if (found == 0) {
-        world_fail(w, "%s: a message of %u bytes that nobody sent to it", world_name(d->who),
-                   e->u.oversize.size);
+    if (found == 0 || e->u.oversize.size <= d->config.rx_size) {
+        world_fail(w, "%s: a message of %u bytes that nobody sent to it, or that fits into %zu",
+                   world_name(d->who), e->u.oversize.size, d->config.rx_size);
         return;
     }
     world_note(w, "%s finds m%04u too large", world_name(d->who), found);
-    struct world_given *given = &w->model.given[d->who][found];
+    const struct world_given *given = &w->model.given[d->who][found];
     if (qos > 0 || given->came[0] < given->sent[0]) {
         delivered(w, d->who, found, qos, e->u.oversize.retain && given->sent_retained > 0);
     }
