@@ -75,7 +75,7 @@ struct demo {
     uint32_t start_ms, next_ms; /* when the next thing of the phase is due */
     long telemetry, commands, answers;
     int64_t sent_us, answer_total_us;
-    char last_id[24];
+    char last_id[32];
     bool explained, ending;
     int code; /* a failure that ends it, or GO_ON */
 };
@@ -122,12 +122,18 @@ static bool is_news(elo_span record, const char *client_id)
     return trouble ? !is_told(client_id, code) : demo.phase == PLAYING && !demo.ending && !is_ours;
 }
 
+static elo_span without_name(elo_span line)
+{
+    elo_span name = ELO_SPAN("elo: ");
+    return elo_span_starts_with(line, name) ? elo_span_from(line, name.len) : line;
+}
+
 /* A record of the desk's log, as JSON; anything else is shown as it is. */
 static void on_desk_line(elo_span line)
 {
     char client_id[130] = "";
     if (elo_json_validate(line) != ELO_OK) {
-        picture_line("desk", line);
+        picture_line("desk", without_name(line));
         return;
     }
     json_field(line, "clientId", client_id, sizeof client_id);
@@ -139,15 +145,15 @@ static void on_desk_line(elo_span line)
 
 static void on_device_line(elo_span line)
 {
-    picture_line("device", line);
+    picture_line("device", without_name(line));
 }
 
 /* Of `elo pub` the first line, with the reason, is all that AWS would tell. */
 static void on_visitor_line(elo_span line)
 {
-    elo_span mark = ELO_SPAN("elo: ");
-    if (elo_span_starts_with(line, mark)) {
-        picture_line("visitor", elo_span_from(line, mark.len));
+    elo_span words = without_name(line);
+    if (words.len < line.len) {
+        picture_line("visitor", words);
     }
 }
 
@@ -609,7 +615,7 @@ static int verdict(void)
         picture_line("demo", elo_span_str(line));
         return EXIT_OK;
     }
-    if (demo.phase != PLAYING) {
+    if (demo.phase != PLAYING && !say_is_deaf()) {
         say_error("the demo is not complete: %s", missing[demo.phase]);
     }
     return demo.code != GO_ON ? demo.code : stop_asked() ? stop_exit_code() : EXIT_FAILED;
