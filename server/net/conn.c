@@ -2,10 +2,12 @@
 // SPDX-FileCopyrightText: The Elo authors
 /*
  * How this works: a connection is a socket in the loop's poll set, with or without TLS. Readable:
- * everything that is there is read into the loop's scratch buffer, up to NET_SCRATCH, and handed to
- * the protocol; if more is left, the connection goes on the `more` list and is read again in the
- * next turn, so that one loud client cannot starve the others. Nothing is written here until
- * conn_flush(), which the loop calls once per turn for whoever has output.
+ * one read of the socket, all TLS records that came with it decrypted into the loop's scratch
+ * buffer, and handed to the protocol. What is left in the socket the next poll tells of: to read
+ * until nothing is left would be a second system call for most messages. What is left where no poll
+ * sees it - in OpenSSL, or behind a reset - puts the connection on the `more` list, to be read
+ * again in the next turn, so that one loud client cannot starve the others. Nothing is written here
+ * until conn_flush(), which the loop calls once per turn for whoever has output.
  *
  *     accept -> HANDSHAKE -> OPEN -> LINGER -> CLOSED -> (poll handle's close callback) freed
  *                  |          |                  ^
@@ -212,9 +214,11 @@ static void read_ready(struct conn *c)
     uint8_t *scratch = c->net->scratch;
     size_t len = 0;
     ssize_t n = 0;
-    while (NET_SCRATCH - len >= NET_RECORD &&
-           (n = transport_receive(c, scratch + len, NET_SCRATCH - len)) > 0) {
-        len += (size_t)n;
+    bool more = true;
+    while (more && NET_SCRATCH - len >= NET_RECORD) {
+        n = transport_receive(c, scratch + len, NET_SCRATCH - len);
+        len += n > 0 ? (size_t)n : 0;
+        more = n > 0 && (c->reset || transport_has_more(c));
     }
     bool was_blocked = c->read_blocked;
     c->read_blocked = n == TRANSPORT_WANTS_WRITE;
@@ -228,7 +232,7 @@ static void read_ready(struct conn *c)
         conn_close(c, ELO_E_TCP_CLOSED);
     } else if (n == TRANSPORT_END) {
         on_end(c);
-    } else if (n > 0) {
+    } else if (more) {
         read_later(c);
     } else if (c->read_blocked != was_blocked) {
         conn_flush(c); /* polls for what is needed now */
@@ -328,8 +332,8 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 {
     struct conn *c = poll->data;
     /* A reset: libuv polls no more, but what came before it can still be read. */
-    bool reset = status != 0;
-    events = reset ? UV_READABLE : events;
+    c->reset = c->reset || status != 0;
+    events = c->reset ? UV_READABLE : events;
     if (c->phase == CONN_HANDSHAKE) {
         shake_hands(c);
     } else if (c->phase == CONN_OPEN) {
@@ -337,7 +341,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     } else if (c->phase == CONN_LINGER) {
         drain(c);
     }
-    if (reset && !c->in_more) {
+    if (c->reset && !c->in_more) {
         c->broken = true;
         conn_close(c, ELO_E_TCP_CLOSED);
     }

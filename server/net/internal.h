@@ -82,6 +82,7 @@ struct conn {
     bool read_blocked; /* TLS must write before it can read on (a KeyUpdate) */
     bool ended;        /* the other side has nothing more to say */
     bool broken;       /* nothing goes either way any more */
+    bool reset;        /* it is polled no more: what is left is read to its end */
     bool told;         /* the log has been told why the handshake fails */
     bool in_more;      /* on net->more: there is input left from the last read */
     struct conn *more; /* next on net->more */
@@ -135,6 +136,10 @@ void listen_descriptor_free(struct net *net, int fd); /* closes it: it may be as
 /* tls.c */
 /* A context for net->config; to be freed. ELO_E_BAD_PEM, ELO_E_NO_MEMORY. */
 ELO_MUST_USE elo_err tls_context(struct net *net, SSL_CTX **out, char *why, size_t why_cap);
+
+/* The client's certificate is known by its id from here on: 2 KB of its parsed key are given back.
+ */
+void tls_forget_client_key(struct conn *c);
 
 /* The protocol that ALPN and listener call for. */
 enum listener_kind tls_protocol(const struct conn *c);

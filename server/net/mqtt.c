@@ -56,6 +56,7 @@ bool mqtt_begin(struct conn *c)
                                              config->compat.expired_certificate != 0);
     struct broker_conn *speaker = broker_open(config->broker, &peer, refused, now);
     OPENSSL_free(der);
+    tls_forget_client_key(c);
     if (speaker == NULL) {
         return false;
     }

