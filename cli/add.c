@@ -92,5 +92,14 @@ int verb_add(int argc, char **argv)
     if (!name_valid(name)) {
         return say_usage("add", "'%s' is no thing name: 1 to 128 of a-z A-Z 0-9 : _ -", name);
     }
-    return add(name, out ? out : name, data);
+    char dir[PATH_MAX];
+    size_t len = strlen(out ? out : name);
+    if (len == 0 || len >= sizeof dir) {
+        return say_usage("add", "the path of the folder is empty or too long");
+    }
+    memcpy(dir, out ? out : name, len + 1);
+    for (; len > 1 && dir[len - 1] == '/'; len--) {
+        dir[len - 1] = '\0'; /* the folder is made beside its place, not in it */
+    }
+    return add(name, dir, data);
 }

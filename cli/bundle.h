@@ -33,7 +33,7 @@ void bundle_free(struct bundle *b); /* wipes the key */
 
 /* What to make. */
 struct bundle_wish {
-    const char *dir;
+    const char *dir;   /* no slash at its end */
     const char *thing; /* NULL: no thing, an operator's identity */
     const char *client_id;
     const char *policy;          /* name of the policy to attach; made if it is not there */

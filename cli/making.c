@@ -402,43 +402,22 @@ static int run_steps(struct making *m)
     return code;
 }
 
-/* Slashes at the end are taken off: the folder beside would be one inside. */
-static int make_in(struct making *m, const char *dir)
-{
-    struct stat there;
-    struct bundle_wish wish = *m->wish;
-    wish.dir = dir;
-    m->wish = &wish;
-    if (lstat(dir, &there) == 0) {
-        say_error("%s is there already\n     Choose another folder with --out, or move it away.",
-                  dir);
-        return EXIT_CONFLICT;
-    }
-    int code = run_steps(m);
-    if (code != EXIT_OK) {
-        take_back(m);
-    }
-    return code;
-}
-
 int bundle_make(const struct desk_info *desk, const struct bundle_wish *wish)
 {
     struct making m = {.desk = desk, .wish = wish};
-    char dir[PATH_MAX];
-    size_t len = strlen(wish->dir);
-    while (len > 1 && wish->dir[len - 1] == '/') {
-        len--;
+    struct stat there;
+    if (lstat(wish->dir, &there) == 0) {
+        say_error("%s is there already\n     Choose another folder with --out, or move it away.",
+                  wish->dir);
+        return EXIT_CONFLICT;
     }
-    if (len == 0 || len >= sizeof dir) {
-        say_error("that is no name for a folder: '%.80s'", wish->dir);
-        return EXIT_USAGE;
-    }
-    memcpy(dir, wish->dir, len);
-    dir[len] = '\0';
     buf_init(&m.key, 65536);
     buf_init(&m.csr, 65536);
     buf_init(&m.certificate, 65536);
-    int code = make_in(&m, dir);
+    int code = run_steps(&m);
+    if (code != EXIT_OK) {
+        take_back(&m);
+    }
     if (buf_span(&m.key).len > 0) {
         explicit_bzero((void *)(uintptr_t)buf_span(&m.key).ptr, buf_span(&m.key).len);
     }

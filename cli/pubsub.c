@@ -173,7 +173,7 @@ static int watch(const struct request *r)
                : r->raw                ? MESSAGE_RAW
                : isatty(STDOUT_FILENO) ? MESSAGE_TIMED
                                        : MESSAGE_LINE;
-    while (w.code == GO_ON && !stop_asked()) {
+    while (w.code == GO_ON && !stop_asked() && !say_is_deaf()) {
         int32_t left = (int32_t)(end - posix_clock_ms());
         if (r->wait_ms > 0 && left <= 0) {
             return out_of_time(&w);
@@ -183,13 +183,11 @@ static int watch(const struct request *r)
         if (posix_link_step(&session.link, r->wait_ms > 0 ? left : -1, extra, 2) != ELO_OK) {
             return say_reason(ELO_E_IO, "poll");
         }
-        if (say_is_deaf()) {
-            return EXIT_OK; /* say_end() knows whether that is a failure */
-        }
         while (w.code == GO_ON && elo_client_next_event(client, &event)) {
             on_sub_event(&w, &event);
         }
     }
+    /* With nobody to talk to it is 0 here; say_end() knows whether that is a failure. */
     return w.code != GO_ON ? w.code : stop_exit_code();
 }
 
