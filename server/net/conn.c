@@ -414,6 +414,9 @@ void conn_accept(struct net *net, enum listener_kind kind, int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     struct conn *c = net->conn_count < LIMIT_TRANSPORTS ? create(net, kind, fd) : NULL;
     if (c == NULL) {
+        log_line(net->config.log, LOG_ERROR, ELO_E_NO_MEMORY,
+                 "a connection was refused: no memory, or as many sockets as are taken (%u)",
+                 LIMIT_TRANSPORTS);
         close(fd);
         return;
     }

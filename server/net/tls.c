@@ -44,6 +44,12 @@ static bool alpn_known(const unsigned char *name, size_t len, enum listener_kind
     return false;
 }
 
+static bool is_mqtt_ca(const unsigned char *name, size_t len)
+{
+    return len == 14 && memcmp(name, "x-amzn-mqtt-ca", 14) == 0;
+}
+
+/* By that name MQTT is spoken, and so a certificate must be shown, on the HTTPS port too. */
 static int select_alpn(SSL *ssl,
                        const unsigned char **out,
                        unsigned char *out_len,
@@ -57,7 +63,7 @@ static int select_alpn(SSL *ssl,
         if (alpn_known(in + i + 1, in[i], c->kind)) {
             *out = in + i + 1;
             *out_len = in[i];
-            if (in[i] == 14 && memcmp(*out, "x-amzn-mqtt-ca", 14) == 0) {
+            if (is_mqtt_ca(*out, *out_len)) {
                 SSL_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
             }
             return SSL_TLSEXT_ERR_OK;
@@ -71,7 +77,7 @@ enum listener_kind tls_protocol(const struct conn *c)
     const unsigned char *name = NULL;
     unsigned int len = 0;
     SSL_get0_alpn_selected(c->ssl, &name, &len);
-    if (c->kind == LISTEN_HTTPS && len == 14 && memcmp(name, "x-amzn-mqtt-ca", 14) == 0) {
+    if (c->kind == LISTEN_HTTPS && is_mqtt_ca(name, len)) {
         return LISTEN_MQTTS;
     }
     return c->kind;
