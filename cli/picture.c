@@ -54,8 +54,7 @@ static size_t width(void)
     } else if (text == NULL || !parse_number(text, 1, 10000, &columns)) {
         return 0;
     }
-    return columns < WHAT_AT + WHAT_WIDTH + NARROWEST ? WHAT_AT + WHAT_WIDTH + NARROWEST
-                                                      : (size_t)columns;
+    return columns < NARROWEST ? NARROWEST : (size_t)columns;
 }
 
 /* How much of `text` to write on a line of `room` characters: up to the last space or comma that
@@ -76,21 +75,24 @@ static size_t piece(elo_span text, size_t room)
     return room;
 }
 
-/* `words`, wrapped, in the column where the cursor is. */
+/* `words` from `column` on, where the cursor is, wrapped under themselves; in a window too narrow
+ * for that, under the beginning of the line. */
 static void put_wrapped(size_t column, elo_span words)
 {
-    size_t columns = width(), room = columns > column ? columns - column : 0;
-    bool first = true;
-    do {
+    size_t columns = width();
+    size_t indent = columns < column + NARROWEST ? WHO_AT : column;
+    size_t room = columns > column + 8 ? columns - column : 8;
+    for (;;) {
         size_t n = columns == 0 ? words.len : piece(words, room);
-        if (!first) {
-            printf("\n%*s", (int)column, "");
-        }
         bool last = n == words.len;
         fwrite(words.ptr, 1, !last && words.ptr[n - 1] == ' ' ? n - 1 : n, stdout);
+        if (last) {
+            break;
+        }
+        printf("\n%*s", (int)indent, "");
+        room = columns - indent;
         words = elo_span_from(words, n);
-        first = false;
-    } while (words.len > 0);
+    }
     putchar('\n');
     fflush(stdout);
     at_gap = false;

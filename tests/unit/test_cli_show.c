@@ -15,7 +15,11 @@
 
 #include <cmocka.h>
 
+#include "cli/desk.c"
 #include "cli/message.c"
+#include "cli/options.c"
+#include "cli/picture.c"
+#include "cli/say.c"
 #include "cli/sensors.c"
 
 /* --- messages ------------------------------------------------------------------------------------
@@ -77,6 +81,97 @@ static void messages(void **state)
     message_is(MESSAGE_JSON, ELO_SPAN("\xff\xfe\xfd\xfc"),
                "{\"time\":\"TTTTTTTTTTTTTTTTTTTTTTTT\",\"topic\":\"a/b\",\"qos\":1,"
                "\"retain\":false,\"payloadBase64\":\"//79/A==\"}\n");
+}
+
+/* --- the demo's lines ----------------------------------------------------------------------------
+ */
+
+/* What `draw` writes to stdout in a window of so many columns; 0: without an end. */
+static char *drawn(int columns, void (*draw)(void))
+{
+    static char text[2000];
+    char number[12];
+    FILE *out = tmpfile();
+    assert_non_null(out);
+    fflush(stdout);
+    int saved = dup(STDOUT_FILENO);
+    dup2(fileno(out), STDOUT_FILENO);
+    snprintf(number, sizeof number, "%d", columns);
+    setenv("COLUMNS", number, 1);
+    headings = 0;
+    at_gap = true;
+    draw();
+    fflush(stdout);
+    dup2(saved, STDOUT_FILENO);
+    close(saved);
+    rewind(out);
+    text[fread(text, 1, sizeof text - 1, out)] = '\0';
+    fclose(out);
+    return text;
+}
+
+static void draw_lines(void)
+{
+    picture_gap(); /* nothing above: no line */
+    picture_heading("What is shown here");
+    picture_pair("you", "cmd", "{\"id\":\"demo-1\",\"led\":\"on\"}");
+    picture_message("device", ELO_SPAN("reply"), ELO_SPAN("{\"id\":\"demo-1\",\"ok\":true}\x1b"),
+                    "in 0.5 ms");
+    picture_gap();
+    picture_gap();
+    picture_line("demo", ELO_SPAN("Unbreakable-words-are-broken-where-they-must-be"));
+}
+
+static void draw_letters(void)
+{
+    picture_line(
+        "demo",
+        ELO_SPAN("\xc3\xa9\xc3\xa9\xe2\x82\xac\xe2\x82\xac\xf0\x9f\x8c\xa1\xf0\x9f\x8c\xa1"
+                 "\xc3\xa9\xc3\xa9\xe2\x82\xac\xe2\x82\xac\xf0\x9f\x8c\xa1\xf0\x9f\x8c\xa1"
+                 "\xc3\xa9\xc3\xa9\xe2\x82\xac\xe2\x82\xac\xf0\x9f\x8c\xa1\xf0\x9f\x8c\xa1"));
+}
+
+static void draw_record(void)
+{
+    picture_record(
+        ELO_SPAN("{\"logLevel\":\"WARN\",\"code\":\"E-X\",\"details\":\"it\\u001b may not\","
+                 "\"cure\":\"Let it.\"}"));
+    picture_record(ELO_SPAN("{\"eventType\":\"Connect\",\"clientId\":\"kitchen\"}"));
+    picture_record(ELO_SPAN("{}"));
+    picture_record(ELO_SPAN("no JSON"));
+}
+
+static void pictures(void **state)
+{
+    (void)state;
+    unsetenv("CLICOLOR_FORCE");
+    assert_string_equal(drawn(0, draw_lines),
+                        "1. What is shown here\n"
+                        "   you      cmd         {\"id\":\"demo-1\",\"led\":\"on\"}\n"
+                        "   device   reply       {\"id\":\"demo-1\",\"ok\":true}\\x1b  in 0.5 ms\n"
+                        "\n"
+                        "   demo     Unbreakable-words-are-broken-where-they-must-be\n");
+    assert_string_equal(drawn(46, draw_lines), "1. What is shown here\n"
+                                               "   you      cmd         {\"id\":\"demo-1\",\n"
+                                               "                        \"led\":\"on\"}\n"
+                                               "   device   reply       {\"id\":\"demo-1\",\n"
+                                               "                        \"ok\":true}\\x1b  in\n"
+                                               "                        0.5 ms\n"
+                                               "\n"
+                                               "   demo     Unbreakable-words-are-broken-where\n"
+                                               "            -they-must-be\n");
+    for (int columns = 1; columns < 60; columns++) { /* no width is too narrow to end */
+        assert_non_null(strstr(drawn(columns, draw_lines), "1. W"));
+        char *text = drawn(columns, draw_letters);
+        for (char *line = text, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+            assert_true(elo_utf8_valid(elo_span_of(line, (size_t)(end - line))));
+        }
+    }
+    assert_string_equal(drawn(0, draw_record), "   desk     refused E-X: it\\x1b may not\n"
+                                               "            Let it.\n"
+                                               "   desk     Connect  kitchen\n"
+                                               "   desk     \n"
+                                               "   desk     \n");
 }
 
 /* --- sensors -------------------------------------------------------------------------------------
@@ -148,6 +243,12 @@ static void real_sensors(void **state)
     put("/sys/class/hwmon/hwmon2/name", "coretemp\n");
     put("/sys/class/hwmon/hwmon2/temp2_input", "-5250\n");
     reads(-525, "coretemp"); /* 2 before 10; a chip that begins with its second */
+    for (int i = 9; i > 2; i--) {
+        char path[60];
+        snprintf(path, sizeof path, "/sys/class/hwmon/hwmon%d/temp1_input", i);
+        put(path, "99000\n");
+        reads(-525, "coretemp"); /* in whichever order the folder tells them */
+    }
     put("/sys/class/hwmon/hwmon2/name", "a\x01\xff\"b\n");
     reads(-525, "a??\"b"); /* what cannot be JSON is not */
     put("/sys/class/hwmon/hwmon2/name", "");
@@ -204,9 +305,9 @@ static void load_and_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(messages),        cmocka_unit_test(real_sensors),
-        cmocka_unit_test(broken_sensors),  cmocka_unit_test(simulated),
-        cmocka_unit_test(load_and_memory),
+        cmocka_unit_test(messages),     cmocka_unit_test(pictures),
+        cmocka_unit_test(real_sensors), cmocka_unit_test(broken_sensors),
+        cmocka_unit_test(simulated),    cmocka_unit_test(load_and_memory),
     };
     return cmocka_run_group_tests(tests, make_root, drop_root);
 }
