@@ -243,6 +243,11 @@ elo_err net_open(struct net *net, const struct net_config *config, char *why, si
         err = listen_all(net, why, why_cap);
     }
     net->open = err == ELO_OK;
+    if (net->open) {
+        /* From here on: whoever is told that the desk is ready may end it at once. */
+        uv_signal_start(&net->sigterm, on_signal, SIGTERM);
+        uv_signal_start(&net->sigint, on_signal, SIGINT);
+    }
     return err;
 }
 
@@ -283,8 +288,6 @@ int net_http_port(const struct net *net)
 void net_start(struct net *net)
 {
     uv_check_start(&net->check, on_turn);
-    uv_signal_start(&net->sigterm, on_signal, SIGTERM);
-    uv_signal_start(&net->sigint, on_signal, SIGINT);
     uv_timer_start(&net->daily, on_day, DAY_MS, DAY_MS);
     set_timer(net);
 }

@@ -69,7 +69,8 @@ ELO_MUST_USE elo_err net_reload_certificate(struct net *net, char *why, size_t w
  * the ports that net_open() has bound. */
 void net_set_api(struct net *net, struct api *api);
 
-/* Runs until SIGTERM, SIGINT or net_stop(): then stops accepting, ends connections, returns. */
+/* Runs until SIGTERM, SIGINT or net_stop(): then stops accepting, ends connections, returns. The
+ * signals are watched from net_open() on. */
 void net_run(struct net *net);
 void net_stop(struct net *net);
 
