@@ -14,16 +14,24 @@ static const struct compat normal;
 #define GET       "GET /things HTTP/1.1\r\nHost: a\r\n\r\n"
 #define GET_CLOSE "GET /things HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
-static size_t count_in(const struct buf *b, const char *text)
+/* How often `text` stands behind `*from`, which moves behind the last of them. */
+static size_t count_after(const struct buf *b, const char *text, size_t *from)
 {
-    elo_span rest = buf_span(b);
+    elo_span all = buf_span(b);
     size_t count = 0;
     const uint8_t *at;
-    while (rest.len > 0 && (at = memmem(rest.ptr, rest.len, text, strlen(text))) != NULL) {
-        rest = elo_span_from(rest, (size_t)(at - rest.ptr) + strlen(text));
+    while (*from < all.len &&
+           (at = memmem(all.ptr + *from, all.len - *from, text, strlen(text))) != NULL) {
+        *from = (size_t)(at - all.ptr) + strlen(text);
         count++;
     }
     return count;
+}
+
+static size_t count_in(const struct buf *b, const char *text)
+{
+    size_t from = 0;
+    return count_after(b, text, &from);
 }
 
 /* A signed request that makes a thing. */
@@ -195,11 +203,13 @@ static void who_sends_and_never_reads_is_not_read_either(void **state)
     size_t whole = sent / strlen(GET);
     assert_true(whole > 1000);
     /* Every one of them is answered once it reads. */
-    for (int i = 0; i < RIG_TURNS_MAX && count_in(&p.got, "HTTP/1.1 403") < whole; i++) {
+    size_t from = 0, seen = 0;
+    for (int i = 0; i < RIG_TURNS_MAX && seen < whole; i++) {
         assert_true(peer_read(&p));
         rig_rest(rig);
+        seen += count_after(&p.got, "HTTP/1.1 403", &from);
     }
-    assert_int_equal(count_in(&p.got, "HTTP/1.1 403"), whole);
+    assert_int_equal(seen, whole);
     peer_close(&p);
 }
 
