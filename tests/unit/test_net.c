@@ -190,11 +190,15 @@ static void who_sends_and_never_reads_is_not_read_either(void **state)
     static char many[200 * sizeof GET];
     struct peer p;
     size_t sent = 0, n;
+    int little = 16384; /* for the kernel to keep, each way */
     many[0] = '\0';
     for (int i = 0; i < 200; i++) {
         memcpy(many + (size_t)i * (sizeof GET - 1), GET, sizeof GET);
     }
     peer_connect(rig, &p, LISTEN_HTTP);
+    rig_rest(rig);
+    setsockopt(p.fd, SOL_SOCKET, SO_SNDBUF, &little, sizeof little);
+    setsockopt(rig->net->all->fd, SOL_SOCKET, SO_SNDBUF, &little, sizeof little);
     do {
         n = peer_send_some(&p, many, strlen(many));
         sent += n;
