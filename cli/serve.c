@@ -14,6 +14,8 @@
     "  --mqtts-port N      MQTT over mutual TLS (default 8883; 0: any free port)\n"                \
     "  --https-port N      HTTPS, and MQTT by ALPN (default 8443)\n"                               \
     "  --http-port N       AWS API, on loopback only (default 8080)\n"                             \
+    "  --plain-port N      MQTT without TLS, certificate or policies, on loopback only: for\n"     \
+    "                      protocol tests and tools; AWS has no such door (default: none)\n"       \
     "  --listen ADDR       listen on this address instead of loopback: 0.0.0.0 for a board on\n"   \
     "                      the LAN; the certificate then carries this machine's names\n"           \
     "  --endpoint NAME     what DescribeEndpoint answers\n"                                        \
@@ -38,7 +40,7 @@ const char help_up[] =
 /* What the command line says, before it is checked. */
 struct wishes {
     const char *data, *log, *level;
-    long mqtts_port, https_port, http_port;
+    long mqtts_port, https_port, http_port, plain_port;
 };
 
 static int list_compat(void)
@@ -105,13 +107,16 @@ static int take_compat(int *argc, char **argv, struct serve_config *c)
 
 static int parse(int argc, char **argv, const char *help, struct serve_config *c, const char **data)
 {
-    struct wishes w = {
-        .mqtts_port = c->mqtts_port, .https_port = c->https_port, .http_port = c->http_port};
+    struct wishes w = {.mqtts_port = c->mqtts_port,
+                       .https_port = c->https_port,
+                       .http_port = c->http_port,
+                       .plain_port = c->plain_port};
     const struct option_spec options[] = {
         {"--data", 0, OPTION_TEXT, &w.data, 0, 0},
         {"--mqtts-port", 0, OPTION_NUMBER, &w.mqtts_port, 0, 65535},
         {"--https-port", 0, OPTION_NUMBER, &w.https_port, 0, 65535},
         {"--http-port", 0, OPTION_NUMBER, &w.http_port, 0, 65535},
+        {"--plain-port", 0, OPTION_NUMBER, &w.plain_port, 0, 65535},
         {"--listen", 0, OPTION_TEXT, &c->listen, 0, 0},
         {"--endpoint", 0, OPTION_TEXT, &c->endpoint, 0, 0},
         {"--region", 0, OPTION_TEXT, &c->region, 0, 0},
@@ -127,6 +132,7 @@ static int parse(int argc, char **argv, const char *help, struct serve_config *c
     c->mqtts_port = (int)w.mqtts_port;
     c->https_port = (int)w.https_port;
     c->http_port = (int)w.http_port;
+    c->plain_port = (int)w.plain_port;
     *data = w.data;
     return code == GO_ON ? set_log(argv[0], &w, c) : code;
 }

@@ -22,8 +22,15 @@ struct auth_session;
 struct authorizer *authorizer_create(struct registry *reg); /* NULL: out of memory */
 void authorizer_destroy(struct authorizer *a);
 
-/* Who is at the other end, as TLS has shown it. Copied by auth_session_create(). */
+/* How somebody has shown who they are. */
+enum auth_peer_kind {
+    AUTH_PEER_CERTIFICATE, /* by a client certificate: its policies decide */
+    AUTH_PEER_PLAIN        /* not at all, on the plain port for tests: everything is allowed */
+};
+
+/* Who is at the other end, as the edge has seen it. Copied by auth_session_create(). */
 struct auth_peer {
+    enum auth_peer_kind kind;
     elo_span certificate_id;  /* 64 hex; empty: none */
     elo_span certificate_der; /* for the subject's policy variables; may be empty */
     elo_span source_ip;

@@ -27,7 +27,7 @@ struct desk {
     struct server_names names;
     char host[256]; /* the name clients use */
     char endpoint[272];
-    char mqtts[272], https[272], http[64];
+    char mqtts[272], https[272], http[64], plain[64]; /* empty: none */
     char store_path[PATH_MAX], cert_path[PATH_MAX], key_path[PATH_MAX];
     struct desk_identity identity;
     struct desk_credentials credentials;
@@ -92,6 +92,7 @@ void serve_defaults(struct serve_config *config)
     *config = (struct serve_config){.mqtts_port = 8883,
                                     .https_port = 8443,
                                     .http_port = 8080,
+                                    .plain_port = NET_NO_PORT,
                                     .log_format = SERVE_LOG_JSON,
                                     .log_level = LOG_INFO,
                                     .log = stderr};
@@ -196,6 +197,7 @@ static elo_err open_net(struct desk *d, char *why, size_t why_cap)
                              .mqtts_port = c->mqtts_port,
                              .https_port = c->https_port,
                              .http_port = c->http_port,
+                             .plain_port = c->plain_port,
                              .cert_file = d->cert_path,
                              .key_file = d->key_path,
                              .log = &d->log,
@@ -213,6 +215,9 @@ static elo_err open_net(struct desk *d, char *why, size_t why_cap)
     with_port(d->host, net_mqtts_port(d->net), d->mqtts, sizeof d->mqtts);
     with_port(d->host, net_https_port(d->net), d->https, sizeof d->https);
     snprintf(d->http, sizeof d->http, "http://127.0.0.1:%d", net_http_port(d->net));
+    if (net_plain_port(d->net) != NET_NO_PORT) {
+        snprintf(d->plain, sizeof d->plain, "127.0.0.1:%d", net_plain_port(d->net));
+    }
     /* AWS answers a bare host, which means 8883; another port has to be said. */
     snprintf(d->endpoint, sizeof d->endpoint, "%s",
              c->endpoint                      ? c->endpoint
@@ -240,6 +245,16 @@ static elo_err open_api(struct desk *d, char *why, size_t why_cap)
     return ELO_OK;
 }
 
+static void warn_of_plain(const struct desk *d)
+{
+    if (d->plain[0] != '\0') {
+        log_line(&d->log, LOG_WARN, ELO_OK,
+                 "--plain-port: every program on this machine may use MQTT %s without TLS, "
+                 "certificate or policies; AWS has no such door: it is for tests and tools only",
+                 d->plain);
+    }
+}
+
 static elo_err announce(struct desk *d, char *why, size_t why_cap)
 {
     uint8_t text[1024];
@@ -253,6 +268,10 @@ static elo_err announce(struct desk *d, char *why, size_t why_cap)
     elo_json_string(&w, elo_span_str(d->https));
     elo_json_key(&w, ELO_SPAN("http"));
     elo_json_string(&w, elo_span_str(d->http));
+    if (d->plain[0] != '\0') {
+        elo_json_key(&w, ELO_SPAN("mqtt"));
+        elo_json_string(&w, elo_span_str(d->plain));
+    }
     elo_json_end_object(&w);
     elo_err err = elo_json_finish(&w, &len);
     if (err == ELO_OK) {
@@ -265,10 +284,12 @@ static elo_err announce(struct desk *d, char *why, size_t why_cap)
     }
     log_line(&d->log, LOG_INFO, ELO_OK, "ready: MQTT %s, HTTPS %s, AWS API %s", d->mqtts, d->https,
              d->http);
+    warn_of_plain(d);
     if (d->config->ready != NULL) {
         struct serve_endpoints endpoints = {.mqtts = d->mqtts,
                                             .https = d->https,
                                             .http = d->http,
+                                            .plain = d->plain[0] ? d->plain : NULL,
                                             .region = d->identity.region,
                                             .account = d->identity.account};
         d->config->ready(d->config->ctx, &endpoints);

@@ -32,6 +32,7 @@ struct serve_endpoints {
     const char *mqtts; /* "localhost:8883" */
     const char *https; /* "localhost:8443" */
     const char *http;  /* "http://127.0.0.1:8080" */
+    const char *plain; /* "127.0.0.1:1883"; NULL: there is none */
     const char *region;
     const char *account;
 };
@@ -41,6 +42,7 @@ struct serve_config {
     int mqtts_port;       /* 0: any free port; default 8883 */
     int https_port;       /* default 8443 */
     int http_port;        /* default 8080; always on loopback */
+    int plain_port;       /* MQTT without TLS, for tests, on loopback; default -1: none */
     const char *listen;   /* address for mqtts and https; NULL: loopback */
     const char *endpoint; /* what DescribeEndpoint answers; NULL: made from listen and the port */
     const char *region;   /* NULL: as the data folder has it, or us-east-1 */

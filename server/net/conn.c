@@ -285,7 +285,8 @@ static void begin(struct conn *c, enum listener_kind speak)
 {
     conn_wait_end(c);
     c->phase = CONN_OPEN;
-    bool ok = speak == LISTEN_MQTTS ? mqtt_begin(c) : http_begin(c);
+    bool mqtt = speak == LISTEN_MQTTS || speak == LISTEN_PLAIN;
+    bool ok = mqtt ? mqtt_begin(c) : http_begin(c);
     if (!ok) {
         conn_log(c, LOG_ERROR, ELO_E_NO_MEMORY, NULL,
                  "a connection was refused: no memory, or as many connections as are taken");
@@ -369,6 +370,11 @@ static void learn_address(struct conn *c)
     }
 }
 
+static bool has_tls(enum listener_kind kind)
+{
+    return kind == LISTEN_MQTTS || kind == LISTEN_HTTPS;
+}
+
 static bool add_tls(struct conn *c)
 {
     c->ssl = SSL_new(c->net->tls);
@@ -392,7 +398,7 @@ static struct conn *create(struct net *net, enum listener_kind kind, int fd)
     c->net = net;
     c->fd = fd;
     c->kind = kind;
-    if ((kind != LISTEN_HTTP && !add_tls(c)) || uv_poll_init(&net->loop, &c->poll, fd) != 0) {
+    if ((has_tls(kind) && !add_tls(c)) || uv_poll_init(&net->loop, &c->poll, fd) != 0) {
         SSL_free(c->ssl);
         ERR_clear_error();
         mem_free(c);
@@ -422,7 +428,7 @@ void conn_accept(struct net *net, enum listener_kind kind, int fd)
     }
     learn_address(c);
     if (c->ssl == NULL) {
-        begin(c, LISTEN_HTTP);
+        begin(c, kind);
         return;
     }
     conn_wait(c, WAIT_HANDSHAKE);

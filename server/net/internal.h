@@ -29,7 +29,7 @@ struct protocol {
     void (*closed)(struct conn *c, elo_err why); /* the transport is gone: free what is yours */
 };
 
-enum listener_kind { LISTEN_MQTTS, LISTEN_HTTPS, LISTEN_HTTP };
+enum listener_kind { LISTEN_MQTTS, LISTEN_HTTPS, LISTEN_HTTP, LISTEN_PLAIN, LISTEN_KINDS };
 
 struct listener {
     uv_poll_t poll;
@@ -96,7 +96,7 @@ struct conn {
     uint16_t port;
 };
 
-enum { NET_LISTENERS = 6, NET_SCRATCH = 65536, NET_RECORD = 16384 };
+enum { NET_LISTENERS = 2 * LISTEN_KINDS, NET_SCRATCH = 65536, NET_RECORD = 16384 };
 
 struct net {
     uv_loop_t loop;
@@ -114,7 +114,7 @@ struct net {
     SSL_CTX *tls;
     struct listener listeners[NET_LISTENERS];
     size_t listener_count;
-    int ports[3];
+    int ports[LISTEN_KINDS];
     int spare_fd;      /* given up to accept and refuse when descriptors run out */
     bool short_of_fds; /* told once, until a descriptor is free again */
     struct conn *all;

@@ -15,7 +15,8 @@
 
 #include "server/net/internal.h"
 
-static const char *const kind_option[] = {"--mqtts-port", "--https-port", "--http-port"};
+static const char *const kind_option[] = {"--mqtts-port", "--https-port", "--http-port",
+                                          "--plain-port"};
 
 static elo_err
 refuse(char *why, size_t why_cap, int error, const char *host, int port, enum listener_kind kind)
@@ -238,11 +239,16 @@ static elo_err listen_on_loopback(struct net *net, struct wish *w)
 elo_err listen_all(struct net *net, char *why, size_t why_cap)
 {
     const struct net_config *c = &net->config;
-    const int ports[] = {c->mqtts_port, c->https_port, c->http_port};
+    const int ports[] = {c->mqtts_port, c->https_port, c->http_port, c->plain_port};
     elo_err err = ELO_OK;
-    for (enum listener_kind kind = LISTEN_MQTTS; err == ELO_OK && kind <= LISTEN_HTTP; kind++) {
+    for (enum listener_kind kind = LISTEN_MQTTS; err == ELO_OK && kind < LISTEN_KINDS; kind++) {
         struct wish w = {kind, c->listen, ports[kind], why, why_cap};
-        bool loopback = kind == LISTEN_HTTP || c->listen == NULL;
+        /* What asks for no certificate is never for the network. */
+        bool loopback = kind == LISTEN_HTTP || kind == LISTEN_PLAIN || c->listen == NULL;
+        net->ports[kind] = NET_NO_PORT;
+        if (ports[kind] == NET_NO_PORT) {
+            continue;
+        }
         err = loopback ? listen_on_loopback(net, &w) : listen_on(net, &w);
     }
     net->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);

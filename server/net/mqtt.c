@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
-/* MQTT over a ready TLS transport: the broker speaks, this passes the bytes. */
+/* MQTT over a ready transport: the broker speaks, this passes the bytes. */
 #include <openssl/x509.h>
 
 #include "server/net/internal.h"
@@ -33,9 +33,31 @@ static void closed(struct conn *c, elo_err why)
 
 static const struct protocol mqtt = {"MQTT", false, input, output, sent, wants_close, closed};
 
+static bool speak(struct conn *c, struct broker_conn *speaker)
+{
+    if (speaker == NULL) {
+        return false;
+    }
+    broker_set_user(speaker, c);
+    c->speaker = speaker;
+    c->protocol = &mqtt;
+    return true;
+}
+
+/* On the plain port nobody shows who they are, and everybody may do everything. */
+static bool begin_plain(struct conn *c)
+{
+    struct auth_peer peer = {
+        .kind = AUTH_PEER_PLAIN, .source_ip = elo_span_str(c->ip), .source_port = c->port};
+    return speak(c, broker_open(c->net->config.broker, &peer, ELO_OK, net_time(c->net)));
+}
+
 /* Who has connected, and is the certificate good? */
 bool mqtt_begin(struct conn *c)
 {
+    if (c->ssl == NULL) {
+        return begin_plain(c);
+    }
     const struct net_config *config = &c->net->config;
     struct core_time now = net_time(c->net);
     unsigned char *der = NULL;
@@ -57,11 +79,5 @@ bool mqtt_begin(struct conn *c)
     struct broker_conn *speaker = broker_open(config->broker, &peer, refused, now);
     OPENSSL_free(der);
     tls_forget_client_key(c);
-    if (speaker == NULL) {
-        return false;
-    }
-    broker_set_user(speaker, c);
-    c->speaker = speaker;
-    c->protocol = &mqtt;
-    return true;
+    return speak(c, speaker);
 }

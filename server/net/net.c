@@ -285,6 +285,11 @@ int net_http_port(const struct net *net)
     return net->ports[LISTEN_HTTP];
 }
 
+int net_plain_port(const struct net *net)
+{
+    return net->ports[LISTEN_PLAIN];
+}
+
 void net_start(struct net *net)
 {
     uv_check_start(&net->check, on_turn);

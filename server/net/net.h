@@ -8,6 +8,8 @@
  *     8443  TLS, ALPN decides: x-amzn-mqtt-ca     -> broker (client certificate required)
  *                              anything else      -> HTTP -> api
  *     8080  plain HTTP on loopback                -> api
+ *     off   plain MQTT on loopback, for protocol tests and tools: no certificate, no policy
+ *                                                 -> broker
  *
  * One wake-up reads what every ready socket has, hands it to the core, then asks the core once for
  * what is to be sent: deliveries of a batch leave in one TLS record per subscriber. API replies
@@ -23,9 +25,12 @@
 
 struct net;
 
+enum { NET_NO_PORT = -1 };
+
 struct net_config {
     const char *listen; /* NULL: loopback, IPv4 and (if there) IPv6; "::" is both families */
     int mqtts_port, https_port, http_port;
+    int plain_port; /* NET_NO_PORT: not listened on, as it should be */
     const char *cert_file, *key_file;
     const struct log *log;
     struct compat compat;
@@ -60,6 +65,7 @@ ELO_MUST_USE elo_err net_open(struct net *net,
 int net_mqtts_port(const struct net *net);
 int net_https_port(const struct net *net);
 int net_http_port(const struct net *net);
+int net_plain_port(const struct net *net); /* NET_NO_PORT: none */
 
 /* Reads cert_file and key_file again, for connections from now on; on failure the old pair stays.
  */

@@ -45,10 +45,14 @@ def tls_context(ca, device=None, alpn=None, maximum=None):
 
 
 class Client:
+    """With `context` None it speaks without TLS, as on the plain port."""
+
     def __init__(self, host, port, context, server_name="localhost", patience=40):
         plain = socket.create_connection((host, port), timeout=patience)
         try:
-            self.socket = context.wrap_socket(plain, server_hostname=server_name)
+            self.socket = plain
+            if context is not None:
+                self.socket = context.wrap_socket(plain, server_hostname=server_name)
         except (ssl.SSLError, OSError):
             plain.close()
             raise
