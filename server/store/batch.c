@@ -164,3 +164,88 @@ void store_delete_thing_principal(struct store_batch *b, elo_span thing, elo_spa
 {
     ADD(b, STORE_DELETE_THING_PRINCIPAL, text(thing), text(principal_arn));
 }
+
+void store_put_thing_type(struct store_batch *b, const struct store_thing_type *row)
+{
+    ADD(b, STORE_PUT_THING_TYPE, text(row->name), text(row->id), text(row->description),
+        text(row->searchable), number(row->created_ms), number(row->deprecated_ms));
+}
+
+void store_delete_thing_type(struct store_batch *b, elo_span name)
+{
+    ADD(b, STORE_DELETE_THING_TYPE, text(name));
+}
+
+void store_put_thing_group(struct store_batch *b, const struct store_thing_group *row)
+{
+    ADD(b, STORE_PUT_THING_GROUP, text(row->name), text(row->id), text(row->parent),
+        text(row->description), text(row->attributes), number(row->version),
+        number(row->created_ms));
+}
+
+void store_delete_thing_group(struct store_batch *b, elo_span name)
+{
+    ADD(b, STORE_DELETE_THING_GROUP, text(name));
+}
+
+void store_put_group_member(struct store_batch *b, elo_span group, elo_span thing)
+{
+    ADD(b, STORE_PUT_GROUP_MEMBER, text(group), text(thing));
+}
+
+void store_delete_group_member(struct store_batch *b, elo_span group, elo_span thing)
+{
+    ADD(b, STORE_DELETE_GROUP_MEMBER, text(group), text(thing));
+}
+
+void store_put_ca(struct store_batch *b, const struct store_ca *row)
+{
+    ADD(b, STORE_PUT_CA, text(row->id), text(row->pem), text(row->status), text(row->mode),
+        text(row->subject), number(row->auto_registration), text(row->template_name),
+        text(row->template_body), text(row->role_arn), text(row->generation_id),
+        number(row->created_ms), number(row->modified_ms), number(row->not_before_s),
+        number(row->not_after_s), number(row->customer_version));
+}
+
+void store_delete_ca(struct store_batch *b, elo_span id)
+{
+    ADD(b, STORE_DELETE_CA, text(id));
+}
+
+void store_put_template(struct store_batch *b, const struct store_template *row)
+{
+    ADD(b, STORE_PUT_TEMPLATE, text(row->name), text(row->type), text(row->description),
+        text(row->role_arn), text(row->hook), number(row->enabled), number(row->default_version),
+        number(row->next_version), number(row->created_ms), number(row->modified_ms));
+}
+
+void store_delete_template(struct store_batch *b, elo_span name)
+{
+    ADD(b, STORE_DELETE_TEMPLATE, text(name));
+}
+
+void store_put_template_version(struct store_batch *b, const struct store_template_version *row)
+{
+    ADD(b, STORE_PUT_TEMPLATE_VERSION, text(row->template_name), number(row->version),
+        text(row->body), number(row->created_ms));
+}
+
+void store_delete_template_version(struct store_batch *b, elo_span name, int64_t version)
+{
+    ADD(b, STORE_DELETE_TEMPLATE_VERSION, text(name), number(version));
+}
+
+void store_put_setting(struct store_batch *b, elo_span name, elo_span value)
+{
+    ADD(b, STORE_PUT_SETTING, text(name), text(value));
+}
+
+void store_delete_setting(struct store_batch *b, elo_span name)
+{
+    ADD(b, STORE_DELETE_SETTING, text(name));
+}
+
+bool store_batch_ok(const struct store_batch *b)
+{
+    return !b->failed;
+}

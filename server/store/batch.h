@@ -33,7 +33,29 @@
     X(DELETE_POLICY_TARGET, "DELETE FROM policy_target WHERE policy = ? AND target_arn = ?")       \
     X(PUT_THING_PRINCIPAL,                                                                         \
       "REPLACE INTO thing_principal (thing, principal_arn, exclusive) VALUES (?, ?, ?)")           \
-    X(DELETE_THING_PRINCIPAL, "DELETE FROM thing_principal WHERE thing = ? AND principal_arn = ?")
+    X(DELETE_THING_PRINCIPAL, "DELETE FROM thing_principal WHERE thing = ? AND principal_arn = ?") \
+    X(PUT_THING_TYPE, "REPLACE INTO thing_type (name, id, description, searchable, created_ms, "   \
+                      "deprecated_ms) VALUES (?, ?, ?, ?, ?, ?)")                                  \
+    X(DELETE_THING_TYPE, "DELETE FROM thing_type WHERE name = ?")                                  \
+    X(PUT_THING_GROUP, "REPLACE INTO thing_group (name, id, parent, description, attributes, "     \
+                       "version, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?)")                        \
+    X(DELETE_THING_GROUP, "DELETE FROM thing_group WHERE name = ?")                                \
+    X(PUT_GROUP_MEMBER, "REPLACE INTO group_member (thing_group, thing) VALUES (?, ?)")            \
+    X(DELETE_GROUP_MEMBER, "DELETE FROM group_member WHERE thing_group = ? AND thing = ?")         \
+    X(PUT_CA, "REPLACE INTO ca_certificate (id, pem, status, mode, subject, auto_registration, "   \
+              "template_name, template_body, role_arn, generation_id, created_ms, modified_ms, "   \
+              "not_before_s, not_after_s, customer_version) "                                      \
+              "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                              \
+    X(DELETE_CA, "DELETE FROM ca_certificate WHERE id = ?")                                        \
+    X(PUT_TEMPLATE, "REPLACE INTO template (name, type, description, role_arn, hook, enabled, "    \
+                    "default_version, next_version, created_ms, modified_ms) "                     \
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                                       \
+    X(DELETE_TEMPLATE, "DELETE FROM template WHERE name = ?")                                      \
+    X(PUT_TEMPLATE_VERSION,                                                                        \
+      "REPLACE INTO template_version (template, version, body, created_ms) VALUES (?, ?, ?, ?)")   \
+    X(DELETE_TEMPLATE_VERSION, "DELETE FROM template_version WHERE template = ? AND version = ?")  \
+    X(PUT_SETTING, "REPLACE INTO setting (name, value) VALUES (?, ?)")                             \
+    X(DELETE_SETTING, "DELETE FROM setting WHERE name = ?")
 
 enum store_statement {
 #define STORE_STATEMENT_ENUM(name, sql) STORE_##name,

@@ -22,7 +22,7 @@ static elo_err row_thing(const struct store_loader *to, sqlite3_stmt *row)
         .version = sqlite3_column_int64(row, 4),
         .created_ms = sqlite3_column_int64(row, 5),
     };
-    return to->thing(to->ctx, &thing);
+    return to->thing ? to->thing(to->ctx, &thing) : ELO_OK;
 }
 
 static elo_err row_certificate(const struct store_loader *to, sqlite3_stmt *row)
@@ -40,7 +40,7 @@ static elo_err row_certificate(const struct store_loader *to, sqlite3_stmt *row)
         .not_after_s = sqlite3_column_int64(row, 9),
         .customer_version = sqlite3_column_int64(row, 10),
     };
-    return to->certificate(to->ctx, &certificate);
+    return to->certificate ? to->certificate(to->ctx, &certificate) : ELO_OK;
 }
 
 static elo_err row_policy(const struct store_loader *to, sqlite3_stmt *row)
@@ -53,7 +53,7 @@ static elo_err row_policy(const struct store_loader *to, sqlite3_stmt *row)
         .created_ms = sqlite3_column_int64(row, 4),
         .modified_ms = sqlite3_column_int64(row, 5),
     };
-    return to->policy(to->ctx, &policy);
+    return to->policy ? to->policy(to->ctx, &policy) : ELO_OK;
 }
 
 static elo_err row_policy_version(const struct store_loader *to, sqlite3_stmt *row)
@@ -65,24 +65,118 @@ static elo_err row_policy_version(const struct store_loader *to, sqlite3_stmt *r
         .generation_id = column_text(row, 3),
         .created_ms = sqlite3_column_int64(row, 4),
     };
-    return to->policy_version(to->ctx, &version);
+    return to->policy_version ? to->policy_version(to->ctx, &version) : ELO_OK;
 }
 
 static elo_err row_policy_target(const struct store_loader *to, sqlite3_stmt *row)
 {
-    return to->policy_target(to->ctx, column_text(row, 0), column_text(row, 1));
+    return to->policy_target ? to->policy_target(to->ctx, column_text(row, 0), column_text(row, 1))
+                             : ELO_OK;
 }
 
 static elo_err row_thing_principal(const struct store_loader *to, sqlite3_stmt *row)
 {
-    return to->thing_principal(to->ctx, column_text(row, 0), column_text(row, 1),
-                               sqlite3_column_int(row, 2) != 0);
+    return to->thing_principal
+               ? to->thing_principal(to->ctx, column_text(row, 0), column_text(row, 1),
+                                     sqlite3_column_int(row, 2) != 0)
+               : ELO_OK;
+}
+
+static elo_err row_thing_type(const struct store_loader *to, sqlite3_stmt *row)
+{
+    const struct store_thing_type type = {
+        .name = column_text(row, 0),
+        .id = column_text(row, 1),
+        .description = column_text(row, 2),
+        .searchable = column_text(row, 3),
+        .created_ms = sqlite3_column_int64(row, 4),
+        .deprecated_ms = sqlite3_column_int64(row, 5),
+    };
+    return to->thing_type ? to->thing_type(to->ctx, &type) : ELO_OK;
+}
+
+static elo_err row_thing_group(const struct store_loader *to, sqlite3_stmt *row)
+{
+    const struct store_thing_group group = {
+        .name = column_text(row, 0),
+        .id = column_text(row, 1),
+        .parent = column_text(row, 2),
+        .description = column_text(row, 3),
+        .attributes = column_text(row, 4),
+        .version = sqlite3_column_int64(row, 5),
+        .created_ms = sqlite3_column_int64(row, 6),
+    };
+    return to->thing_group ? to->thing_group(to->ctx, &group) : ELO_OK;
+}
+
+static elo_err row_group_member(const struct store_loader *to, sqlite3_stmt *row)
+{
+    return to->group_member ? to->group_member(to->ctx, column_text(row, 0), column_text(row, 1))
+                            : ELO_OK;
+}
+
+static elo_err row_ca(const struct store_loader *to, sqlite3_stmt *row)
+{
+    const struct store_ca ca = {
+        .id = column_text(row, 0),
+        .pem = column_text(row, 1),
+        .status = column_text(row, 2),
+        .mode = column_text(row, 3),
+        .subject = column_text(row, 4),
+        .auto_registration = sqlite3_column_int(row, 5) != 0,
+        .template_name = column_text(row, 6),
+        .template_body = column_text(row, 7),
+        .role_arn = column_text(row, 8),
+        .generation_id = column_text(row, 9),
+        .created_ms = sqlite3_column_int64(row, 10),
+        .modified_ms = sqlite3_column_int64(row, 11),
+        .not_before_s = sqlite3_column_int64(row, 12),
+        .not_after_s = sqlite3_column_int64(row, 13),
+        .customer_version = sqlite3_column_int64(row, 14),
+    };
+    return to->ca ? to->ca(to->ctx, &ca) : ELO_OK;
+}
+
+static elo_err row_template(const struct store_loader *to, sqlite3_stmt *row)
+{
+    const struct store_template template = {
+        .name = column_text(row, 0),
+        .type = column_text(row, 1),
+        .description = column_text(row, 2),
+        .role_arn = column_text(row, 3),
+        .hook = column_text(row, 4),
+        .enabled = sqlite3_column_int(row, 5) != 0,
+        .default_version = sqlite3_column_int64(row, 6),
+        .next_version = sqlite3_column_int64(row, 7),
+        .created_ms = sqlite3_column_int64(row, 8),
+        .modified_ms = sqlite3_column_int64(row, 9),
+    };
+    return to->provisioning_template ? to->provisioning_template(to->ctx, &template) : ELO_OK;
+}
+
+static elo_err row_template_version(const struct store_loader *to, sqlite3_stmt *row)
+{
+    const struct store_template_version version = {
+        .template_name = column_text(row, 0),
+        .version = sqlite3_column_int64(row, 1),
+        .body = column_text(row, 2),
+        .created_ms = sqlite3_column_int64(row, 3),
+    };
+    return to->template_version ? to->template_version(to->ctx, &version) : ELO_OK;
+}
+
+static elo_err row_setting(const struct store_loader *to, sqlite3_stmt *row)
+{
+    return to->setting ? to->setting(to->ctx, column_text(row, 0), column_text(row, 1)) : ELO_OK;
 }
 
 static const struct {
     const char *sql;
     elo_err (*row)(const struct store_loader *to, sqlite3_stmt *row);
 } queries[] = {
+    {"SELECT name, id, description, searchable, created_ms, deprecated_ms FROM thing_type"
+     " ORDER BY name",
+     row_thing_type},
     {"SELECT name, id, type_name, attributes, version, created_ms FROM thing ORDER BY name",
      row_thing},
     {"SELECT id, pem, status, mode, ca_id, generation_id, created_ms, modified_ms, not_before_s,"
@@ -94,9 +188,23 @@ static const struct {
     {"SELECT policy, version, document, generation_id, created_ms FROM policy_version"
      " ORDER BY policy, version",
      row_policy_version},
+    {"SELECT name, id, parent, description, attributes, version, created_ms FROM thing_group"
+     " ORDER BY name",
+     row_thing_group},
     {"SELECT policy, target_arn FROM policy_target ORDER BY policy, target_arn", row_policy_target},
     {"SELECT thing, principal_arn, exclusive FROM thing_principal ORDER BY thing, principal_arn",
      row_thing_principal},
+    {"SELECT thing_group, thing FROM group_member ORDER BY thing_group, thing", row_group_member},
+    {"SELECT id, pem, status, mode, subject, auto_registration, template_name, template_body,"
+     " role_arn, generation_id, created_ms, modified_ms, not_before_s, not_after_s,"
+     " customer_version FROM ca_certificate ORDER BY created_ms, id",
+     row_ca},
+    {"SELECT name, type, description, role_arn, hook, enabled, default_version, next_version,"
+     " created_ms, modified_ms FROM template ORDER BY name",
+     row_template},
+    {"SELECT template, version, body, created_ms FROM template_version ORDER BY template, version",
+     row_template_version},
+    {"SELECT name, value FROM setting ORDER BY name", row_setting},
 };
 
 /* SQLite may have to copy a text to terminate it: out of memory it answers NULL, not an error. */

@@ -104,14 +104,79 @@ struct store_policy_version {
     int64_t created_ms;
 };
 
+struct store_thing_type {
+    elo_span name;
+    elo_span id;
+    elo_span description;
+    elo_span searchable; /* names of attributes, a line feed between them */
+    int64_t created_ms;
+    int64_t deprecated_ms; /* 0: it is not */
+};
+
+struct store_thing_group {
+    elo_span name;
+    elo_span id;
+    elo_span parent; /* empty: a root */
+    elo_span description;
+    elo_span attributes; /* a JSON object of strings */
+    int64_t version;
+    int64_t created_ms;
+};
+
+struct store_ca {
+    elo_span id;
+    elo_span pem;
+    elo_span status;  /* "ACTIVE", "INACTIVE" */
+    elo_span mode;    /* "DEFAULT", "SNI_ONLY" */
+    elo_span subject; /* by which issued certificates find it */
+    bool auto_registration;
+    elo_span template_name;
+    elo_span template_body;
+    elo_span role_arn;
+    elo_span generation_id;
+    int64_t created_ms;
+    int64_t modified_ms;
+    int64_t not_before_s;
+    int64_t not_after_s;
+    int64_t customer_version;
+};
+
+struct store_template {
+    elo_span name;
+    elo_span type; /* "FLEET_PROVISIONING", "JITP" */
+    elo_span description;
+    elo_span role_arn;
+    elo_span hook; /* a JSON object; empty: none */
+    bool enabled;
+    int64_t default_version;
+    int64_t next_version;
+    int64_t created_ms;
+    int64_t modified_ms;
+};
+
+struct store_template_version {
+    elo_span template_name;
+    int64_t version;
+    elo_span body;
+    int64_t created_ms;
+};
+
+/* Rows of a member that is NULL are passed over. */
 struct store_loader {
     void *ctx;
+    elo_err (*thing_type)(void *ctx, const struct store_thing_type *row);
     elo_err (*thing)(void *ctx, const struct store_thing *row);
     elo_err (*certificate)(void *ctx, const struct store_certificate *row);
     elo_err (*policy)(void *ctx, const struct store_policy *row);
     elo_err (*policy_version)(void *ctx, const struct store_policy_version *row);
+    elo_err (*thing_group)(void *ctx, const struct store_thing_group *row);
     elo_err (*policy_target)(void *ctx, elo_span policy, elo_span target_arn);
     elo_err (*thing_principal)(void *ctx, elo_span thing, elo_span principal_arn, bool exclusive);
+    elo_err (*group_member)(void *ctx, elo_span group, elo_span thing);
+    elo_err (*ca)(void *ctx, const struct store_ca *row);
+    elo_err (*provisioning_template)(void *ctx, const struct store_template *row);
+    elo_err (*template_version)(void *ctx, const struct store_template_version *row);
+    elo_err (*setting)(void *ctx, elo_span name, elo_span value);
 };
 
 /* Reads every durable row, in the order of the members above. Stops at the loader's first error. */
@@ -136,6 +201,23 @@ void store_put_thing_principal(struct store_batch *b,
                                elo_span principal_arn,
                                bool exclusive);
 void store_delete_thing_principal(struct store_batch *b, elo_span thing, elo_span principal_arn);
+void store_put_thing_type(struct store_batch *b, const struct store_thing_type *row);
+void store_delete_thing_type(struct store_batch *b, elo_span name);
+void store_put_thing_group(struct store_batch *b, const struct store_thing_group *row);
+void store_delete_thing_group(struct store_batch *b, elo_span name);
+void store_put_group_member(struct store_batch *b, elo_span group, elo_span thing);
+void store_delete_group_member(struct store_batch *b, elo_span group, elo_span thing);
+void store_put_ca(struct store_batch *b, const struct store_ca *row);
+void store_delete_ca(struct store_batch *b, elo_span id);
+void store_put_template(struct store_batch *b, const struct store_template *row);
+void store_delete_template(struct store_batch *b, elo_span name);
+void store_put_template_version(struct store_batch *b, const struct store_template_version *row);
+void store_delete_template_version(struct store_batch *b, elo_span name, int64_t version);
+void store_put_setting(struct store_batch *b, elo_span name, elo_span value);
+void store_delete_setting(struct store_batch *b, elo_span name);
+
+/* false: a put ran out of memory, and submitting it will say so. */
+bool store_batch_ok(const struct store_batch *b);
 
 /*
  * Hands the batch over and frees it. The sequence number, or 0 when a put ran out of memory or the

@@ -161,8 +161,13 @@ static elo_err no_principal(void *ctx, elo_span thing, elo_span principal, bool 
 static uint64_t things_of(struct store *store)
 {
     uint64_t seen = 0;
-    const struct store_loader loader = {&seen,      see_thing, no_certificate, no_policy,
-                                        no_version, no_target, no_principal};
+    const struct store_loader loader = {.ctx = &seen,
+                                        .thing = see_thing,
+                                        .certificate = no_certificate,
+                                        .policy = no_policy,
+                                        .policy_version = no_version,
+                                        .policy_target = no_target,
+                                        .thing_principal = no_principal};
     assert_int_equal(store_load(store, &loader), ELO_OK);
     return seen;
 }
