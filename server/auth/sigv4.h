@@ -64,6 +64,34 @@ aws_error sigv4_verify(const struct sigv4_request *request,
                        struct sigv4_scope *out,
                        struct aws_fault *fault);
 
+/* How strictly the time of a signature in the query is taken; both off: AWS's likeliest way. */
+struct sigv4_times {
+    bool ignore_expires; /* X-Amz-Expires does not widen the window */
+    bool off;            /* any date is good: for boards whose clock is not set */
+};
+
+/* Is there a signature in the query (X-Amz-Signature)? */
+bool sigv4_is_in_query(const struct sigv4_request *request);
+
+/*
+ * Verifies a signature in the query, as WebSocket clients of AWS IoT send it ("Device communication
+ * protocols", AWS IoT Developer Guide): every variant of their SDKs is taken.
+ *
+ *   the session token stands outside the signature (AWS's SDKs) or inside it;
+ *   X-Amz-Date is within LIMIT_SIGV4_QUERY_SKEW_S of `now_s`, or X-Amz-Expires, which may be
+ *   absent, has not passed;
+ *   the Host signed is the one sent, or it in lower case without its port, or with ":443".
+ *
+ * Answers as sigv4_verify().
+ */
+aws_error sigv4_verify_query(const struct sigv4_request *request,
+                             const struct sigv4_key *key,
+                             const char *const *services,
+                             const char *region,
+                             int64_t now_s,
+                             struct sigv4_times times,
+                             struct aws_fault *fault);
+
 /* The values of the headers a signed request carries, NUL-terminated. */
 struct sigv4_signed {
     char date[17]; /* X-Amz-Date: 20260102T030405Z */

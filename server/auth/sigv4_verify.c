@@ -15,32 +15,16 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "server/auth/sigv4_canonical.h"
+#include "server/auth/sigv4_claim.h"
 #include "server/base/limits.h"
 #include "server/pki/pki.h"
 
-/* What the request claims; spans into it. */
-struct claim {
-    elo_span credential;
-    elo_span signed_headers;
-    elo_span signature;
-    elo_span access_key_id;
-    struct sigv4__scope scope;
-    elo_span terminator;
-    char date[17]; /* X-Amz-Date, or Date in that form */
-    int64_t date_s;
-};
-
 /* --- helpers --------------------------------------------------------------------------------- */
 
-struct quoted {
-    char text[68];
-};
-
 /* At most 64 bytes for a message that travels as JSON: printable ASCII, the rest as '?'. */
-static struct quoted quote(elo_span text)
+struct sigv4__quoted sigv4__quote(elo_span text)
 {
-    struct quoted q;
+    struct sigv4__quoted q;
     size_t len = text.len < 64 ? text.len : 64;
     for (size_t i = 0; i < len; i++) {
         q.text[i] = text.ptr[i] >= ' ' && text.ptr[i] <= '~' ? (char)text.ptr[i] : '?';
@@ -75,7 +59,7 @@ static elo_span trim(elo_span text)
 
 /* --- the Authorization header ---------------------------------------------------------------- */
 
-static aws_error set_parameter(elo_span parameter, struct claim *c, struct aws_fault *fault)
+static aws_error set_parameter(elo_span parameter, struct sigv4__claim *c, struct aws_fault *fault)
 {
     const struct {
         elo_span name;
@@ -89,7 +73,7 @@ static aws_error set_parameter(elo_span parameter, struct claim *c, struct aws_f
         return aws_fault_set(
             fault, AWS_IncompleteSignatureException,
             "'%s' not a valid key=value pair (missing equal-sign) in Authorization header.",
-            quote(parameter).text);
+            sigv4__quote(parameter).text);
     }
     elo_span value = parameter;
     elo_span name = sigv4__cut(&value, '=');
@@ -100,14 +84,15 @@ static aws_error set_parameter(elo_span parameter, struct claim *c, struct aws_f
         if (known[i].value->len > 0) {
             return aws_fault_set(fault, AWS_IncompleteSignatureException,
                                  "Authorization header has more than one '%s' parameter.",
-                                 quote(name).text);
+                                 sigv4__quote(name).text);
         }
         *known[i].value = value;
     }
     return AWS_OK;
 }
 
-static aws_error check_complete(const struct claim *c, bool has_date, struct aws_fault *fault)
+static aws_error
+check_complete(const struct sigv4__claim *c, bool has_date, struct aws_fault *fault)
 {
     if (c->credential.len > 0 && c->signature.len > 0 && c->signed_headers.len > 0 && has_date) {
         return AWS_OK;
@@ -123,7 +108,8 @@ static aws_error check_complete(const struct claim *c, bool has_date, struct aws
 }
 
 /* Everything after the algorithm; a header of another scheme has none of the parameters. */
-static aws_error parse_parameters(elo_span authorization, struct claim *c, struct aws_fault *fault)
+static aws_error
+parse_parameters(elo_span authorization, struct sigv4__claim *c, struct aws_fault *fault)
 {
     elo_span rest = trim(authorization);
     elo_span algorithm = sigv4__cut(&rest, ' ');
@@ -132,7 +118,7 @@ static aws_error parse_parameters(elo_span authorization, struct claim *c, struc
             return AWS_OK;
         }
         return aws_fault_set(fault, AWS_IncompleteSignatureException,
-                             "Unsupported AWS 'algorithm': '%s'.", quote(algorithm).text);
+                             "Unsupported AWS 'algorithm': '%s'.", sigv4__quote(algorithm).text);
     }
     while (rest.len > 0) {
         elo_span parameter = trim(sigv4__cut(&rest, ','));
@@ -144,7 +130,7 @@ static aws_error parse_parameters(elo_span authorization, struct claim *c, struc
     return AWS_OK;
 }
 
-static aws_error parse_credential(struct claim *c, struct aws_fault *fault)
+aws_error sigv4__claim_credential(struct sigv4__claim *c, struct aws_fault *fault)
 {
     elo_span *const parts[] = {&c->access_key_id, &c->scope.date, &c->scope.region,
                                &c->scope.service, &c->terminator};
@@ -156,7 +142,7 @@ static aws_error parse_credential(struct claim *c, struct aws_fault *fault)
         return aws_fault_set(fault, AWS_IncompleteSignatureException,
                              "Credential must have exactly 5 slash-delimited elements, e.g. "
                              "keyid/date/region/service/term, got '%s'",
-                             quote(c->credential).text);
+                             sigv4__quote(c->credential).text);
     }
     elo_span rest = c->credential;
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
@@ -175,7 +161,7 @@ static bool has_date(const struct sigv4_request *request, elo_span *out, bool *o
 }
 
 static aws_error
-parse_date(const struct sigv4_request *request, struct claim *c, struct aws_fault *fault)
+parse_date(const struct sigv4_request *request, struct sigv4__claim *c, struct aws_fault *fault)
 {
     elo_span text;
     bool is_http;
@@ -191,7 +177,7 @@ parse_date(const struct sigv4_request *request, struct claim *c, struct aws_faul
         return aws_fault_set(fault, AWS_IncompleteSignatureException,
                              "Date must be in ISO-8601 'basic format'. Got '%s'. See "
                              "http://en.wikipedia.org/wiki/ISO_8601",
-                             quote(text).text);
+                             sigv4__quote(text).text);
     }
     return AWS_OK;
 }
@@ -206,7 +192,7 @@ static bool is_one_of(elo_span text, const char *const *list)
     return false;
 }
 
-static aws_error check_scope(const struct claim *c,
+aws_error sigv4__claim_scope(const struct sigv4__claim *c,
                              const char *const *services,
                              const char *region,
                              struct aws_fault *fault)
@@ -218,7 +204,7 @@ static aws_error check_scope(const struct claim *c,
     if (!is_region) {
         return aws_fault_set(fault, invalid,
                              "Credential should be scoped to a valid region, not '%s'. ",
-                             quote(c->scope.region).text);
+                             sigv4__quote(c->scope.region).text);
     }
     if (!is_one_of(c->scope.service, services)) {
         return aws_fault_set(fault, invalid,
@@ -229,51 +215,62 @@ static aws_error check_scope(const struct claim *c,
         return aws_fault_set(fault, invalid,
                              "Credential should be scoped with a valid terminator: '%s', not "
                              "'%s'. ",
-                             SIGV4__TERMINATOR, quote(c->terminator).text);
+                             SIGV4__TERMINATOR, sigv4__quote(c->terminator).text);
     }
     if (!elo_span_eq(c->scope.date, day)) {
         return aws_fault_set(fault, invalid,
                              "Date in Credential scope does not match YYYYMMDD from ISO-8601 "
                              "version of date from HTTP: '%s' != '%.8s', from '%s'. ",
-                             quote(c->scope.date).text, c->date, c->date);
+                             sigv4__quote(c->scope.date).text, c->date, c->date);
     }
     return AWS_OK;
 }
 
-static aws_error check_skew(const struct claim *c, int64_t now_s, struct aws_fault *fault)
+aws_error sigv4__claim_skew(const struct sigv4__claim *c,
+                            int64_t now_s,
+                            int64_t skew_s,
+                            struct aws_fault *fault)
 {
-    bool is_old = c->date_s < now_s - LIMIT_SIGV4_SKEW_S;
-    bool is_early = c->date_s > now_s + LIMIT_SIGV4_SKEW_S;
+    bool is_old = c->date_s < now_s - skew_s;
+    bool is_early = c->date_s > now_s + skew_s;
     if (!is_old && !is_early) {
         return AWS_OK;
     }
     char now[17] = "";
     char limit[17] = "";
     sigv4__date_format(now_s, now);
-    sigv4__date_format(is_old ? now_s - LIMIT_SIGV4_SKEW_S : now_s + LIMIT_SIGV4_SKEW_S, limit);
+    sigv4__date_format(is_old ? now_s - skew_s : now_s + skew_s, limit);
     return aws_fault_set(fault, AWS_InvalidSignatureException,
                          is_old ? "Signature expired: %s is now earlier than %s (%s - %d min.)"
                                 : "Signature not yet current: %s is still later than %s (%s + %d "
                                   "min.)",
-                         c->date, limit, now, LIMIT_SIGV4_SKEW_S / 60);
+                         c->date, limit, now, (int)(skew_s / 60));
 }
 
 /* --- key and signature ----------------------------------------------------------------------- */
 
+aws_error sigv4__claim_key(const struct sigv4__claim *c,
+                           elo_span token,
+                           const struct sigv4_key *key,
+                           struct aws_fault *fault)
+{
+    bool is_known =
+        key != NULL && c->access_key_id.len > 0 && pki_equal(c->access_key_id, key->access_key_id);
+    if (is_known && pki_equal(token, key->session_token)) {
+        return AWS_OK;
+    }
+    return aws_fault_set(fault, AWS_UnrecognizedClientException,
+                         "The security token included in the request is invalid.");
+}
+
 static aws_error check_key(const struct sigv4_request *request,
-                           const struct claim *c,
+                           const struct sigv4__claim *c,
                            const struct sigv4_key *key,
                            struct aws_fault *fault)
 {
     elo_span token = ELO_SPAN("");
     size_t tokens = find_header(request, ELO_SPAN("x-amz-security-token"), &token);
-    bool is_known =
-        key != NULL && c->access_key_id.len > 0 && pki_equal(c->access_key_id, key->access_key_id);
-    if (is_known && tokens <= 1 && pki_equal(trim(token), key->session_token)) {
-        return AWS_OK;
-    }
-    return aws_fault_set(fault, AWS_UnrecognizedClientException,
-                         "The security token included in the request is invalid.");
+    return sigv4__claim_key(c, trim(token), tokens <= 1 ? key : NULL, fault);
 }
 
 static bool lists(elo_span names, elo_span name)
@@ -286,22 +283,18 @@ static bool lists(elo_span names, elo_span name)
     return false;
 }
 
-static aws_error check_signature(const struct sigv4_request *request,
-                                 const struct claim *c,
-                                 const struct sigv4_key *key,
-                                 struct aws_fault *fault)
+aws_error sigv4__claim_host(const struct sigv4__claim *c, struct aws_fault *fault)
 {
-    if (!lists(c->signed_headers, ELO_SPAN("host"))) {
-        return aws_fault_set(fault, AWS_InvalidSignatureException,
-                             "'Host' or ':authority' must be a 'SignedHeader' in the AWS "
-                             "Authorization.");
-    }
-    char expected[65];
-    elo_err err = sigv4__sign_request(request, c->signed_headers, elo_span_of(c->date, 16),
-                                      &c->scope, key->secret, expected);
-    if (err == ELO_OK && pki_equal(c->signature, elo_span_of(expected, 64))) {
+    if (lists(c->signed_headers, ELO_SPAN("host"))) {
         return AWS_OK;
     }
+    return aws_fault_set(fault, AWS_InvalidSignatureException,
+                         "'Host' or ':authority' must be a 'SignedHeader' in the AWS "
+                         "Authorization.");
+}
+
+aws_error sigv4__claim_mismatch(elo_err err, struct aws_fault *fault)
+{
     if (err == ELO_E_NO_MEMORY) {
         return aws_fault_set(fault, AWS_InternalFailureException,
                              "No memory to check the signature.");
@@ -313,6 +306,24 @@ static aws_error check_signature(const struct sigv4_request *request,
                          "the service documentation for details.");
 }
 
+static aws_error check_signature(const struct sigv4_request *request,
+                                 const struct sigv4__claim *c,
+                                 const struct sigv4_key *key,
+                                 struct aws_fault *fault)
+{
+    aws_error error = sigv4__claim_host(c, fault);
+    if (error != AWS_OK) {
+        return error;
+    }
+    char expected[65];
+    elo_err err = sigv4__sign_request(request, c->signed_headers, elo_span_of(c->date, 16),
+                                      &c->scope, key->secret, expected);
+    if (err == ELO_OK && pki_equal(c->signature, elo_span_of(expected, 64))) {
+        return AWS_OK;
+    }
+    return sigv4__claim_mismatch(err, fault);
+}
+
 aws_error sigv4_verify(const struct sigv4_request *request,
                        const struct sigv4_key *key,
                        const char *const *services,
@@ -321,7 +332,7 @@ aws_error sigv4_verify(const struct sigv4_request *request,
                        struct sigv4_scope *out,
                        struct aws_fault *fault)
 {
-    struct claim c = {.date_s = 0};
+    struct sigv4__claim c = {.date_s = 0};
     elo_span authorization;
     size_t headers = find_header(request, ELO_SPAN("authorization"), &authorization);
     if (headers != 1) {
@@ -332,9 +343,9 @@ aws_error sigv4_verify(const struct sigv4_request *request,
     }
     aws_error error = parse_parameters(authorization, &c, fault);
     error = error != AWS_OK ? error : parse_date(request, &c, fault);
-    error = error != AWS_OK ? error : parse_credential(&c, fault);
-    error = error != AWS_OK ? error : check_scope(&c, services, region, fault);
-    error = error != AWS_OK ? error : check_skew(&c, now_s, fault);
+    error = error != AWS_OK ? error : sigv4__claim_credential(&c, fault);
+    error = error != AWS_OK ? error : sigv4__claim_scope(&c, services, region, fault);
+    error = error != AWS_OK ? error : sigv4__claim_skew(&c, now_s, LIMIT_SIGV4_SKEW_S, fault);
     error = error != AWS_OK ? error : check_key(request, &c, key, fault);
     error = error != AWS_OK ? error : check_signature(request, &c, key, fault);
     if (error == AWS_OK) {

@@ -31,12 +31,14 @@
 #define LIMIT_ATTRIBUTE_VALUE_BYTES    800u
 
 /* AWS API */
-#define LIMIT_PAGE_MAX          250u
-#define LIMIT_PAGE_DEFAULT      50u
-#define LIMIT_HTTP_HEADER_BYTES 16384u
-#define LIMIT_HTTP_HEADERS      64u
-#define LIMIT_HTTP_BODY_BYTES   524288u
-#define LIMIT_SIGV4_SKEW_S      900 /* 15 minutes */
+#define LIMIT_PAGE_MAX           250u
+#define LIMIT_PAGE_DEFAULT       50u
+#define LIMIT_HTTP_HEADER_BYTES  16384u
+#define LIMIT_HTTP_HEADERS       64u
+#define LIMIT_HTTP_BODY_BYTES    524288u
+#define LIMIT_SIGV4_SKEW_S       900 /* 15 minutes */
+#define LIMIT_SIGV4_QUERY_SKEW_S 300
+#define LIMIT_SIGV4_EXPIRES_S    604800
 
 /* Our own */
 #define LIMIT_OUTPUT_BYTES      (4u * 1024u * 1024u) /* unsent bytes a slow consumer may hold */
