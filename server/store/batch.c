@@ -4,6 +4,16 @@
 
 #include "server/base/mem.h"
 
+#define FIRST_CHUNK   2048u
+#define LARGEST_CHUNK 262144u
+
+struct store_chunk {
+    struct store_chunk *next;
+    size_t used;
+    size_t cap;
+    _Alignas(struct store_op) uint8_t room[];
+};
+
 struct store_batch *store_begin(struct store *store)
 {
     struct store_batch *b = mem_zero(sizeof *b);
@@ -13,11 +23,20 @@ struct store_batch *store_begin(struct store *store)
     return b;
 }
 
+struct store_batch *store_begin_kept(struct store *store)
+{
+    struct store_batch *b = store_begin(store);
+    if (b) {
+        b->kept = true;
+    }
+    return b;
+}
+
 static void free_batch(struct store_batch *b)
 {
-    for (struct store_op *op = b->first, *next; op; op = next) {
-        next = op->next;
-        mem_free(op);
+    for (struct store_chunk *chunk = b->chunks, *next; chunk; chunk = next) {
+        next = chunk->next;
+        mem_free(chunk);
     }
     mem_free(b);
 }
@@ -37,14 +56,78 @@ void store_abandon(struct store_batch *b)
     }
 }
 
+size_t store_batch_bytes(const struct store_batch *b)
+{
+    return b->bytes;
+}
+
+static void join(struct store_batch *b, struct store_batch *later)
+{
+    *(b->last ? &b->last->next : &b->first) = later->first;
+    b->last = later->last ? later->last : b->last;
+    struct store_chunk **end = &later->chunks; /* the later one's is the one to go on filling */
+    while (*end) {
+        end = &(*end)->next;
+    }
+    *end = b->chunks;
+    b->chunks = later->chunks;
+    b->bytes += later->bytes;
+    mem_free(later);
+}
+
+struct store_batch *store__join(struct store_batch *first)
+{
+    for (struct store_batch *later; first && (later = first->next) != NULL;) {
+        first->next = later->next;
+        join(first, later);
+    }
+    return first;
+}
+
+void store_append(struct store_batch **to, struct store_batch *later)
+{
+    if (*to && later) {
+        join(*to, later);
+    } else if (later) {
+        *to = later;
+    }
+}
+
+/* Room for an operation of so many bytes; NULL: out of memory. */
+static void *make_room(struct store_batch *b, size_t bytes)
+{
+    struct store_chunk *chunk = b->chunks;
+    bytes = (bytes + sizeof(void *) - 1) & ~(sizeof(void *) - 1);
+    if (!chunk || bytes > chunk->cap - chunk->used) {
+        size_t cap = !chunk                           ? FIRST_CHUNK
+                     : chunk->cap * 4 < LARGEST_CHUNK ? chunk->cap * 4
+                                                      : LARGEST_CHUNK;
+        cap = cap < bytes ? bytes : cap;
+        chunk = mem_alloc(sizeof *chunk + cap);
+        if (!chunk) {
+            return NULL;
+        }
+        *chunk = (struct store_chunk){.next = b->chunks, .cap = cap};
+        b->chunks = chunk;
+    }
+    void *at = chunk->room + chunk->used;
+    chunk->used += bytes;
+    return at;
+}
+
 static struct store_value text(elo_span span)
 {
-    return (struct store_value){.is_text = true, .text = span};
+    return (struct store_value){STORE_TEXT, (uint32_t)span.len, {.bytes = span.ptr}};
+}
+
+static struct store_value blob(elo_span span)
+{
+    return (struct store_value){STORE_BLOB, (uint32_t)span.len, {.bytes = span.ptr}};
 }
 
 static struct store_value number(int64_t value)
 {
-    return (struct store_value){.number = value};
+    return (struct store_value){STORE_NUMBER, 0, {.number = value}};
 }
 
 /* Copies the values; texts move behind them. */
@@ -53,46 +136,49 @@ static void fill(struct store_op *op, const struct store_value *values, unsigned
     uint8_t *at = (uint8_t *)&op->values[count];
     for (unsigned i = 0; i < count; i++) {
         op->values[i] = values[i];
-        if (values[i].is_text) {
-            if (values[i].text.len > 0) {
-                memcpy(at, values[i].text.ptr, values[i].text.len);
-            }
-            op->values[i].text.ptr = at;
-            at += values[i].text.len;
+        if (values[i].kind == STORE_NUMBER) {
+            continue;
         }
+        if (values[i].len > 0) {
+            memcpy(at, values[i].as.bytes, values[i].len);
+        }
+        op->values[i].as.bytes = at;
+        at += values[i].len;
     }
 }
 
-static void add(struct store_batch *b,
+/* false: out of memory, nothing was added. */
+static bool add(struct store_batch *b,
                 enum store_statement statement,
                 const struct store_value *values,
                 unsigned count)
 {
     size_t bytes = sizeof(struct store_op) + count * sizeof *values;
     for (unsigned i = 0; i < count; i++) {
-        bytes += values[i].text.len;
+        bytes += values[i].len;
     }
-    struct store_op *op = mem_alloc(bytes);
+    struct store_op *op = make_room(b, bytes);
     if (!op) {
-        b->failed = true;
-        return;
+        return false;
     }
-    *op = (struct store_op){.statement = statement, .count = count};
+    *op = (struct store_op){.statement = (uint16_t)statement, .count = (uint16_t)count};
     fill(op, values, count);
-    if (b->last) {
-        b->last->next = op;
-    } else {
-        b->first = op;
-    }
+    *(b->last ? &b->last->next : &b->first) = op;
     b->last = op;
     b->bytes += bytes;
+    return true;
 }
 
 /* The values in the order of the statement's question marks. */
+#define TRY(b, statement, ...)                                                                     \
+    add((b), (statement), (const struct store_value[]){__VA_ARGS__},                               \
+        (unsigned)(sizeof((const struct store_value[]){__VA_ARGS__}) /                             \
+                   sizeof(struct store_value)))
+
+/* The same for a batch that is all or nothing: what does not fit spoils it. */
 #define ADD(b, statement, ...)                                                                     \
     do {                                                                                           \
-        const struct store_value values_[] = {__VA_ARGS__};                                        \
-        add((b), (statement), values_, (unsigned)(sizeof values_ / sizeof *values_));              \
+        (b)->failed = !TRY(b, statement, __VA_ARGS__) || (b)->failed;                              \
     } while (0)
 
 void store_put_thing(struct store_batch *b, const struct store_thing *row)
@@ -248,4 +334,62 @@ void store_delete_setting(struct store_batch *b, elo_span name)
 bool store_batch_ok(const struct store_batch *b)
 {
     return !b->failed;
+}
+
+/* --- the broker's rows -------------------------------------------------------------------- */
+
+bool store_put_session(struct store_batch *b, const struct store_session *row)
+{
+    return TRY(b, STORE_PUT_SESSION, number(row->id), text(row->client_id), number(row->level),
+               number(row->expiry_ms), number(row->offline_ms));
+}
+
+bool store_delete_session(struct store_batch *b, int64_t id)
+{
+    bool put = TRY(b, STORE_DELETE_SUBSCRIPTIONS, number(id));
+    return TRY(b, STORE_DELETE_SESSION, number(id)) && put;
+}
+
+bool store_put_subscription(struct store_batch *b, const struct store_subscription *row)
+{
+    return TRY(b, STORE_PUT_SUBSCRIPTION, number(row->session), text(row->filter), number(row->qos),
+               number(row->options));
+}
+
+bool store_delete_subscription(struct store_batch *b, int64_t session, elo_span filter)
+{
+    return TRY(b, STORE_DELETE_SUBSCRIPTION, number(session), text(filter));
+}
+
+bool store_put_message(struct store_batch *b, int64_t id, const struct store_message *row)
+{
+    return TRY(b, STORE_PUT_MESSAGE, number(id), text(row->topic), blob(row->payload),
+               blob(row->properties), number(row->qos), number(row->expires_ms));
+}
+
+bool store_delete_message(struct store_batch *b, int64_t id)
+{
+    return TRY(b, STORE_DELETE_MESSAGE, number(id));
+}
+
+bool store_put_queued(struct store_batch *b, const struct store_queued *row)
+{
+    return TRY(b, STORE_PUT_QUEUED, number(row->id), number(row->session), number(row->message),
+               number(row->flags));
+}
+
+bool store_delete_queued(struct store_batch *b, int64_t id)
+{
+    return TRY(b, STORE_DELETE_QUEUED, number(id));
+}
+
+bool store_put_retained(struct store_batch *b, const struct store_message *row, int64_t modified_ms)
+{
+    return TRY(b, STORE_PUT_RETAINED, text(row->topic), blob(row->payload), blob(row->properties),
+               number(row->qos), number(row->expires_ms), number(modified_ms));
+}
+
+bool store_delete_retained(struct store_batch *b, elo_span topic)
+{
+    return TRY(b, STORE_DELETE_RETAINED, text(topic));
 }

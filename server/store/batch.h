@@ -2,8 +2,9 @@
 // SPDX-FileCopyrightText: The Elo authors
 /*
  * Private to server/store: a batch is a list of operations, each a statement of the table below and
- * the values to bind, in order. An operation and its texts are one allocation; nothing of it is
- * allocated again until it is freed, so the store's thread never allocates.
+ * the values to bind, in order. Operations and what they hold lie one after the other in a few
+ * large chunks, so that a batch of thousands costs a handful of allocations, and joining two
+ * batches none.
  */
 #ifndef ELO_SERVER_STORE_BATCH_H
 #define ELO_SERVER_STORE_BATCH_H
@@ -55,7 +56,22 @@
       "REPLACE INTO template_version (template, version, body, created_ms) VALUES (?, ?, ?, ?)")   \
     X(DELETE_TEMPLATE_VERSION, "DELETE FROM template_version WHERE template = ? AND version = ?")  \
     X(PUT_SETTING, "REPLACE INTO setting (name, value) VALUES (?, ?)")                             \
-    X(DELETE_SETTING, "DELETE FROM setting WHERE name = ?")
+    X(DELETE_SETTING, "DELETE FROM setting WHERE name = ?")                                        \
+    X(PUT_SESSION, "REPLACE INTO session (id, client_id, level, expiry_ms, offline_ms) "           \
+                   "VALUES (?, ?, ?, ?, ?)")                                                       \
+    X(DELETE_SESSION, "DELETE FROM session WHERE id = ?")                                          \
+    X(PUT_SUBSCRIPTION, "REPLACE INTO subscription (session, filter, qos, options) "               \
+                        "VALUES (?, ?, ?, ?)")                                                     \
+    X(DELETE_SUBSCRIPTION, "DELETE FROM subscription WHERE session = ? AND filter = ?")            \
+    X(DELETE_SUBSCRIPTIONS, "DELETE FROM subscription WHERE session = ?")                          \
+    X(PUT_MESSAGE, "REPLACE INTO message (id, topic, payload, properties, qos, expires_ms) "       \
+                   "VALUES (?, ?, ?, ?, ?, ?)")                                                    \
+    X(DELETE_MESSAGE, "DELETE FROM message WHERE id = ?")                                          \
+    X(PUT_QUEUED, "REPLACE INTO queued (id, session, message, flags) VALUES (?, ?, ?, ?)")         \
+    X(DELETE_QUEUED, "DELETE FROM queued WHERE id = ?")                                            \
+    X(PUT_RETAINED, "REPLACE INTO retained (topic, payload, properties, qos, expires_ms, "         \
+                    "modified_ms) VALUES (?, ?, ?, ?, ?, ?)")                                      \
+    X(DELETE_RETAINED, "DELETE FROM retained WHERE topic = ?")
 
 enum store_statement {
 #define STORE_STATEMENT_ENUM(name, sql) STORE_##name,
@@ -64,18 +80,25 @@ enum store_statement {
         STORE_STATEMENT_COUNT
 };
 
+enum store_kind { STORE_NUMBER, STORE_TEXT, STORE_BLOB };
+
 struct store_value {
-    bool is_text;
-    elo_span text;
-    int64_t number;
+    uint32_t kind;
+    uint32_t len; /* of a text or blob */
+    union {
+        int64_t number;
+        const uint8_t *bytes;
+    } as;
 };
 
 struct store_op {
     struct store_op *next;
-    enum store_statement statement;
-    unsigned count;
-    struct store_value values[]; /* then the bytes of the texts */
+    uint16_t statement; /* enum store_statement; STORE_STATEMENT_COUNT: nothing, see elide.c */
+    uint16_t count;
+    struct store_value values[]; /* then the bytes of the texts and blobs */
 };
+
+struct store_chunk;
 
 struct store_batch {
     struct store *store;
@@ -83,11 +106,23 @@ struct store_batch {
     uint64_t seq;
     struct store_op *first;
     struct store_op *last;
-    size_t bytes; /* of all operations: what it weighs in the queue */
-    bool failed;  /* a put ran out of memory */
+    struct store_chunk *chunks; /* the one being filled first */
+    size_t bytes;               /* of all operations: what it weighs in the queue */
+    bool failed;                /* a put ran out of memory */
+    bool kept;                  /* given back when its commit fails */
 };
 
 /* Frees a list of batches. */
 void store__batches_free(struct store_batch *first);
+
+/* A list of batches as one, in order; NULL for none. */
+struct store_batch *store__join(struct store_batch *first);
+
+/*
+ * Finds the rows of messages and queues that the list both puts and deletes, and makes the
+ * operations nothing: what was delivered before it was written need not be written. Numbers of such
+ * rows are never used again and grow, so a delete that finds its put here comes after it.
+ */
+void store__elide(struct store_batch *first);
 
 #endif

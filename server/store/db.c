@@ -263,7 +263,9 @@ static int settle(sqlite3 *sqlite, bool *out_sound)
         rc = SQLITE_IOERR;
     }
     if (rc == SQLITE_OK) {
-        rc = sqlite3_exec(sqlite, "PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 8388608",
+        rc = sqlite3_exec(sqlite,
+                          "PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 8388608;"
+                          "PRAGMA wal_autocheckpoint = 2000; PRAGMA cache_size = -16384",
                           NULL, NULL, NULL);
     }
     if (rc == SQLITE_OK) {
@@ -353,12 +355,14 @@ static int run(struct store_db *db, enum store_statement which)
 
 static int bind(sqlite3_stmt *statement, int at, const struct store_value *value)
 {
-    if (!value->is_text) {
-        return sqlite3_bind_int64(statement, at, value->number);
+    if (value->kind == STORE_NUMBER) {
+        return sqlite3_bind_int64(statement, at, value->as.number);
     }
     /* A NULL pointer would bind NULL. The batch outlives the step: no copy. */
-    const char *text = value->text.len ? (const char *)value->text.ptr : "";
-    return sqlite3_bind_text64(statement, at, text, value->text.len, SQLITE_STATIC, SQLITE_UTF8);
+    const char *bytes = value->len > 0 ? (const char *)value->as.bytes : "";
+    return value->kind == STORE_BLOB
+               ? sqlite3_bind_blob64(statement, at, bytes, value->len, SQLITE_STATIC)
+               : sqlite3_bind_text64(statement, at, bytes, value->len, SQLITE_STATIC, SQLITE_UTF8);
 }
 
 static int apply(struct store_db *db, const struct store_op *op)
@@ -369,23 +373,34 @@ static int apply(struct store_db *db, const struct store_op *op)
         rc = bind(statement, (int)i + 1, &op->values[i]);
     }
     if (rc == SQLITE_OK) {
-        rc = run(db, op->statement);
+        rc = run(db, (enum store_statement)op->statement);
     }
-    (void)sqlite3_clear_bindings(statement);
-    return rc;
+    return rc; /* what is bound dies with the batch, but is bound anew before it is read again */
 }
 
 static int apply_all(struct store_db *db, const struct store_batch *first)
 {
     for (const struct store_batch *b = first; b; b = b->next) {
         for (const struct store_op *op = b->first; op; op = op->next) {
-            int rc = apply(db, op);
+            int rc = op->statement == STORE_STATEMENT_COUNT ? SQLITE_OK : apply(db, op);
             if (rc != SQLITE_OK) {
                 return rc;
             }
         }
     }
     return SQLITE_OK;
+}
+
+static bool has_work(const struct store_batch *first)
+{
+    for (const struct store_batch *b = first; b; b = b->next) {
+        for (const struct store_op *op = b->first; op; op = op->next) {
+            if (op->statement != STORE_STATEMENT_COUNT) {
+                return true;
+            }
+        }
+    }
+    return false;
 }
 
 /* Could the commit mark be in the log although the COMMIT failed with `rc`? Not if it was the
@@ -417,6 +432,9 @@ static bool clean(struct store_db *db)
 
 elo_err store__db_commit(struct store_db *db, const struct store_batch *first)
 {
+    if (!has_work(first)) {
+        return ELO_OK;
+    }
     if (!clean(db)) {
         return ELO_E_IO;
     }

@@ -170,10 +170,76 @@ static elo_err row_setting(const struct store_loader *to, sqlite3_stmt *row)
     return to->setting ? to->setting(to->ctx, column_text(row, 0), column_text(row, 1)) : ELO_OK;
 }
 
-static const struct {
+static elo_span column_blob(sqlite3_stmt *row, int column)
+{
+    const void *bytes = sqlite3_column_blob(row, column);
+    return elo_span_of(bytes, (size_t)sqlite3_column_bytes(row, column));
+}
+
+static elo_err row_session(const struct store_loader *to, sqlite3_stmt *row)
+{
+    const struct store_session session = {
+        .id = sqlite3_column_int64(row, 0),
+        .client_id = column_text(row, 1),
+        .level = sqlite3_column_int64(row, 2),
+        .expiry_ms = sqlite3_column_int64(row, 3),
+        .offline_ms = sqlite3_column_int64(row, 4),
+    };
+    return to->session(to->ctx, &session);
+}
+
+static elo_err row_subscription(const struct store_loader *to, sqlite3_stmt *row)
+{
+    const struct store_subscription subscription = {
+        .session = sqlite3_column_int64(row, 0),
+        .filter = column_text(row, 1),
+        .qos = sqlite3_column_int64(row, 2),
+        .options = sqlite3_column_int64(row, 3),
+    };
+    return to->subscription(to->ctx, &subscription);
+}
+
+/* Five columns from `at` on. */
+static struct store_message message_at(sqlite3_stmt *row, int at)
+{
+    return (struct store_message){
+        .topic = column_text(row, at),
+        .payload = column_blob(row, at + 1),
+        .properties = column_blob(row, at + 2),
+        .qos = sqlite3_column_int64(row, at + 3),
+        .expires_ms = sqlite3_column_int64(row, at + 4),
+    };
+}
+
+static elo_err row_message(const struct store_loader *to, sqlite3_stmt *row)
+{
+    const struct store_message message = message_at(row, 1);
+    return to->message(to->ctx, sqlite3_column_int64(row, 0), &message);
+}
+
+static elo_err row_queued(const struct store_loader *to, sqlite3_stmt *row)
+{
+    const struct store_queued queued = {
+        .id = sqlite3_column_int64(row, 0),
+        .session = sqlite3_column_int64(row, 1),
+        .message = sqlite3_column_int64(row, 2),
+        .flags = sqlite3_column_int64(row, 3),
+    };
+    return to->queued(to->ctx, &queued);
+}
+
+static elo_err row_retained(const struct store_loader *to, sqlite3_stmt *row)
+{
+    const struct store_message message = message_at(row, 0);
+    return to->retained(to->ctx, &message, sqlite3_column_int64(row, 5));
+}
+
+struct query {
     const char *sql;
     elo_err (*row)(const struct store_loader *to, sqlite3_stmt *row);
-} queries[] = {
+};
+
+static const struct query of_registry[] = {
     {"SELECT name, id, description, searchable, created_ms, deprecated_ms FROM thing_type"
      " ORDER BY name",
      row_thing_type},
@@ -207,6 +273,16 @@ static const struct {
     {"SELECT name, value FROM setting ORDER BY name", row_setting},
 };
 
+static const struct query of_broker[] = {
+    {"SELECT id, client_id, level, expiry_ms, offline_ms FROM session ORDER BY id", row_session},
+    {"SELECT session, filter, qos, options FROM subscription ORDER BY session, filter",
+     row_subscription},
+    {"SELECT id, topic, payload, properties, qos, expires_ms FROM message ORDER BY id",
+     row_message},
+    {"SELECT id, session, message, flags FROM queued ORDER BY id", row_queued},
+    {"SELECT topic, payload, properties, qos, expires_ms, modified_ms FROM retained", row_retained},
+};
+
 /* SQLite may have to copy a text to terminate it: out of memory it answers NULL, not an error. */
 static bool texts_are_there(sqlite3_stmt *row)
 {
@@ -234,9 +310,12 @@ static elo_err run(sqlite3_stmt *rows,
     }
 }
 
-elo_err store__db_load(struct store_db *db, const struct store_loader *loader)
+static elo_err load_all(struct store_db *db,
+                        const struct store_loader *loader,
+                        const struct query *queries,
+                        size_t count)
 {
-    for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
+    for (size_t i = 0; i < count; i++) {
         sqlite3_stmt *rows = NULL;
         int rc = sqlite3_prepare_v2(db->sqlite, queries[i].sql, -1, &rows, NULL);
         elo_err err = rc == SQLITE_OK ? run(rows, loader, queries[i].row) : store__db_error(rc);
@@ -246,4 +325,11 @@ elo_err store__db_load(struct store_db *db, const struct store_loader *loader)
         }
     }
     return ELO_OK;
+}
+
+elo_err store__db_load(struct store_db *db, const struct store_loader *loader)
+{
+    return loader->session
+               ? load_all(db, loader, of_broker, sizeof of_broker / sizeof *of_broker)
+               : load_all(db, loader, of_registry, sizeof of_registry / sizeof *of_registry);
 }

@@ -71,6 +71,28 @@ static const char *const steps[] = {
     "CREATE TABLE setting ("
     " name TEXT PRIMARY KEY, value TEXT NOT NULL"
     ") STRICT, WITHOUT ROWID;",
+    /* Rows of message and queued are only ever appended and deleted by number: a commit writes few
+     * pages, and there is no index beside the rows. */
+    "CREATE TABLE session ("
+    " id INTEGER PRIMARY KEY, client_id TEXT NOT NULL, level INTEGER NOT NULL,"
+    " expiry_ms INTEGER NOT NULL, offline_ms INTEGER NOT NULL"
+    ") STRICT;"
+    "CREATE TABLE subscription ("
+    " session INTEGER NOT NULL, filter TEXT NOT NULL, qos INTEGER NOT NULL,"
+    " options INTEGER NOT NULL, PRIMARY KEY (session, filter)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE message ("
+    " id INTEGER PRIMARY KEY, topic TEXT NOT NULL, payload BLOB NOT NULL,"
+    " properties BLOB NOT NULL, qos INTEGER NOT NULL, expires_ms INTEGER NOT NULL"
+    ") STRICT;"
+    "CREATE TABLE queued ("
+    " id INTEGER PRIMARY KEY, session INTEGER NOT NULL, message INTEGER NOT NULL,"
+    " flags INTEGER NOT NULL"
+    ") STRICT;"
+    "CREATE TABLE retained ("
+    " topic TEXT PRIMARY KEY, payload BLOB NOT NULL, properties BLOB NOT NULL,"
+    " qos INTEGER NOT NULL, expires_ms INTEGER NOT NULL, modified_ms INTEGER NOT NULL"
+    ") STRICT, WITHOUT ROWID;",
 };
 
 #define STEP_COUNT ((int64_t)(sizeof steps / sizeof *steps))

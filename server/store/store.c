@@ -15,6 +15,9 @@
  * (db.c). So at the moment of the report: number <= durable is on disk, durable < number <= failed
  * never will be, and nothing else exists. Then the thread goes on with what is submitted after.
  *
+ * Kept batches are not thrown away but collected in `returned`, in their order: those of the group
+ * that failed by the thread, those of the queue by the poll, which hands them over as one.
+ *
  * Numbers begin at 2; 1 stands for what the file held when it was opened.
  */
 #include "server/store/store.h"
@@ -42,6 +45,7 @@ struct store {
     struct store_batch *first;
     struct store_batch *last;
     size_t queued_bytes;
+    struct store_batch *returned;
     uint64_t durable;
     elo_err err; /* not ELO_OK: halted by this failure, not yet reported */
     bool stop;
@@ -61,6 +65,25 @@ static struct store_batch *take_queue(struct store *store, uint64_t *out_last)
     return group;
 }
 
+/* Under lock: the kept ones of a list that failed go to the end of `returned`. */
+static void give_back(struct store *store, struct store_batch *group)
+{
+    struct store_batch **end = &store->returned;
+    while (*end) {
+        end = &(*end)->next;
+    }
+    for (struct store_batch *b = group, *next; b; b = next) {
+        next = b->next;
+        b->next = NULL;
+        if (b->kept) {
+            *end = b;
+            end = &b->next;
+        } else {
+            store__batches_free(b);
+        }
+    }
+}
+
 /* Under lock, which is released while the disk works. */
 static void commit_group(struct store *store)
 {
@@ -68,13 +91,17 @@ static void commit_group(struct store *store)
     struct store_batch *group = take_queue(store, &last);
     pthread_mutex_unlock(&store->lock);
 
+    store__elide(group);
     pthread_mutex_lock(&store->db_lock);
     elo_err err = store__db_commit(&store->db, group);
     pthread_mutex_unlock(&store->db_lock);
-    store__batches_free(group);
+    if (!err) {
+        store__batches_free(group);
+    }
 
     pthread_mutex_lock(&store->lock);
     if (err) {
+        give_back(store, group);
         store->err = err;
     } else {
         store->durable = last;
@@ -150,6 +177,7 @@ void store_close(struct store *store)
         (void)pthread_join(store->thread, NULL);
     }
     store__batches_free(store->first);
+    store__batches_free(store->returned);
     store__db_close(&store->db);
     pthread_cond_destroy(&store->work);
     pthread_mutex_destroy(&store->lock);
@@ -193,11 +221,12 @@ uint64_t store_submit(struct store_batch *b)
         store_abandon(b);
         return seq;
     }
+    b->next = NULL;
     pthread_mutex_lock(&store->lock);
     bool taken = enqueue(store, b);
     pthread_mutex_unlock(&store->lock);
     if (!taken) {
-        store_abandon(b);
+        store_abandon(b->kept ? NULL : b);
         return 0;
     }
     return store->issued;
@@ -212,7 +241,9 @@ uint64_t store_issued(const struct store *store)
 static void report_failure(struct store *store, struct store_progress *out)
 {
     uint64_t last = 0;
-    store__batches_free(take_queue(store, &last));
+    give_back(store, take_queue(store, &last));
+    out->returned = store__join(store->returned);
+    store->returned = NULL;
     out->failed = store->issued;
     out->err = store->err;
     store->err = ELO_OK;

@@ -22,6 +22,14 @@
  * later, not even after a crash. The core answers those requests with a failure and reloads what it
  * keeps in memory from the database before it submits anything else; then all is as before.
  *
+ * An owner whose memory cannot go back (the broker: what it has delivered, it has delivered) uses
+ * store_begin_kept(). Such a batch is not thrown away with the others but given back by
+ * store_poll(), in order, to be submitted again in front of what has happened since: when that
+ * becomes durable, the database has caught up with memory.
+ *
+ * What a group of batches puts and deletes again - a message that was delivered and acknowledged
+ * before the disk had its turn - is never written; a group of nothing else needs no sync.
+ *
  * With `threaded`, commits run on the store's own thread, which calls `wake` when there is
  * something to poll. Without, they run inside store_poll(): how tests get a deterministic store.
  *
@@ -47,6 +55,7 @@ struct store_progress {
     uint64_t durable; /* every batch up to here, except failed ones, is on disk */
     uint64_t failed;  /* 0, or: durable < number <= failed will never be on disk */
     elo_err err;      /* why: ELO_E_DISK_FULL, ELO_E_IO, ELO_E_CORRUPT, ELO_E_NO_MEMORY */
+    struct store_batch *returned; /* the failed ones of store_begin_kept(), as one; NULL: none */
 };
 
 /*
@@ -161,7 +170,43 @@ struct store_template_version {
     int64_t created_ms;
 };
 
-/* Rows of a member that is NULL are passed over. */
+/* A client's session that outlives its connection. */
+struct store_session {
+    int64_t id; /* the broker's number, never used again */
+    elo_span client_id;
+    int64_t level; /* of the protocol: 4, 5 */
+    int64_t expiry_ms;
+    int64_t offline_ms; /* Unix time; 0: connected when this was written */
+};
+
+struct store_subscription {
+    int64_t session;
+    elo_span filter; /* as subscribed, with $share/ */
+    int64_t qos;
+    int64_t options; /* of MQTT 5: no local 1, retain as published 2 */
+};
+
+/* A message: stored once, however many sessions wait for it, or as the retained one of its topic */
+struct store_message {
+    elo_span topic;
+    elo_span payload;
+    elo_span properties; /* of MQTT 5, as encoded */
+    int64_t qos;
+    int64_t expires_ms; /* Unix time; 0: never */
+};
+
+/* A message waits for a session. The order of the ids is the order of sending. */
+struct store_queued {
+    int64_t id;
+    int64_t session;
+    int64_t message;
+    int64_t flags; /* 1: RETAIN */
+};
+
+/*
+ * With `session` the broker's tables are read (then all of its members must be there), else the
+ * registry's: rows of a member that is NULL are passed over.
+ */
 struct store_loader {
     void *ctx;
     elo_err (*thing_type)(void *ctx, const struct store_thing_type *row);
@@ -177,6 +222,11 @@ struct store_loader {
     elo_err (*provisioning_template)(void *ctx, const struct store_template *row);
     elo_err (*template_version)(void *ctx, const struct store_template_version *row);
     elo_err (*setting)(void *ctx, elo_span name, elo_span value);
+    elo_err (*session)(void *ctx, const struct store_session *row);             /* by id */
+    elo_err (*subscription)(void *ctx, const struct store_subscription *row);   /* by session */
+    elo_err (*message)(void *ctx, int64_t id, const struct store_message *row); /* by id */
+    elo_err (*queued)(void *ctx, const struct store_queued *row);               /* by id */
+    elo_err (*retained)(void *ctx, const struct store_message *row, int64_t modified_ms);
 };
 
 /* Reads every durable row, in the order of the members above. Stops at the loader's first error. */
@@ -184,6 +234,9 @@ ELO_MUST_USE elo_err store_load(struct store *store, const struct store_loader *
 
 /* NULL: out of memory. */
 struct store_batch *store_begin(struct store *store);
+
+/* The same for an owner that submits again what failed. */
+struct store_batch *store_begin_kept(struct store *store);
 
 /* Replace or insert by primary key; delete is harmless when the row is absent. */
 void store_put_thing(struct store_batch *b, const struct store_thing *row);
@@ -220,9 +273,34 @@ void store_delete_setting(struct store_batch *b, elo_span name);
 bool store_batch_ok(const struct store_batch *b);
 
 /*
- * Hands the batch over and frees it. The sequence number, or 0 when a put ran out of memory or the
- * queue is full (64 MiB: the disk has stopped answering): then nothing was submitted. An empty
- * batch is allowed, costs nothing and is answered with the last number handed out.
+ * The broker's rows, for kept batches. false: out of memory, the operation is not in the batch (of
+ * a session's delete, perhaps half of it). Ids of messages and of what is queued are never used
+ * again and grow, also over restarts.
+ */
+bool store_put_session(struct store_batch *b, const struct store_session *row);
+bool store_delete_session(struct store_batch *b, int64_t id); /* with its subscriptions */
+bool store_put_subscription(struct store_batch *b, const struct store_subscription *row);
+bool store_delete_subscription(struct store_batch *b, int64_t session, elo_span filter);
+bool store_put_message(struct store_batch *b, int64_t id, const struct store_message *row);
+bool store_delete_message(struct store_batch *b, int64_t id);
+bool store_put_queued(struct store_batch *b, const struct store_queued *row);
+bool store_delete_queued(struct store_batch *b, int64_t id);
+bool store_put_retained(struct store_batch *b,
+                        const struct store_message *row,
+                        int64_t modified_ms);
+bool store_delete_retained(struct store_batch *b, elo_span topic);
+
+/* What the batch takes of the queue's 64 MiB. */
+size_t store_batch_bytes(const struct store_batch *b);
+
+/* Puts what `later` holds behind what `*to` holds; each may be NULL. `later` is used up. */
+void store_append(struct store_batch **to, struct store_batch *later);
+
+/*
+ * Hands the batch over and frees it (a kept one that is refused stays the caller's). The sequence
+ * number, or 0 when a put ran out of memory or the queue is full (64 MiB: the disk has stopped
+ * answering): then nothing was submitted. An empty batch is allowed, costs nothing and is answered
+ * with the last number handed out.
  */
 uint64_t store_submit(struct store_batch *b);
 
