@@ -7,7 +7,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 export JOBS
 
-.PHONY: all help run test check bench fuzz install clean format lx106
+.PHONY: all help run test check bench soak fuzz install clean format lx106
 all: build/elo
 
 help:
@@ -37,6 +37,12 @@ bench: ## the benchmarks beside Debian's mosquitto; results in docs/bench.md
 	@$(MAKE) --no-print-directory build/elo
 	@cmake --build build/release --parallel $(JOBS) -- --quiet
 	@bench/run $(ARGS)
+
+soak: ## an hour of 2,000 devices coming and going; the result in docs/soak.md
+	@tools/setup all
+	@$(MAKE) --no-print-directory build/elo
+	@cmake --build build/release --parallel $(JOBS) -- --quiet
+	@tests/soak/run $(ARGS)
 
 fuzz: ## every fuzz target for FUZZ_SECONDS (default 60) each
 	@tools/setup all
