@@ -19,7 +19,9 @@ struct broker *broker_create(const struct broker_config *config, struct authoriz
     if (b == NULL) {
         return NULL;
     }
-    if (!broker__tree_init(&b->tree)) {
+    if (!broker__timers_join(&b->timers, &b->retained_timer, TIMER_RETAINED) ||
+        !broker__tree_init(&b->tree)) {
+        broker__timers_free(&b->timers);
         mem_free(b);
         return NULL;
     }
@@ -29,6 +31,10 @@ struct broker *broker_create(const struct broker_config *config, struct authoriz
     b->auth = auth;
     b->random.fill(b->random.ctx, &b->dice, sizeof b->dice);
     b->dice |= 1; /* xorshift stays at 0 for ever */
+    b->stored_out = config->stored_out;
+    b->shared_out = config->shared_out;
+    b->session_expiry_s =
+        config->session_expiry_s > 0 ? config->session_expiry_s : LIMIT_SESSION_EXPIRY_MS / 1000;
     b->router.copy_each = config->compat.overlapping_subscriptions != 0;
     map_init(&b->sessions);
     map_init(&b->retained);
@@ -129,6 +135,10 @@ void broker_output_ack(struct broker_conn *c, size_t sent, struct core_time now)
         broker__pump(s);
         broker__settle(b);
     }
+    if (s != NULL && c->session == s && s->shares > 0) {
+        broker__share_pump(s);
+        broker__settle(b);
+    }
 }
 
 size_t broker_output_bytes(const struct broker_conn *c)
@@ -166,7 +176,25 @@ static void session_rang(struct session *s)
     if (s->conn == NULL) {
         broker__session_destroy(s); /* stored for as long as AWS does */
     } else {
-        broker__redeliver(s);
+        broker__pump_due(s);
+    }
+}
+
+static void rang(struct broker *b, struct timer *timer)
+{
+    switch ((enum timer_kind)timer->kind) {
+    case TIMER_CONNECTION:
+        broker__silence(OWNER(timer, struct broker_conn));
+        break;
+    case TIMER_SESSION:
+        session_rang(OWNER(timer, struct session));
+        break;
+    case TIMER_SHARE:
+        broker__share_due(timer);
+        break;
+    case TIMER_RETAINED:
+        broker__retained_expire(b);
+        break;
     }
 }
 
@@ -180,11 +208,7 @@ void broker_tick(struct broker *b, struct core_time now)
     b->now = now;
     struct timer *timer;
     while ((timer = broker__timers_pop(&b->timers, now.mono_ms)) != NULL) {
-        if (timer->kind == TIMER_CONNECTION) {
-            broker__silence(OWNER(timer, struct broker_conn));
-        } else {
-            session_rang(OWNER(timer, struct session));
-        }
+        rang(b, timer);
         broker__settle(b);
     }
 }
@@ -204,9 +228,13 @@ elo_err broker_publish(struct broker *b,
     }
     b->now = now;
     b->stats.publish_in++;
-    struct publication p = {
-        .topic = topic, .hash = map_hash(topic), .payload = payload, .qos = qos > 0};
-    elo_err err = broker__publish(b, &p, retain);
+    struct publication p = {.topic = topic,
+                            .hash = map_hash(topic),
+                            .payload = payload,
+                            .expires_ms = MESSAGE_FOREVER,
+                            .qos = qos > 0,
+                            .retain = retain};
+    elo_err err = broker__publish(b, &p);
     broker__settle(b);
     return err;
 }

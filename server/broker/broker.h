@@ -42,6 +42,12 @@ struct broker_config {
     struct compat compat;
     const struct log *log; /* outlives the broker */
     struct core_random random;
+
+    /* A second: stored messages sent to a session that is back, messages of a shared group's queue
+     * sent to each member. 0: as fast as they are taken. */
+    uint32_t stored_out;
+    uint32_t shared_out;
+    uint32_t session_expiry_s; /* the longest a session lives without its client; 0: an hour */
 };
 
 /* NULL: out of memory. `auth` outlives the broker. */
@@ -116,6 +122,7 @@ struct broker_stats {
     uint64_t publish_in;
     uint64_t publish_out;
     uint64_t dropped;
+    uint64_t expired; /* messages whose time had run out before they could be sent */
 };
 void broker_stats(const struct broker *b, struct broker_stats *out);
 

@@ -117,13 +117,7 @@ static bool policy_allows(struct broker_conn *c, const struct elo_mqtt_connect *
 
 static bool keep_will(struct broker_conn *c, const struct elo_mqtt_connect *in, elo_span id)
 {
-    if (!in->has_will) {
-        return true;
-    }
-    c->will = broker__message_new(in->will.topic, map_hash(in->will.topic), in->will.payload,
-                                  in->will.qos);
-    c->will_retain = in->will.retain;
-    return c->will != NULL || broker__refuse_connect(c, id, ELO_E_NO_MEMORY, NULL);
+    return broker__will_keep(c, in) || broker__refuse_connect(c, id, ELO_E_NO_MEMORY, NULL);
 }
 
 /* The newer connection wins [MQTT-3.1.4-2]; the older one's will is published. */
@@ -137,14 +131,18 @@ static void take_over(struct broker *b, elo_span id)
 }
 
 /* The session this CONNECT goes on with [MQTT-3.1.2-4] to [MQTT-3.1.2-6]; NULL: it has ended. */
-static struct session *
-open_session(struct broker_conn *c, elo_span id, bool persistent, bool *out_present)
+static struct session *open_session(struct broker_conn *c,
+                                    elo_span id,
+                                    const struct elo_mqtt_connect *in,
+                                    bool *out_present)
 {
     struct broker *b = c->broker;
+    uint32_t expiry_s = in->clean_session ? 0 : b->session_expiry_s;
     take_over(b, id);
     struct session *s = map_get(&b->sessions, id);
-    *out_present = s != NULL && persistent;
+    *out_present = s != NULL && !in->clean_session && s->version == in->level;
     if (*out_present) {
+        s->expiry_s = expiry_s;
         return s;
     }
     if (s != NULL) {
@@ -156,21 +154,18 @@ open_session(struct broker_conn *c, elo_span id, bool persistent, bool *out_pres
                                      "there are as many stored sessions as may be kept");
         return NULL;
     }
-    s = broker__session_create(b, id, persistent);
+    s = broker__session_create(b, id, in->level, expiry_s);
     if (s == NULL) {
         (void)broker__refuse_connect(c, id, ELO_E_NO_MEMORY, NULL);
     }
     return s;
 }
 
-static void drop_will(struct broker_conn *c)
-{
-    broker__message_release(c->will);
-    c->will = NULL;
-}
-
 static void accept(struct broker_conn *c, struct session *s, bool present, uint16_t keep_alive_s)
 {
+    c->version = 4;
+    c->window = LIMIT_INFLIGHT;
+    c->packet_max = UINT32_MAX;
     broker__session_attach(s, c);
     broker__send_connack(c, ELO_MQTT_ACCEPTED, present);
     c->connack_left = CONNACK_BYTES;
@@ -179,6 +174,7 @@ static void accept(struct broker_conn *c, struct session *s, bool present, uint1
     struct report r = {.event = "Connect"};
     broker__report(c, LOG_INFO, &r);
     broker__pump(s);
+    broker__share_pump(s);
 }
 
 void broker__on_connect(struct broker_conn *c, const struct elo_mqtt_connect *in)
@@ -194,9 +190,9 @@ void broker__on_connect(struct broker_conn *c, const struct elo_mqtt_connect *in
         return;
     }
     bool present;
-    struct session *s = open_session(c, id, !in->clean_session, &present);
+    struct session *s = open_session(c, id, in, &present);
     if (s == NULL) {
-        drop_will(c); /* it never was connected */
+        broker__will_drop(c); /* it never was connected */
         return;
     }
     accept(c, s, present, in->keep_alive_s);

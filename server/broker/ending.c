@@ -77,8 +77,8 @@ void broker__settle(struct broker *b)
         struct session *s = c->session;
         c->session = NULL;
         if (s != NULL) {
-            broker__session_detach(s);
+            s = broker__session_detach(s);
         }
-        broker__will_publish(c);
+        broker__will_publish(c, s);
     }
 }

@@ -14,14 +14,17 @@
 
 #define INFLIGHT_NONE 255u
 
+struct share_group;
+
 struct inflight_slot {
-    struct message *m; /* NULL: free */
+    struct message *m;         /* NULL: free */
+    struct share_group *group; /* whose message it is, to be given back; NULL: its own */
     int64_t sent_ms;
     uint16_t id; /* packet identifier */
     uint8_t prev;
     uint8_t next;
     uint8_t tries; /* times it was sent again */
-    bool retain;   /* RETAIN=1: it answers a new subscription */
+    bool retain;   /* RETAIN=1 */
     bool written;
 };
 

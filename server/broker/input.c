@@ -50,8 +50,7 @@ static void refuse_version(struct broker_conn *c)
 /* [MQTT-3.14.4-3]: the will is not due any more. */
 static void on_disconnect(struct broker_conn *c)
 {
-    broker__message_release(c->will);
-    c->will = NULL;
+    broker__will_drop(c);
     broker__end(c, ELO_OK, NULL);
 }
 

@@ -43,6 +43,7 @@
 
 struct queued {
     struct message *m;
+    int64_t until_ms; /* when it is dropped unsent */
     bool retain;
 };
 
@@ -59,11 +60,16 @@ struct queue {
 struct session {
     struct broker *broker;
     struct broker_conn *conn; /* NULL: offline */
-    struct timer timer;       /* online: redelivery; offline: expiry */
+    struct timer timer;       /* online: redelivery and pace; offline: expiry */
     struct subscription **subs;
     uint8_t sub_count;
     uint8_t sub_cap;
-    bool persistent;
+    uint8_t shares;     /* shared ones among them */
+    uint8_t version;    /* of MQTT it was made with, 4 or 5: the other cannot go on with it */
+    bool pacing;        /* what was stored is being sent, so many a second: pump.c */
+    uint32_t pace_left; /* of it, what may leave before pace_ms */
+    int64_t pace_ms;
+    uint32_t expiry_s;    /* it lives so long after its connection; 0: not at all */
     uint32_t route_place; /* see route.c */
     uint64_t route_round;
     struct inflight inflight;
@@ -80,17 +86,20 @@ struct broker_conn {
     struct session *session; /* NULL before CONNECT and after the end */
     struct auth_session *auth;
     void *user;
-    struct message *will; /* NULL: none, or not due any more */
-    struct buf tail;      /* the beginning of a packet whose rest has not come */
+    struct will *will; /* NULL: none, or not due any more */
+    struct buf tail;   /* the beginning of a packet whose rest has not come */
     struct output out;
     struct timer timer; /* CONNECT must come; then keep-alive */
     int64_t last_packet_ms;
     int64_t patience_ms; /* silence allowed: one and a half keep-alive times */
     elo_err refused;
     elo_err reason;
+    uint32_t packet_max; /* of what it takes, in bytes; UINT32_MAX: anything */
     uint16_t source_port;
-    uint8_t connack_left; /* bytes of the CONNACK that have not left */
-    bool will_retain;
+    uint16_t connack_left; /* bytes of the CONNACK that have not left */
+    uint8_t version;       /* of MQTT: 4 or 5; 0 before CONNECT */
+    uint8_t window;        /* QoS 1 messages it takes before it acknowledges one */
+    bool no_reasons;       /* MQTT 5: it wants no reason strings */
     bool is_ready;
     bool ended;
     bool receive_denied; /* told once */
@@ -100,6 +109,9 @@ TAILQ_HEAD(conn_list, broker_conn);
 
 struct broker {
     struct compat compat;
+    uint32_t stored_out;       /* stored messages of a session that is back, a second; 0: at once */
+    uint32_t shared_out;       /* messages of a shared group's queue, a second and member */
+    uint32_t session_expiry_s; /* the longest a session lives without its client */
     const struct log *log;
     struct core_random random;
     struct authorizer *auth;
@@ -110,6 +122,7 @@ struct broker {
     struct map sessions; /* by client id */
     struct map retained; /* struct message, by topic */
     size_t retained_bytes;
+    struct timer retained_timer; /* some of them run out of time */
     struct conn_list conns;
     struct conn_list ready;
     struct conn_list ending;
@@ -117,6 +130,11 @@ struct broker {
     struct broker_stats stats;
     struct router router;
 };
+
+static inline bool broker__persistent(const struct session *s)
+{
+    return s->expiry_s > 0;
+}
 
 static inline elo_span broker__client_id(const struct session *s)
 {
@@ -181,6 +199,9 @@ void broker__send_connack(struct broker_conn *c, uint8_t code, bool session_pres
 /* Is there room for a PUBLISH of so many bytes? */
 bool broker__has_room(const struct broker_conn *c, size_t bytes);
 
+/* Would the client take the PUBLISH? MQTT 5: Maximum Packet Size. */
+bool broker__takes(const struct broker_conn *c, const struct publication *p, uint8_t qos);
+
 /* One PUBLISH; there is room. false: out of memory, and the connection is ended. */
 bool broker__send_qos0(struct broker_conn *c, const struct publication *p, bool retain);
 bool broker__send_qos1(struct broker_conn *c, struct message *m, uint16_t id, bool retain);
@@ -203,10 +224,10 @@ void broker__on_unsubscribe(struct broker_conn *c, const struct elo_mqtt_subscri
 /* --- routing and delivery --------------------------------------------------------------------- */
 
 /*
- * To everybody who should have it; with `retain` it is kept for those who come later.
+ * To everybody who should have it; with p->retain it is kept for those who come later.
  * ELO_E_NO_MEMORY: nobody got it. ELO_E_QUOTA: too many retained messages, nobody got it.
  */
-ELO_MUST_USE elo_err broker__publish(struct broker *b, struct publication *p, bool retain);
+ELO_MUST_USE elo_err broker__publish(struct broker *b, struct publication *p);
 
 /* One message for one receiver of its route. */
 void broker__deliver_to(struct target *t, const struct publication *p);
@@ -214,32 +235,70 @@ void broker__deliver_to(struct target *t, const struct publication *p);
 /* One message for one session, at no more than `max_qos`. */
 void broker__deliver(struct session *s, const struct publication *p, uint8_t max_qos, bool retain);
 
-/* The same for one member of a shared group. */
-void broker__deliver_shared(struct share_group *group, const struct publication *p);
+/* May the connection have it, by its policy of now? If not, that is counted and logged. */
+bool broker__may_receive(struct broker_conn *c, elo_span topic, uint32_t hash);
+
+/* --- pump.c: QoS 1 on its way to a session that is there ---------------------------------------
+ */
+
+/* Could a QoS 1 message that has just come be written at once? */
+bool broker__window_open(const struct session *s);
+
+/*
+ * Puts a message into flight and writes it; the window is open and there is room. `group`: whose
+ * it is, or NULL. false: out of memory, it is not in flight; the connection has ended.
+ */
+bool broker__launch(struct session *s, struct message *m, bool retain, struct share_group *group);
 
 /* Writes what may be written: what must be sent again, then what waits. */
 void broker__pump(struct session *s);
 
-/* The redelivery timer rang. */
-void broker__redeliver(struct session *s);
+/* The session has a connection again: what was stored is sent, so many a second. */
+void broker__pump_resume(struct session *s);
+
+/* The timer of a session that is online rang: redelivery, pace. */
+void broker__pump_due(struct session *s);
+
+/* --- share.c: shared subscriptions -------------------------------------------------------------
+ */
+
+/* One message for one member of a shared group, or for the group's queue. */
+void broker__share_deliver(struct share_group *group, const struct publication *p);
+
+/* A member can take something: what waits in its groups' queues. */
+void broker__share_pump(struct session *s);
+
+/* The timer of a group's queue rang. */
+void broker__share_due(struct timer *timer);
+
+/* The session's connection is gone: what it has not acknowledged is somebody else's. */
+void broker__share_give_back(struct session *s);
+
+/* Call before the subscription is removed. */
+void broker__share_leave(struct subscription *sub);
 
 /* --- queue.c ---------------------------------------------------------------------------------- */
 
 /* Takes a reference. ELO_E_QUOTA: full; ELO_E_NO_MEMORY. */
-ELO_MUST_USE elo_err broker__queue_push(struct queue *q, struct message *m, bool retain);
+ELO_MUST_USE elo_err broker__queue_push(struct queue *q, const struct queued *item);
+ELO_MUST_USE elo_err broker__queue_push_front(struct queue *q, const struct queued *item);
 struct queued *broker__queue_peek(const struct queue *q); /* NULL: empty */
 void broker__queue_pop(struct queue *q);                  /* releases the message */
 void broker__queue_free(struct queue *q);
 
+/* Drops what has run out of time; how many. */
+uint32_t broker__queue_expire(struct queue *q, int64_t now_ms);
+
 /* --- session.c -------------------------------------------------------------------------------- */
 
 /* A fresh session; the id is not taken. NULL: out of memory. */
-struct session *broker__session_create(struct broker *b, elo_span client_id, bool persistent);
+struct session *
+broker__session_create(struct broker *b, elo_span client_id, uint8_t version, uint32_t expiry_s);
 void broker__session_destroy(struct session *s);
 void broker__session_attach(struct session *s, struct broker_conn *c);
 
-/* Its connection has ended: it is stored for a while, or gone. */
-void broker__session_detach(struct session *s);
+/* Its connection has ended: it is stored for a while, or gone (NULL). */
+struct session *broker__session_detach(struct session *s);
 
 /* --- subscriptions of a session: subscribe.c -------------------------------------------------- */
 
@@ -249,16 +308,35 @@ void broker__drop_subscriptions(struct session *s);
 
 /* ELO_E_QUOTA, ELO_E_NO_MEMORY. p->block is there, unless the payload is empty. */
 ELO_MUST_USE elo_err broker__retain(struct broker *b, const struct publication *p);
+
+/* The retained message of exactly this topic; NULL: none that is still good. */
+struct message *broker__retained(const struct broker *b, elo_span topic);
 void broker__send_retained(struct session *s, elo_span filter, uint8_t qos);
+void broker__retained_expire(struct broker *b); /* its timer rang */
 void broker__retained_free(struct broker *b);
 
 /* --- will.c ----------------------------------------------------------------------------------- */
+
+struct will {
+    struct message *m;
+    uint32_t expiry_s; /* of the message, from the end of the connection; WILL_FOREVER: none */
+    uint32_t delay_s;
+    bool retain;
+};
+
+#define WILL_FOREVER UINT32_MAX
 
 /* May the connection have this will? If not, it has been ended. */
 bool broker__will_allowed(struct broker_conn *c,
                           elo_span client_id,
                           const struct elo_mqtt_will *will);
-void broker__will_publish(struct broker_conn *c);
+
+/* The will of a CONNECT that is about to be accepted. false: out of memory. */
+bool broker__will_keep(struct broker_conn *c, const struct elo_mqtt_connect *in);
+void broker__will_drop(struct broker_conn *c);
+
+/* The connection has ended; `s` is what is left of its session, or NULL. */
+void broker__will_publish(struct broker_conn *c, const struct session *s);
 
 /* --- keepalive.c ------------------------------------------------------------------------------ */
 

@@ -2,30 +2,31 @@
 // SPDX-FileCopyrightText: The Elo authors
 #include "server/broker/message.h"
 
-#include "elo/mqtt/encode.h"
 #include "server/base/mem.h"
 
-struct message *broker__message_new(elo_span topic, uint32_t hash, elo_span payload, uint8_t qos)
+static uint8_t *put(uint8_t *at, elo_span bytes)
 {
-    struct elo_mqtt_publish packet = {.topic = topic, .payload = payload};
-    size_t len;
-    if (elo_mqtt_encode_publish(&packet, NULL, 0, &len) != ELO_E_NO_SPACE) {
-        return NULL;
+    if (bytes.len > 0) {
+        memcpy(at, bytes.ptr, bytes.len);
     }
+    return at + bytes.len;
+}
+
+struct message *broker__message_new(const struct publication *p)
+{
+    size_t len = p->topic.len + p->payload.len + p->props.len;
     struct message *m = mem_alloc(sizeof *m + len);
     if (m == NULL) {
         return NULL;
     }
-    if (elo_mqtt_encode_publish(&packet, m->packet, len, &len) != ELO_OK) {
-        mem_free(m);
-        return NULL;
-    }
-    m->refs = 1;
-    m->head_len = (uint32_t)(len - payload.len);
-    m->payload_len = (uint32_t)payload.len;
-    m->topic_hash = hash;
-    m->topic_len = (uint16_t)topic.len;
-    m->qos = qos;
+    *m = (struct message){.refs = 1,
+                          .payload_len = (uint32_t)p->payload.len,
+                          .props_len = (uint32_t)p->props.len,
+                          .topic_hash = p->hash,
+                          .expires_ms = p->expires_ms,
+                          .topic_len = (uint16_t)p->topic.len,
+                          .qos = p->qos};
+    (void)put(put(put(m->bytes, p->topic), p->payload), p->props);
     return m;
 }
 

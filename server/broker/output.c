@@ -111,23 +111,23 @@ static void append(struct output *o, elo_span bytes)
 
 bool broker__output_packet(struct output *o,
                            struct output_pool *pool,
-                           elo_span head,
-                           elo_span payload,
-                           struct message *keep)
+                           const struct output_packet *packet)
 {
-    bool refer = keep != NULL && payload.len >= OUTPUT_REFER_BYTES;
-    if (!reserve_bytes(o, pool, head.len + (refer ? 0 : payload.len)) ||
+    bool refer = packet->keep != NULL && packet->payload.len >= OUTPUT_REFER_BYTES;
+    size_t head = packet->head.len + packet->props.len;
+    if (!reserve_bytes(o, pool, head + (refer ? 0 : packet->payload.len)) ||
         (refer && !reserve_ref(o))) {
         return false;
     }
-    append(o, head);
+    append(o, packet->head);
+    append(o, packet->props);
     if (refer) {
         o->refs[o->ref_count++] =
-            (struct output_ref){.at = o->len, .m = broker__message_keep(keep)};
+            (struct output_ref){.at = o->len, .m = broker__message_keep(packet->keep)};
     } else {
-        append(o, payload);
+        append(o, packet->payload);
     }
-    o->bytes += head.len + payload.len;
+    o->bytes += head + packet->payload.len;
     return true;
 }
 

@@ -48,15 +48,18 @@ struct output {
     size_t bytes; /* unsent, with what is referred to */
 };
 
-/*
- * Appends a packet made of `head` and `payload`. With `keep` (whose payload it is) a big payload is
- * referred to. All or nothing; false: out of memory.
- */
+/* The parts of a packet; any of them may be empty. */
+struct output_packet {
+    elo_span head;
+    elo_span props;
+    elo_span payload;
+    struct message *keep; /* whose payload it is: a big one is referred to; NULL: always copied */
+};
+
+/* Appends a packet. All or nothing; false: out of memory. */
 bool broker__output_packet(struct output *o,
                            struct output_pool *pool,
-                           elo_span head,
-                           elo_span payload,
-                           struct message *keep);
+                           const struct output_packet *packet);
 
 size_t broker__output_pieces(const struct output *o, elo_span *out, size_t max);
 

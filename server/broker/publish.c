@@ -84,10 +84,14 @@ static void report_accepted(struct broker_conn *c, const struct elo_mqtt_publish
 static struct publication
 publication_of(elo_span packet, const struct elo_mqtt_publish *in, uint32_t topic_hash)
 {
-    struct publication p = {
-        .topic = in->topic, .hash = topic_hash, .payload = in->payload, .qos = in->qos};
+    struct publication p = {.topic = in->topic,
+                            .hash = topic_hash,
+                            .payload = in->payload,
+                            .expires_ms = MESSAGE_FOREVER,
+                            .qos = in->qos,
+                            .retain = in->retain};
     if (in->qos == 0 && !in->retain) {
-        p.head = elo_span_first(packet, packet.len - in->payload.len);
+        p.head3 = elo_span_first(packet, packet.len - in->payload.len);
     }
     return p;
 }
@@ -119,7 +123,8 @@ void broker__on_publish(struct broker_conn *c, elo_span packet, const struct elo
         return;
     }
     struct publication p = publication_of(packet, in, hash);
-    elo_err err = broker__publish(c->broker, &p, in->retain);
+    p.from = c->session;
+    elo_err err = broker__publish(c->broker, &p);
     if (err != ELO_OK) {
         route_failed(c, in, err);
         return;
@@ -134,12 +139,26 @@ void broker__on_publish(struct broker_conn *c, elo_span packet, const struct elo
  */
 
 /* Must somebody be able to keep it beyond this call? */
-static bool must_be_kept(const struct publication *p, bool retain, bool wanted)
+static bool must_be_kept(const struct publication *p, bool wanted)
 {
-    if (retain && p->payload.len > 0) {
+    if (p->retain && p->payload.len > 0) {
         return true;
     }
-    return wanted && (p->head.len == 0 || p->qos > 0 || p->payload.len >= OUTPUT_REFER_BYTES);
+    return wanted && (p->qos > 0 || p->payload.len >= OUTPUT_REFER_BYTES);
+}
+
+/* Makes it a message of its own. false: out of memory. */
+static bool keep(struct publication *p)
+{
+    struct message *m = broker__message_new(p);
+    if (m == NULL) {
+        return false;
+    }
+    p->topic = broker__message_topic(m);
+    p->payload = broker__message_payload(m);
+    p->props = broker__message_props(m);
+    p->block = m;
+    return true;
 }
 
 static void deliver_all(const struct route *route, const struct publication *p)
@@ -148,11 +167,29 @@ static void deliver_all(const struct route *route, const struct publication *p)
         broker__deliver_to(&route->targets[i], p);
     }
     for (size_t i = 0; i < route->group_count; i++) {
-        broker__deliver_shared(route->groups[i], p);
+        broker__share_deliver(route->groups[i], p);
     }
 }
 
-elo_err broker__publish(struct broker *b, struct publication *p, bool retain)
+/* To the receivers of a route; `p->block` is there if anybody needs it. */
+static elo_err
+retain_and_deliver(struct broker *b, struct publication *p, const struct route *route)
+{
+    struct heads heads;
+    heads.len3 = heads.len5 = 0;
+    p->heads = &heads;
+    elo_err err = ELO_OK;
+    if (p->retain && p->topic.ptr[0] != '$') { /* nothing reserved is ever kept: topic_allowed() */
+        err = broker__retain(b, p);
+    }
+    if (err == ELO_OK) {
+        deliver_all(route, p);
+    }
+    p->heads = NULL;
+    return err;
+}
+
+elo_err broker__publish(struct broker *b, struct publication *p)
 {
     struct route route = {0};
     elo_err err = ELO_OK;
@@ -162,20 +199,14 @@ elo_err broker__publish(struct broker *b, struct publication *p, bool retain)
     if (err != ELO_OK) {
         return err;
     }
-    struct message *m = NULL;
-    if (p->block == NULL && must_be_kept(p, retain, route.target_count + route.group_count > 0)) {
-        m = broker__message_new(p->topic, p->hash, p->payload, p->qos);
-        if (m == NULL) {
-            return ELO_E_NO_MEMORY;
-        }
-        *p = broker__publication_of(m);
+    bool borrowed = p->block == NULL;
+    if (borrowed && must_be_kept(p, route.target_count + route.group_count > 0) && !keep(p)) {
+        return ELO_E_NO_MEMORY;
     }
-    if (retain && p->topic.ptr[0] != '$') { /* nothing reserved is ever kept: see topic_allowed() */
-        err = broker__retain(b, p);
+    err = retain_and_deliver(b, p, &route);
+    if (borrowed) {
+        broker__message_release(p->block);
+        p->block = NULL;
     }
-    if (err == ELO_OK) {
-        deliver_all(&route, p);
-    }
-    broker__message_release(m);
     return err;
 }

@@ -1,10 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
+/*
+ * How this works: a ring. What has run out of time is dropped when it is met at the front; only a
+ * full queue looks for more of it, so that nothing dead keeps a living message out.
+ */
 #include "server/base/mem.h"
 #include "server/broker/internal.h"
 
 #define SMALLEST   4u
 #define KEEP_EMPTY 16u /* places an idle session may hold */
+
+static struct queued *at(const struct queue *q, uint32_t i)
+{
+    return &q->items[(q->first + i) & (q->cap - 1)];
+}
 
 static bool grow(struct queue *q)
 {
@@ -14,7 +23,7 @@ static bool grow(struct queue *q)
         return false;
     }
     for (uint32_t i = 0; i < q->count; i++) {
-        items[i] = q->items[(q->first + i) & (q->cap - 1)];
+        items[i] = *at(q, i);
     }
     mem_free(q->items);
     q->items = items;
@@ -23,24 +32,62 @@ static bool grow(struct queue *q)
     return true;
 }
 
-elo_err broker__queue_push(struct queue *q, struct message *m, bool retain)
+static bool is_full(const struct queue *q, size_t bytes)
 {
-    size_t bytes = broker__message_bytes(m);
-    if (q->count == LIMIT_QUEUED_MESSAGES || bytes > LIMIT_QUEUED_BYTES - q->bytes) {
+    return q->count == LIMIT_QUEUED_MESSAGES || bytes > LIMIT_QUEUED_BYTES - q->bytes;
+}
+
+uint32_t broker__queue_expire(struct queue *q, int64_t now_ms)
+{
+    uint32_t left = 0;
+    uint32_t count = q->count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct queued *item = at(q, i);
+        if (item->until_ms > now_ms) {
+            *at(q, left++) = *item;
+        } else {
+            q->bytes -= broker__message_bytes(item->m);
+            broker__message_release(item->m);
+        }
+    }
+    q->count = left;
+    return count - left;
+}
+
+/* Room for one more. */
+static elo_err make_room(struct queue *q, const struct queued *item)
+{
+    if (is_full(q, broker__message_bytes(item->m))) {
         return ELO_E_QUOTA;
     }
-    if (q->count == q->cap && !grow(q)) {
-        return ELO_E_NO_MEMORY;
+    return q->count < q->cap || grow(q) ? ELO_OK : ELO_E_NO_MEMORY;
+}
+
+elo_err broker__queue_push(struct queue *q, const struct queued *item)
+{
+    elo_err err = make_room(q, item);
+    if (err == ELO_OK) {
+        *at(q, q->count++) = *item;
+        q->bytes += broker__message_bytes(broker__message_keep(item->m));
     }
-    q->items[(q->first + q->count++) & (q->cap - 1)] =
-        (struct queued){broker__message_keep(m), retain};
-    q->bytes += bytes;
-    return ELO_OK;
+    return err;
+}
+
+elo_err broker__queue_push_front(struct queue *q, const struct queued *item)
+{
+    elo_err err = make_room(q, item);
+    if (err == ELO_OK) {
+        q->first = (q->first + q->cap - 1) & (q->cap - 1);
+        q->count++;
+        *at(q, 0) = *item;
+        q->bytes += broker__message_bytes(broker__message_keep(item->m));
+    }
+    return err;
 }
 
 struct queued *broker__queue_peek(const struct queue *q)
 {
-    return q->count == 0 ? NULL : &q->items[q->first];
+    return q->count == 0 ? NULL : at(q, 0);
 }
 
 void broker__queue_pop(struct queue *q)
@@ -62,7 +109,7 @@ void broker__queue_pop(struct queue *q)
 void broker__queue_free(struct queue *q)
 {
     for (uint32_t i = 0; i < q->count; i++) {
-        broker__message_release(q->items[(q->first + i) & (q->cap - 1)].m);
+        broker__message_release(at(q, i)->m);
     }
     mem_free(q->items);
     *q = (struct queue){0};

@@ -8,6 +8,8 @@
 #include "elo/mqtt/topic.h"
 #include "server/broker/internal.h"
 
+#define SWEEP_MS 10000 /* all of them are looked through at most so often */
+
 /* [MQTT-3.3.1-10] [MQTT-3.3.1-11]: no payload, no retained message any more. */
 static void forget(struct broker *b, elo_span topic)
 {
@@ -18,6 +20,27 @@ static void forget(struct broker *b, elo_span topic)
     }
 }
 
+/* Does the topic's message fit in, `old` being there now? */
+static bool fits(struct broker *b, const struct message *old, const struct message *m)
+{
+    size_t others = b->retained_bytes - (old != NULL ? broker__message_bytes(old) : 0);
+    return (old != NULL || map_len(&b->retained) < LIMIT_RETAINED_MESSAGES) &&
+           broker__message_bytes(m) <= RETAINED_BYTES_MAX - others;
+}
+
+/* The timer rings for the first that runs out, but not all the time. */
+static void expect_end(struct broker *b, const struct message *m)
+{
+    if (m->expires_ms == MESSAGE_FOREVER) {
+        return;
+    }
+    int64_t soon = b->now.mono_ms + SWEEP_MS;
+    int64_t due = m->expires_ms > soon ? m->expires_ms : soon;
+    if (b->retained_timer.place == 0 || due < b->retained_timer.due_ms) {
+        broker__timers_set(&b->timers, &b->retained_timer, due);
+    }
+}
+
 elo_err broker__retain(struct broker *b, const struct publication *p)
 {
     if (p->payload.len == 0) {
@@ -25,19 +48,40 @@ elo_err broker__retain(struct broker *b, const struct publication *p)
         return ELO_OK;
     }
     struct message *old = map_get(&b->retained, p->topic);
-    size_t others = b->retained_bytes - (old != NULL ? broker__message_bytes(old) : 0);
-    size_t bytes = broker__message_bytes(p->block);
-    if ((old == NULL && map_len(&b->retained) == LIMIT_RETAINED_MESSAGES) ||
-        bytes > RETAINED_BYTES_MAX - others) {
+    if (!fits(b, old, p->block)) {
+        broker__retained_expire(b); /* nothing dead keeps a living message out */
+        old = map_get(&b->retained, p->topic);
+    }
+    if (!fits(b, old, p->block)) {
         return ELO_E_QUOTA;
     }
     if (!map_put(&b->retained, broker__message_topic(p->block), p->block)) {
         return ELO_E_NO_MEMORY;
     }
-    b->retained_bytes = others + bytes;
-    (void)broker__message_keep(p->block);
+    b->retained_bytes += broker__message_bytes(broker__message_keep(p->block));
+    b->retained_bytes -= old != NULL ? broker__message_bytes(old) : 0;
     broker__message_release(old);
+    expect_end(b, p->block);
     return ELO_OK;
+}
+
+void broker__retained_expire(struct broker *b)
+{
+    struct message *m;
+    for (size_t i = 0; (m = map_next(&b->retained, &i)) != NULL;) {
+        if (broker__message_expired(m, b->now.mono_ms)) {
+            b->stats.expired++;
+            forget(b, broker__message_topic(m));
+        } else {
+            expect_end(b, m);
+        }
+    }
+}
+
+struct message *broker__retained(const struct broker *b, elo_span topic)
+{
+    struct message *m = map_get(&b->retained, topic);
+    return m != NULL && !broker__message_expired(m, b->now.mono_ms) ? m : NULL;
 }
 
 void broker__send_retained(struct session *s, elo_span filter, uint8_t qos)
@@ -45,7 +89,7 @@ void broker__send_retained(struct session *s, elo_span filter, uint8_t qos)
     if (map_len(&s->broker->retained) == 0 || elo_topic_filter_is_wild(filter)) {
         return;
     }
-    struct message *m = map_get(&s->broker->retained, filter);
+    struct message *m = broker__retained(s->broker, filter);
     if (m != NULL) {
         struct publication p = broker__publication_of(m);
         broker__deliver(s, &p, qos, true); /* [MQTT-3.3.1-8] */

@@ -49,12 +49,26 @@ static bool reserve(void **items, size_t count, size_t *cap, size_t size)
     return true;
 }
 
-static void collect_target(struct router *r, struct session *s, uint8_t qos)
+/* An overlapping subscription: one copy, with the highest QoS. */
+static void merge(struct target *known, const struct target *other)
 {
-    if (s->route_round == r->round &&
-        !r->copy_each) { /* an overlapping subscription: one copy, highest QoS */
-        struct target *known = &r->targets[s->route_place];
-        known->qos = qos > known->qos ? qos : known->qos;
+    known->qos = other->qos > known->qos ? other->qos : known->qos;
+    known->as_published = known->as_published || other->as_published;
+    if (known->own_qos == QOS_NOTHING ||
+        (other->own_qos != QOS_NOTHING && other->own_qos > known->own_qos)) {
+        known->own_qos = other->own_qos;
+    }
+}
+
+static void collect_target(struct router *r, const struct subscription *sub)
+{
+    struct session *s = sub->session;
+    const struct target t = {.session = s,
+                             .qos = sub->qos,
+                             .own_qos = sub->no_local ? QOS_NOTHING : sub->qos,
+                             .as_published = sub->as_published};
+    if (s->route_round == r->round && !r->copy_each) {
+        merge(&r->targets[s->route_place], &t);
         return;
     }
     void *items = r->targets;
@@ -65,7 +79,7 @@ static void collect_target(struct router *r, struct session *s, uint8_t qos)
     r->targets = items;
     s->route_round = r->round;
     s->route_place = (uint32_t)r->target_count;
-    r->targets[r->target_count++] = (struct target){.session = s, .qos = qos};
+    r->targets[r->target_count++] = t;
 }
 
 static void collect_group(struct router *r, struct share_group *group)
@@ -83,7 +97,7 @@ static void collect(void *ctx, const struct tree_node *node)
 {
     struct router *r = ctx;
     for (uint32_t i = 0; i < node->plain.count; i++) {
-        collect_target(r, node->plain.items[i]->session, node->plain.items[i]->qos);
+        collect_target(r, node->plain.items[i]);
     }
     for (struct share_group *g = node->groups; g != NULL; g = g->next) {
         collect_group(r, g);

@@ -18,10 +18,14 @@
 #include "server/broker/message.h"
 #include "server/broker/tree.h"
 
+#define QOS_NOTHING 255u
+
 struct target {
     struct session *session;
-    uint8_t qos;
-    bool may_receive; /* its policy has said so; false: to be asked */
+    uint8_t qos;       /* for what others publish, and for what it publishes itself (No Local): */
+    uint8_t own_qos;   /* QOS_NOTHING: not at all */
+    bool as_published; /* RETAIN is passed on */
+    bool may_receive;  /* its policy has said so; false: to be asked */
 };
 
 struct route {

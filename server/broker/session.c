@@ -3,14 +3,16 @@
 #include "server/base/mem.h"
 #include "server/broker/internal.h"
 
-struct session *broker__session_create(struct broker *b, elo_span client_id, bool persistent)
+struct session *
+broker__session_create(struct broker *b, elo_span client_id, uint8_t version, uint32_t expiry_s)
 {
     struct session *s = mem_zero(sizeof *s + client_id.len);
     if (s == NULL) {
         return NULL;
     }
     s->broker = b;
-    s->persistent = persistent;
+    s->version = version;
+    s->expiry_s = expiry_s;
     s->client_id_len = client_id.len;
     memcpy(s->client_id, client_id.ptr, client_id.len);
     broker__inflight_init(&s->inflight);
@@ -42,19 +44,22 @@ void broker__session_attach(struct session *s, struct broker_conn *c)
     s->conn = c;
     c->session = s;
     broker__timers_cancel(&s->broker->timers, &s->timer);
-    broker__inflight_rewind_all(&s->inflight);
+    broker__pump_resume(s);
     if (s->sub_count > 0) {
         s->broker->tree.generation++; /* whom its routes had asked is gone: route.h */
     }
 }
 
-void broker__session_detach(struct session *s)
+struct session *broker__session_detach(struct session *s)
 {
     struct broker *b = s->broker;
     s->conn = NULL;
-    if (!s->persistent) {
+    s->pacing = false;
+    broker__share_give_back(s);
+    if (!broker__persistent(s)) {
         broker__session_destroy(s);
-        return;
+        return NULL;
     }
-    broker__timers_set(&b->timers, &s->timer, b->now.mono_ms + LIMIT_SESSION_EXPIRY_MS);
+    broker__timers_set(&b->timers, &s->timer, b->now.mono_ms + (int64_t)s->expiry_s * 1000);
+    return s;
 }

@@ -44,6 +44,7 @@ static bool reserve(struct session *s)
 
 static void unsubscribe(struct session *s, struct subscription **at)
 {
+    broker__share_leave(*at);
     broker__tree_remove(&s->broker->tree, *at);
     *at = s->subs[--s->sub_count];
     s->broker->stats.subscriptions--;
@@ -159,6 +160,7 @@ static uint8_t subscribe_new(struct broker_conn *c, const struct elo_mqtt_subscr
     }
     fresh->qos = sub->qos;
     s->subs[s->sub_count++] = fresh;
+    s->shares = (uint8_t)(s->shares + (fresh->group != NULL));
     c->broker->stats.subscriptions++;
     return sub->qos;
 }

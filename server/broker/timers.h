@@ -3,8 +3,8 @@
 /*
  * Private to server/broker: deadlines, a binary heap of timers that lie in their owners.
  *
- * Every connection and every session owns one timer. Its place in the heap is reserved when the
- * owner is made, so that arming cannot fail.
+ * Every connection, session and queue of a shared group owns one timer. Its place in the heap is
+ * reserved when the owner is made, so that arming cannot fail.
  *
  * Timers are lazy: what pushes a deadline back (a packet, an acknowledgement) does not touch the
  * heap; the owner looks when the timer rings and arms it again if it is too early.
@@ -14,7 +14,7 @@
 
 #include "elo/base/span.h"
 
-enum timer_kind { TIMER_CONNECTION, TIMER_SESSION };
+enum timer_kind { TIMER_CONNECTION, TIMER_SESSION, TIMER_SHARE, TIMER_RETAINED };
 
 struct timer {
     int64_t due_ms;

@@ -29,11 +29,15 @@ struct subscription_list {
     uint32_t cap;
 };
 
+struct share_queue;
+
 /* The members of one $share/NAME/FILTER; key: name and filter ("MQTT", Shared subscriptions). */
 struct share_group {
     struct share_group *next; /* at the same node */
     struct tree_node *node;
     struct subscription_list members;
+    struct share_queue
+        *waiting; /* QoS 1 messages no member could take (share.c); NULL: none ever */
     size_t name_len;
     uint8_t name[];
 };
@@ -44,7 +48,10 @@ struct subscription {
     struct share_group *group; /* NULL: not shared */
     uint32_t place;            /* in the node's or the group's list */
     uint16_t filter_len;
-    uint8_t qos; /* granted */
+    uint8_t qos;         /* granted */
+    bool no_local;       /* MQTT 5: not what its own client publishes */
+    bool as_published;   /* MQTT 5: RETAIN is passed on as it was published */
+    uint32_t share_left; /* shared: what it may still get of its group's queue in this second */
     uint8_t filter[];
 };
 

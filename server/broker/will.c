@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
+#include "server/base/mem.h"
 #include "server/broker/internal.h"
 #include "server/broker/reserved.h"
 
@@ -46,22 +47,71 @@ bool broker__will_allowed(struct broker_conn *c,
     return true;
 }
 
-void broker__will_publish(struct broker_conn *c)
+bool broker__will_keep(struct broker_conn *c, const struct elo_mqtt_connect *in)
 {
-    struct message *will = c->will;
-    if (will == NULL) {
-        return;
+    if (!in->has_will) {
+        return true;
     }
+    const struct publication p = {.topic = in->will.topic,
+                                  .hash = map_hash(in->will.topic),
+                                  .payload = in->will.payload,
+                                  .expires_ms = MESSAGE_FOREVER,
+                                  .qos = in->will.qos};
+    struct will *will = mem_zero(sizeof *will);
+    if (will == NULL) {
+        return false;
+    }
+    will->m = broker__message_new(&p);
+    will->retain = in->will.retain;
+    will->expiry_s = WILL_FOREVER;
+    if (will->m == NULL) {
+        mem_free(will);
+        return false;
+    }
+    c->will = will;
+    return true;
+}
+
+static void free_will(struct will *will)
+{
+    if (will != NULL) {
+        broker__message_release(will->m);
+        mem_free(will);
+    }
+}
+
+void broker__will_drop(struct broker_conn *c)
+{
+    free_will(c->will);
     c->will = NULL;
-    struct publication p = broker__publication_of(will);
-    elo_err err = broker__publish(c->broker, &p, c->will_retain);
+}
+
+static void publish(struct broker_conn *c, struct will *will, const struct session *s)
+{
+    struct broker *b = c->broker;
+    if (will->expiry_s != WILL_FOREVER) { /* from now on; nobody else has seen it yet */
+        will->m->expires_ms = b->now.mono_ms + (int64_t)will->expiry_s * 1000;
+    }
+    struct publication p = broker__publication_of(will->m);
+    p.retain = will->retain;
+    p.from = s;
+    elo_err err = broker__publish(b, &p);
     if (err != ELO_OK) {
         struct report r = {.event = "Publish-In",
                            .err = err,
                            .topic = p.topic,
                            .details = "a last will could not be published"};
-        c->broker->stats.dropped++;
+        b->stats.dropped++;
         broker__report(c, LOG_ERROR, &r);
     }
-    broker__message_release(will);
+}
+
+void broker__will_publish(struct broker_conn *c, const struct session *s)
+{
+    struct will *will = c->will;
+    if (will != NULL) {
+        c->will = NULL;
+        publish(c, will, s);
+        free_will(will);
+    }
 }

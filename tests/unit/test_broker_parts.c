@@ -213,19 +213,36 @@ struct reference {
     size_t to;
 };
 
+static struct message *message_of(elo_span payload)
+{
+    const struct publication p = {
+        .topic = ELO_SPAN("t"), .hash = 7, .payload = payload, .expires_ms = MESSAGE_FOREVER};
+    struct message *m = broker__message_new(&p);
+    assert_non_null(m);
+    return m;
+}
+
+static void note(struct reference *r, elo_span bytes)
+{
+    assert_true(bytes.len <= sizeof r->bytes - r->to);
+    memcpy(r->bytes + r->to, bytes.ptr, bytes.len);
+    r->to += bytes.len;
+}
+
 static void append_random_packet(struct output *o, struct output_pool *pool, struct reference *r)
 {
     static uint8_t text[9000];
     size_t len = roll(3) == 0 ? roll(9000) : roll(60);
     memset(text, (int)(33 + roll(90)), len);
-    struct message *m = broker__message_new(ELO_SPAN("t"), 7, elo_span_of(text, len), 0);
-    assert_non_null(m);
-    assert_true(broker__output_packet(o, pool, broker__message_head(m), broker__message_payload(m),
-                                      roll(2) ? m : NULL));
-    size_t all = broker__message_bytes(m);
-    assert_true(all <= sizeof r->bytes - r->to);
-    memcpy(r->bytes + r->to, m->packet, all);
-    r->to += all;
+    struct message *m = message_of(elo_span_of(text, len));
+    const struct output_packet packet = {.head = broker__message_topic(m),
+                                         .props = elo_span_of("props", roll(6)),
+                                         .payload = broker__message_payload(m),
+                                         .keep = roll(2) ? m : NULL};
+    assert_true(broker__output_packet(o, pool, &packet));
+    note(r, packet.head);
+    note(r, packet.props);
+    note(r, packet.payload);
     broker__message_release(m);
 }
 
@@ -291,8 +308,7 @@ static void the_window_keeps_order(void **state)
     struct inflight f;
     uint16_t ids[LIMIT_INFLIGHT];
     unsigned count = 0;
-    struct message *m = broker__message_new(ELO_SPAN("t"), 7, ELO_SPAN("x"), 1);
-    assert_non_null(m);
+    struct message *m = message_of(ELO_SPAN("x"));
     broker__inflight_init(&f);
     for (unsigned round = 0; round < 100000; round++) {
         if (count < LIMIT_INFLIGHT && roll(100) < 52) {
@@ -329,13 +345,16 @@ static void the_queue_holds_its_cap_and_not_one_more(void **state)
 {
     (void)state;
     struct queue q = {0};
-    struct message *m = broker__message_new(ELO_SPAN("t"), 7, ELO_SPAN("x"), 1);
+    struct message *m = message_of(ELO_SPAN("x"));
+    struct queued item = {.m = m, .until_ms = MESSAGE_FOREVER};
     for (unsigned i = 0; i < LIMIT_QUEUED_MESSAGES; i++) {
-        assert_int_equal(broker__queue_push(&q, m, false), ELO_OK);
+        assert_int_equal(broker__queue_push(&q, &item), ELO_OK);
     }
-    assert_int_equal(broker__queue_push(&q, m, false), ELO_E_QUOTA);
+    assert_int_equal(broker__queue_push(&q, &item), ELO_E_QUOTA);
+    assert_int_equal(broker__queue_push_front(&q, &item), ELO_E_QUOTA);
     broker__queue_pop(&q);
-    assert_int_equal(broker__queue_push(&q, m, true), ELO_OK);
+    item.retain = true;
+    assert_int_equal(broker__queue_push(&q, &item), ELO_OK);
     assert_int_equal(q.bytes, LIMIT_QUEUED_MESSAGES * broker__message_bytes(m));
     while (q.count > 1) {
         assert_false(broker__queue_peek(&q)->retain);
