@@ -299,7 +299,8 @@ static void step_subscribe(struct table *t, struct client *c)
     unsigned count = 1 + choice(t) % 10;
     for (unsigned i = 0; i < count; i++) {
         unsigned pick = choice(t);
-        subs[i] = (struct elo_mqtt_subscription){filter_of(pick), pick > 250 ? 2 : pick >> 4 & 1};
+        subs[i] = (struct elo_mqtt_subscription){.filter = filter_of(pick),
+                                                 .qos = pick > 250 ? 2 : pick >> 4 & 1};
     }
     size_t len = 0;
     elo_err err = elo_mqtt_encode_subscribe(1, subs, count, packet, sizeof packet, &len);

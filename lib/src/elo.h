@@ -33,6 +33,7 @@
 #include "elo/mqtt/decode.h"
 #include "elo/mqtt/encode.h"
 #include "elo/mqtt/packet.h"
+#include "elo/mqtt/property.h"
 #include "elo/mqtt/topic.h"
 
 #include "elo/json/read.h"

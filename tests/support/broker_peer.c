@@ -476,7 +476,7 @@ void peer_publish(struct peer *p, const char *topic, const char *payload, unsign
 
 void peer_subscribe(struct peer *p, const char *filter, unsigned qos)
 {
-    struct elo_mqtt_subscription sub = {elo_span_str(filter), (uint8_t)qos};
+    struct elo_mqtt_subscription sub = {.filter = elo_span_str(filter), .qos = (uint8_t)qos};
     uint8_t packet[600];
     size_t len;
     must(elo_mqtt_encode_subscribe(1, &sub, 1, packet, sizeof packet, &len) == ELO_OK,

@@ -234,8 +234,8 @@ static void do_subscribe(struct run *r)
     struct elo_mqtt_subscription subs[WORDS_MAX];
     size_t count = 0;
     for (size_t i = 3; i + 1 < r->count; i += 2) {
-        subs[count++] =
-            (struct elo_mqtt_subscription){text_of(word(r, i)), (uint8_t)number(r, i + 1)};
+        subs[count++] = (struct elo_mqtt_subscription){.filter = text_of(word(r, i)),
+                                                       .qos = (uint8_t)number(r, i + 1)};
     }
     size_t len;
     elo_err err =

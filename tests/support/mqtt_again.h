@@ -79,6 +79,8 @@ mqtt_again(const struct elo_mqtt_packet *p, uint8_t *buf, size_t cap, size_t *ou
     case ELO_MQTT_PINGRESP:
     case ELO_MQTT_DISCONNECT:
         return elo_mqtt_encode_empty(p->type, buf, cap, out_len);
+    case ELO_MQTT_AUTH:
+        break;
     }
     abort(); /* a type that does not exist came out of the decoder */
 }

@@ -129,6 +129,7 @@ static void put_fields(FILE *out, const struct elo_mqtt_packet *p)
     case ELO_MQTT_PINGREQ:
     case ELO_MQTT_PINGRESP:
     case ELO_MQTT_DISCONNECT:
+    case ELO_MQTT_AUTH:
         break;
     }
 }
@@ -136,9 +137,9 @@ static void put_fields(FILE *out, const struct elo_mqtt_packet *p)
 char *mqtt_text(const struct elo_mqtt_packet *p)
 {
     static const char *const names[] = {
-        "?",           "CONNECT",  "CONNACK", "PUBLISH",   "PUBACK",
-        "PUBREC",      "PUBREL",   "PUBCOMP", "SUBSCRIBE", "SUBACK",
-        "UNSUBSCRIBE", "UNSUBACK", "PINGREQ", "PINGRESP",  "DISCONNECT",
+        "?",       "CONNECT",  "CONNACK",    "PUBLISH", "PUBACK",      "PUBREC",
+        "PUBREL",  "PUBCOMP",  "SUBSCRIBE",  "SUBACK",  "UNSUBSCRIBE", "UNSUBACK",
+        "PINGREQ", "PINGRESP", "DISCONNECT", "AUTH",
     };
     char *text = NULL;
     size_t size = 0;

@@ -145,11 +145,12 @@ static void test_absent_fields_are_not_read(void **state)
 {
     (void)state;
     elo_span nowhere = {NULL, SIZE_MAX};
-    struct elo_mqtt_connect c = {.level = 77,
-                                 .client_id = ELO_SPAN("dev"),
-                                 .will = {nowhere, nowhere, 3, true},
-                                 .username = nowhere,
-                                 .password = nowhere};
+    struct elo_mqtt_connect c = {
+        .level = 77,
+        .client_id = ELO_SPAN("dev"),
+        .will = {.topic = nowhere, .payload = nowhere, .qos = 3, .retain = true},
+        .username = nowhere,
+        .password = nowhere};
     uint8_t buf[17];
     size_t len;
     assert_int_equal(elo_mqtt_encode_connect(&c, buf, sizeof buf, &len), ELO_OK);
@@ -160,7 +161,7 @@ static void test_filters_too_long(void **state)
 {
     (void)state;
     size_t len;
-    struct elo_mqtt_subscription sub = {elo_span_of(letters, 65536), 0};
+    struct elo_mqtt_subscription sub = {.filter = elo_span_of(letters, 65536)};
     assert_int_equal(elo_mqtt_encode_subscribe(1, &sub, 1, room, sizeof room, &len),
                      ELO_E_TOO_LARGE);
     assert_int_equal(elo_mqtt_encode_unsubscribe(1, &sub.filter, 1, room, sizeof room, &len),
@@ -186,7 +187,7 @@ static void test_filters_too_large_together(void **state)
     assert_true(filters && subs);
     for (size_t i = 0; i < COUNT; i++) {
         filters[i] = elo_span_of(letters, 65535);
-        subs[i] = (struct elo_mqtt_subscription){filters[i], 1};
+        subs[i] = (struct elo_mqtt_subscription){.filter = filters[i], .qos = 1};
     }
     size_t len;
     assert_int_equal(elo_mqtt_encode_unsubscribe(1, filters, COUNT, room, sizeof room, &len),

@@ -55,6 +55,31 @@ static inline bool elo__take_id(struct elo__cursor *c, uint16_t *out)
     return elo__take_u16(c, out) && *out != 0;
 }
 
+static inline bool elo__take_u32(struct elo__cursor *c, uint32_t *out)
+{
+    if (elo__left(c) < 4) {
+        return false;
+    }
+    *out = elo_rd32be(c->at);
+    c->at += 4;
+    return true;
+}
+
+/* A variable byte integer, in as few bytes as it needs [MQTT5-1.5.5-1]. */
+static inline bool elo__take_varint(struct elo__cursor *c, uint32_t *out)
+{
+    uint32_t value = 0;
+    uint8_t byte;
+    for (unsigned shift = 0; shift < 28 && elo__take_u8(c, &byte); shift += 7) {
+        value |= (uint32_t)(byte & 0x7Fu) << shift;
+        if ((byte & 0x80u) == 0) {
+            *out = value;
+            return byte != 0 || shift == 0;
+        }
+    }
+    return false;
+}
+
 /* Everything that is left. */
 static inline elo_span elo__take_rest(struct elo__cursor *c)
 {

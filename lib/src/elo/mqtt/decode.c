@@ -10,7 +10,7 @@
  */
 #include "elo/mqtt/decode.h"
 
-#include "elo/mqtt/cursor.h"
+#include "elo/mqtt/parts.h"
 #include "elo/mqtt/topic.h"
 #include "elo/mqtt/wire.h"
 
@@ -31,16 +31,8 @@ static bool first_byte_valid(unsigned type, unsigned flags)
     return qos != 3; /* [MQTT-3.3.1-4] */
 }
 
-elo_err elo_mqtt_frame(elo_span in, uint32_t max_packet, struct elo_mqtt_frame *out)
+elo_err elo__read_frame(elo_span in, uint32_t max_packet, struct elo_mqtt_frame *out)
 {
-    if (in.len == 0) {
-        return ELO_NEED_MORE;
-    }
-    unsigned type = in.ptr[0] >> 4;
-    unsigned flags = in.ptr[0] & 0x0Fu;
-    if (!first_byte_valid(type, flags)) {
-        return ELO_E_MALFORMED;
-    }
     uint32_t remaining = 0;
     for (unsigned i = 0; i < LENGTH_BYTES_MAX; i++) {
         if (in.len < i + 2u) {
@@ -49,14 +41,25 @@ elo_err elo_mqtt_frame(elo_span in, uint32_t max_packet, struct elo_mqtt_frame *
         uint8_t byte = in.ptr[i + 1u];
         remaining |= (uint32_t)(byte & 0x7Fu) << 7u * i;
         if ((byte & 0x80u) == 0) {
-            out->type = (elo_mqtt_type)type;
-            out->flags = (uint8_t)flags;
+            out->type = (elo_mqtt_type)(in.ptr[0] >> 4);
+            out->flags = in.ptr[0] & 0x0Fu;
             out->header_len = (uint8_t)(i + 2u);
             out->total = out->header_len + remaining;
             return out->total > max_packet ? ELO_E_TOO_LARGE : ELO_OK;
         }
     }
     return ELO_E_MALFORMED;
+}
+
+elo_err elo_mqtt_frame(elo_span in, uint32_t max_packet, struct elo_mqtt_frame *out)
+{
+    if (in.len == 0) {
+        return ELO_NEED_MORE;
+    }
+    if (!first_byte_valid(in.ptr[0] >> 4, in.ptr[0] & 0x0Fu)) {
+        return ELO_E_MALFORMED;
+    }
+    return elo__read_frame(in, max_packet, out);
 }
 
 /* A string that must be a topic name. Its length and U+0000 are settled by the string itself. */
@@ -72,11 +75,10 @@ static elo_err take_topic(struct elo__cursor *c, elo_span *out)
 
 static elo_err decode_publish(struct elo__cursor c, unsigned flags, struct elo_mqtt_publish *out)
 {
-    struct elo_mqtt_publish p;
+    struct elo_mqtt_publish p = {0};
     p.dup = (flags & ELO__PUBLISH_DUP) != 0;
     p.qos = (uint8_t)(flags >> ELO__PUBLISH_QOS_SHIFT & 3u);
     p.retain = (flags & ELO__PUBLISH_RETAIN) != 0;
-    p.packet_id = 0;
     elo_err err = take_topic(&c, &p.topic);
     if (err != ELO_OK) {
         return err;
@@ -89,45 +91,43 @@ static elo_err decode_publish(struct elo__cursor c, unsigned flags, struct elo_m
     return ELO_OK;
 }
 
-/* The connect flags as far as they can contradict each other. */
-static bool connect_flags_valid(unsigned flags)
+bool elo__read_connect_flags(unsigned flags, struct elo_mqtt_connect *out)
 {
     const unsigned will_details = 3u << ELO__CONNECT_WILL_QOS_SHIFT | ELO__CONNECT_WILL_RETAIN;
+    unsigned will_qos = flags >> ELO__CONNECT_WILL_QOS_SHIFT & 3u;
     if ((flags & ELO__CONNECT_RESERVED) != 0) {
         return false; /* [MQTT-3.1.2-3] */
     }
     if ((flags & ELO__CONNECT_WILL) == 0 && (flags & will_details) != 0) {
         return false; /* [MQTT-3.1.2-11] [MQTT-3.1.2-13] [MQTT-3.1.2-15] */
     }
-    if ((flags >> ELO__CONNECT_WILL_QOS_SHIFT & 3u) == 3) {
+    if (will_qos == 3) {
         return false; /* [MQTT-3.1.2-14] */
     }
-    bool username = (flags & ELO__CONNECT_USERNAME) != 0;
-    bool password = (flags & ELO__CONNECT_PASSWORD) != 0;
-    return username || !password; /* [MQTT-3.1.2-22] */
+    out->clean_session = (flags & ELO__CONNECT_CLEAN) != 0;
+    out->has_will = (flags & ELO__CONNECT_WILL) != 0;
+    out->will.qos = (uint8_t)will_qos;
+    out->will.retain = (flags & ELO__CONNECT_WILL_RETAIN) != 0;
+    out->has_username = (flags & ELO__CONNECT_USERNAME) != 0;
+    out->has_password = (flags & ELO__CONNECT_PASSWORD) != 0;
+    return true;
 }
 
-static elo_err take_will(struct elo__cursor *c, unsigned flags, struct elo_mqtt_will *out)
+static elo_err take_will(struct elo__cursor *c, struct elo_mqtt_will *out)
 {
     elo_err err = take_topic(c, &out->topic);
     if (err != ELO_OK) {
         return err;
     }
-    if (!elo__take_binary(c, &out->payload)) {
-        return ELO_E_MALFORMED;
-    }
-    out->qos = (uint8_t)(flags >> ELO__CONNECT_WILL_QOS_SHIFT & 3u);
-    out->retain = (flags & ELO__CONNECT_WILL_RETAIN) != 0;
-    return ELO_OK;
+    return elo__take_binary(c, &out->payload) ? ELO_OK : ELO_E_MALFORMED;
 }
 
 /* The payload, whose fields are there if and only if their flags say so [MQTT-3.1.3-1]. */
-static elo_err
-take_connect_payload(struct elo__cursor *c, unsigned flags, struct elo_mqtt_connect *out)
+static elo_err take_connect_payload(struct elo__cursor *c, struct elo_mqtt_connect *out)
 {
     elo_err err = elo__take_string(c, &out->client_id);
     if (err == ELO_OK && out->has_will) {
-        err = take_will(c, flags, &out->will);
+        err = take_will(c, &out->will);
     }
     if (err == ELO_OK && out->has_username) {
         err = elo__take_string(c, &out->username);
@@ -141,29 +141,45 @@ take_connect_payload(struct elo__cursor *c, unsigned flags, struct elo_mqtt_conn
     return elo__left(c) == 0 ? ELO_OK : ELO_E_MALFORMED;
 }
 
-static elo_err decode_connect(struct elo__cursor c, struct elo_mqtt_connect *out)
+elo_err elo__take_protocol(struct elo__cursor *c, uint8_t *out_level)
+{
+    elo_span protocol;
+    if (!elo__take_binary(c, &protocol) || !elo__take_u8(c, out_level)) {
+        return ELO_E_MALFORMED;
+    }
+    return elo_span_eq(protocol, ELO_SPAN("MQTT")) ? ELO_OK : ELO_E_UNSUPPORTED;
+}
+
+elo_err elo__decode_connect4(struct elo__cursor c, struct elo_mqtt_connect *out)
 {
     struct elo_mqtt_connect v = {0};
-    elo_span protocol;
     uint8_t flags;
-    if (!elo__take_binary(&c, &protocol) || !elo__take_u8(&c, &v.level)) {
-        return ELO_E_MALFORMED;
-    }
-    if (!elo_span_eq(protocol, ELO_SPAN("MQTT")) || v.level != ELO__LEVEL_3_1_1) {
-        *out = v; /* the level, for the answer [MQTT-3.1.2-1] [MQTT-3.1.2-2] */
-        return ELO_E_UNSUPPORTED;
-    }
     if (!elo__take_u8(&c, &flags) || !elo__take_u16(&c, &v.keep_alive_s) ||
-        !connect_flags_valid(flags)) {
+        !elo__read_connect_flags(flags, &v)) {
         return ELO_E_MALFORMED;
     }
-    v.clean_session = (flags & ELO__CONNECT_CLEAN) != 0;
-    v.has_will = (flags & ELO__CONNECT_WILL) != 0;
-    v.has_username = (flags & ELO__CONNECT_USERNAME) != 0;
-    v.has_password = (flags & ELO__CONNECT_PASSWORD) != 0;
-    elo_err err = take_connect_payload(&c, flags, &v);
+    if (v.has_password && !v.has_username) {
+        return ELO_E_MALFORMED; /* [MQTT-3.1.2-22] */
+    }
+    v.level = ELO_MQTT_3_1_1;
+    elo_err err = take_connect_payload(&c, &v);
     if (err == ELO_OK) {
         *out = v;
+    }
+    return err;
+}
+
+static elo_err decode_connect(struct elo__cursor c, struct elo_mqtt_connect *out)
+{
+    uint8_t level;
+    elo_err err = elo__take_protocol(&c, &level);
+    if (err == ELO_OK && level == ELO_MQTT_3_1_1) {
+        return elo__decode_connect4(c, out);
+    }
+    if (err != ELO_E_MALFORMED) {
+        memset(out, 0, sizeof *out);
+        out->level = level; /* for the answer [MQTT-3.1.2-1] [MQTT-3.1.2-2] */
+        err = ELO_E_UNSUPPORTED;
     }
     return err;
 }
@@ -181,18 +197,20 @@ static elo_err decode_connack(struct elo__cursor c, struct elo_mqtt_connack *out
     if (flags != 0 && code != ELO_MQTT_ACCEPTED) {
         return ELO_E_MALFORMED; /* [MQTT-3.2.2-4] */
     }
-    out->session_present = flags != 0;
-    out->code = code;
+    struct elo_mqtt_connack v = {0};
+    v.session_present = flags != 0;
+    v.code = code;
+    *out = v;
     return ELO_OK;
 }
 
 static elo_err decode_ack(struct elo__cursor c, struct elo_mqtt_ack *out)
 {
-    uint16_t packet_id;
-    if (!elo__take_id(&c, &packet_id) || elo__left(&c) != 0) {
+    struct elo_mqtt_ack v = {0};
+    if (!elo__take_id(&c, &v.packet_id) || elo__left(&c) != 0) {
         return ELO_E_MALFORMED;
     }
-    out->packet_id = packet_id;
+    *out = v;
     return ELO_OK;
 }
 
@@ -203,18 +221,17 @@ static bool suback_code_valid(uint8_t code)
 
 static elo_err decode_suback(struct elo__cursor c, struct elo_mqtt_suback *out)
 {
-    uint16_t packet_id;
-    if (!elo__take_id(&c, &packet_id) || elo__left(&c) == 0) {
+    struct elo_mqtt_suback v = {0};
+    if (!elo__take_id(&c, &v.packet_id) || elo__left(&c) == 0) {
         return ELO_E_MALFORMED;
     }
-    elo_span codes = elo__take_rest(&c);
-    for (size_t i = 0; i < codes.len; i++) {
-        if (!suback_code_valid(codes.ptr[i])) {
+    v.codes = elo__take_rest(&c);
+    for (size_t i = 0; i < v.codes.len; i++) {
+        if (!suback_code_valid(v.codes.ptr[i])) {
             return ELO_E_MALFORMED;
         }
     }
-    out->packet_id = packet_id;
-    out->codes = codes;
+    *out = v;
     return ELO_OK;
 }
 
@@ -231,7 +248,7 @@ static elo_err take_filter(struct elo__cursor *c)
 /* SUBSCRIBE, where a requested QoS follows each filter, and UNSUBSCRIBE, where none does. */
 static elo_err decode_filters(struct elo__cursor c, bool with_qos, struct elo_mqtt_subscribe *out)
 {
-    struct elo_mqtt_subscribe s;
+    struct elo_mqtt_subscribe s = {0};
     if (!elo__take_id(&c, &s.packet_id)) {
         return ELO_E_MALFORMED;
     }
@@ -305,9 +322,14 @@ bool elo_mqtt_next_subscription(elo_span *rest, struct elo_mqtt_subscription *ou
 {
     struct elo__cursor c = elo__cursor_over(*rest);
     struct elo_mqtt_subscription s;
-    if (!elo__take_binary(&c, &s.filter) || !elo__take_u8(&c, &s.qos)) {
+    uint8_t options;
+    if (!elo__take_binary(&c, &s.filter) || !elo__take_u8(&c, &options)) {
         return false;
     }
+    s.qos = options & 3u; /* of 3.1.1 there is no more */
+    s.no_local = (options & ELO__SUBSCRIBE_NO_LOCAL) != 0;
+    s.retain_as_published = (options & ELO__SUBSCRIBE_AS_PUBLISHED) != 0;
+    s.retain_handling = options >> ELO__SUBSCRIBE_RETAIN_SHIFT & 3u;
     *out = s;
     *rest = elo__take_rest(&c);
     return true;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
 /*
- * Reading MQTT 3.1.1 packets: bytes in, values out, no copies.
+ * Reading MQTT packets, 3.1.1 and 5: bytes in, values out, no copies.
  *
  * All-or-nothing: the outputs are written only when the result is ELO_OK. Any input of any length
  * may be given; no byte outside it is ever read. Strictness is the specification's: reserved flag
@@ -14,6 +14,10 @@
  *         err = elo_mqtt_decode(elo_span_first(in, frame.total), &packet);
  *         in  = elo_span_from(in, frame.total);
  *     }
+ *
+ * A server, which serves both versions, uses elo_mqtt5_frame() and elo_mqtt5_decode() until it has
+ * a CONNECT, and elo_mqtt_decode_as() with that packet's level from then on. A device knows what it
+ * speaks; the two decoders are separate so that one which speaks 3.1.1 need not carry the other.
  *
  * Re-entrant; no state.
  */
@@ -47,8 +51,11 @@ struct elo_mqtt_frame {
  */
 ELO_MUST_USE elo_err elo_mqtt_frame(elo_span in, uint32_t max_packet, struct elo_mqtt_frame *out);
 
+/* The same of MQTT 5, which has one type more: AUTH. */
+ELO_MUST_USE elo_err elo_mqtt5_frame(elo_span in, uint32_t max_packet, struct elo_mqtt_frame *out);
+
 /*
- * Decodes exactly one packet. `in` is a whole packet as elo_mqtt_frame() measured it.
+ * Decodes exactly one packet of MQTT 3.1.1. `in` is a whole packet as elo_mqtt_frame() measured it.
  *
  * ELO_OK            `out` is set; its spans point into `in`
  * ELO_NEED_MORE     `in` is shorter than its own header says
@@ -67,8 +74,52 @@ ELO_MUST_USE elo_err elo_mqtt_frame(elo_span in, uint32_t max_packet, struct elo
 ELO_MUST_USE elo_err elo_mqtt_decode(elo_span in, struct elo_mqtt_packet *out);
 
 /*
- * Walks the filters of a decoded SUBSCRIBE. Set `*rest` to sub->filters first; each call cuts one
- * off. false at the end. The decoder has checked the payload, so there is no error to report.
+ * Decodes exactly one packet of MQTT 5, or a CONNECT of either version: `level` tells which.
+ *
+ * ELO_OK, ELO_NEED_MORE  as above
+ * ELO_E_MALFORMED   also: a property that does not belong in this packet or is cut short
+ *                   [MQTT5-2.2.2.2], a length in more bytes than it needs [MQTT5-1.5.5-1].
+ *                   Answer 0x81.
+ * ELO_E_UTF8        any string [MQTT5-1.5.4-1] [MQTT5-1.5.4-2]. Answer 0x81.
+ * ELO_E_PROTOCOL    well-formed, but forbidden [MQTT5-4.13]: a property twice, a value out of
+ *                   range (a boolean of 2, a Receive Maximum of 0, a Response Topic with
+ *                   wildcards), no topic and no alias, no filter, QoS or retain handling 3, a
+ *                   shared subscription with No Local, a reason code that this packet may not have,
+ *                   authentication data without a method. Answer 0x82.
+ * ELO_E_TOPIC       the topic of a PUBLISH or a will has a wildcard, or a will's is empty. Of a
+ *                   PUBLISH `out` is set all the same, so that QoS 1 can be answered with PUBACK
+ *                   0x90 (a will with CONNACK 0x90).
+ * ELO_E_UNSUPPORTED a CONNECT of another protocol or level, as above. Answer 0x84.
+ *
+ * Left to the caller, because one answer may concern one filter only, or depends on the direction
+ * or on what was agreed: the syntax of topic filters (elo_topic_filter_valid()), Topic Alias 0 or
+ * over the maximum (0x94), a Payload Format that does not hold (0x99), a Subscription Identifier
+ * (0xA1), an Authentication Method (0x8C), AUTH, QoS 2 (0x9B), a DISCONNECT whose Session Expiry
+ * was 0 before or whose sender may not send one.
+ */
+ELO_MUST_USE elo_err elo_mqtt5_decode(elo_span in, struct elo_mqtt_packet *out);
+
+/* By the connection's level: ELO_MQTT_3_1_1, else 5 (so 0 will do before the CONNECT). */
+ELO_MUST_USE static inline elo_err
+elo_mqtt_frame_as(uint8_t level, elo_span in, uint32_t max_packet, struct elo_mqtt_frame *out)
+{
+    return level == ELO_MQTT_3_1_1 ? elo_mqtt_frame(in, max_packet, out)
+                                   : elo_mqtt5_frame(in, max_packet, out);
+}
+
+ELO_MUST_USE static inline elo_err
+elo_mqtt_decode_as(uint8_t level, elo_span in, struct elo_mqtt_packet *out)
+{
+    return level == ELO_MQTT_3_1_1 ? elo_mqtt_decode(in, out) : elo_mqtt5_decode(in, out);
+}
+
+/* The reason code that answers what a decoder refused: 0x81, 0x82, 0x84, 0x90, 0x95. */
+uint8_t elo_mqtt5_reason_for(elo_err err);
+
+/*
+ * Walks the filters of a decoded SUBSCRIBE, of either version. Set `*rest` to sub->filters first;
+ * each call cuts one off. false at the end. The decoder has checked the payload, so there is no
+ * error to report.
  */
 bool elo_mqtt_next_subscription(elo_span *rest, struct elo_mqtt_subscription *out);
 

@@ -1,44 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
 /*
- * How this works: every encoder first adds up the remaining length, lets begin() answer for the
- * caller's buffer and write the fixed header, and only then writes - from there on nothing can
+ * How this works: every encoder first adds up the remaining length, lets elo__begin() answer for
+ * the caller's buffer and write the fixed header, and only then writes - from there on nothing can
  * fail, so nothing is ever half-written and the writing needs no checks.
- *
- * A length that has become impossible is carried along as TOO_LONG, which swallows whatever is
- * added to it.
  */
 #include "elo/mqtt/encode.h"
 
 #include "elo/base/assert.h"
-#include "elo/base/bytes.h"
+#include "elo/mqtt/put.h"
 #include "elo/mqtt/wire.h"
 
-#define TOO_LONG       ((size_t)ELO_MQTT_MAX_REMAINING + 1u)
-#define STRING_MAX     65535u
-#define PACKET_ID_SIZE 2u
-
-/* `len` and `more`, or TOO_LONG. */
-static size_t add(size_t len, size_t more)
+size_t elo__add(size_t len, size_t more)
 {
-    if (len >= TOO_LONG || more > ELO_MQTT_MAX_REMAINING - len) {
-        return TOO_LONG;
+    if (len >= ELO__TOO_LONG || more > ELO_MQTT_MAX_REMAINING - len) {
+        return ELO__TOO_LONG;
     }
     return len + more;
 }
 
-/* `len` and a string: two bytes of length and as many of text. */
-static size_t add_string(size_t len, elo_span s)
+size_t elo__add_string(size_t len, elo_span s)
 {
-    return s.len > STRING_MAX ? TOO_LONG : add(len, 2u + s.len);
+    return s.len > ELO__STRING_MAX ? ELO__TOO_LONG : elo__add(len, 2u + s.len);
 }
 
-static size_t header_size(size_t remaining)
+size_t elo__varint_size(size_t v)
 {
-    return remaining < 1u << 7 ? 2 : remaining < 1u << 14 ? 3 : remaining < 1u << 21 ? 4 : 5;
+    return v < 1u << 7 ? 1 : v < 1u << 14 ? 2 : v < 1u << 21 ? 3 : 4;
 }
 
-static uint8_t *put_bytes(uint8_t *at, elo_span s)
+uint8_t *elo__put_bytes(uint8_t *at, elo_span s)
 {
     if (s.len != 0) {
         memcpy(at, s.ptr, s.len);
@@ -46,54 +37,43 @@ static uint8_t *put_bytes(uint8_t *at, elo_span s)
     return at + s.len;
 }
 
-static uint8_t *put_u16(uint8_t *at, uint16_t v)
+uint8_t *elo__put_string(uint8_t *at, elo_span s)
 {
-    elo_wr16be(at, v);
-    return at + 2;
+    return elo__put_bytes(elo__put_u16(at, (uint16_t)s.len), s);
 }
 
-static uint8_t *put_string(uint8_t *at, elo_span s)
+uint8_t *elo__put_varint(uint8_t *at, size_t v)
 {
-    return put_bytes(put_u16(at, (uint16_t)s.len), s);
-}
-
-static uint8_t *put_header(uint8_t *at, unsigned first, size_t remaining)
-{
-    *at++ = (uint8_t)first;
-    while (remaining >= 0x80u) {
-        *at++ = (uint8_t)(remaining | 0x80u);
-        remaining >>= 7;
+    while (v >= 0x80u) {
+        *at++ = (uint8_t)(v | 0x80u);
+        v >>= 7;
     }
-    *at++ = (uint8_t)remaining;
+    *at++ = (uint8_t)v;
     return at;
 }
 
-static unsigned first_byte(elo_mqtt_type type)
+unsigned elo__first_byte(elo_mqtt_type type)
 {
     return (unsigned)type << 4 | elo__fixed_flags(type);
 }
 
-/*
- * Opens a packet of which `here` bytes of the `remaining` ones after the fixed header are written
- * now. On ELO_OK the header stands in `buf`, `*at` is behind it and `*out_len` is what the caller
- * will have written in the end.
- */
-static elo_err begin(unsigned first,
-                     size_t remaining,
-                     size_t here,
-                     uint8_t *buf,
-                     size_t cap,
-                     uint8_t **at,
-                     size_t *out_len)
+elo_err elo__begin(unsigned first,
+                   size_t remaining,
+                   size_t here,
+                   uint8_t *buf,
+                   size_t cap,
+                   uint8_t **at,
+                   size_t *out_len)
 {
-    if (remaining >= TOO_LONG) {
+    if (remaining >= ELO__TOO_LONG) {
         return ELO_E_TOO_LARGE;
     }
-    *out_len = header_size(remaining) + here;
+    *out_len = 1 + elo__varint_size(remaining) + here;
     if (cap < *out_len) {
         return ELO_E_NO_SPACE;
     }
-    *at = put_header(buf, first, remaining);
+    buf[0] = (uint8_t)first;
+    *at = elo__put_varint(buf + 1, remaining);
     return ELO_OK;
 }
 
@@ -102,7 +82,7 @@ static bool packet_id_fits(const struct elo_mqtt_publish *p)
     return p->qos == 0 || p->packet_id != 0; /* [MQTT-2.3.1-1] */
 }
 
-static unsigned publish_first_byte(const struct elo_mqtt_publish *p)
+unsigned elo__publish_first_byte(const struct elo_mqtt_publish *p)
 {
     unsigned first = (unsigned)ELO_MQTT_PUBLISH << 4;
     first |= (unsigned)p->qos << ELO__PUBLISH_QOS_SHIFT;
@@ -120,15 +100,16 @@ static elo_err publish_until_payload(const struct elo_mqtt_publish *p,
                                      size_t *out_len)
 {
     ELO_ASSERT(p->qos <= 2 && packet_id_fits(p));
-    size_t head = add_string(p->qos != 0 ? PACKET_ID_SIZE : 0, p->topic);
-    size_t remaining = add(head, p->payload.len);
-    elo_err err = begin(publish_first_byte(p), remaining, head + here, buf, cap, at, out_len);
+    size_t head = elo__add_string(p->qos != 0 ? ELO__PACKET_ID_SIZE : 0, p->topic);
+    size_t remaining = elo__add(head, p->payload.len);
+    elo_err err =
+        elo__begin(elo__publish_first_byte(p), remaining, head + here, buf, cap, at, out_len);
     if (err != ELO_OK) {
         return err;
     }
-    *at = put_string(*at, p->topic);
+    *at = elo__put_string(*at, p->topic);
     if (p->qos != 0) {
-        *at = put_u16(*at, p->packet_id);
+        *at = elo__put_u16(*at, p->packet_id);
     }
     return ELO_OK;
 }
@@ -141,7 +122,7 @@ elo_err elo_mqtt_encode_publish(const struct elo_mqtt_publish *publish,
     uint8_t *at;
     elo_err err = publish_until_payload(publish, publish->payload.len, buf, cap, &at, out_len);
     if (err == ELO_OK) {
-        (void)put_bytes(at, publish->payload);
+        (void)elo__put_bytes(at, publish->payload);
     }
     return err;
 }
@@ -155,7 +136,7 @@ elo_err elo_mqtt_encode_publish_header(const struct elo_mqtt_publish *publish,
     return publish_until_payload(publish, 0, buf, cap, &at, out_len);
 }
 
-static uint8_t connect_flags(const struct elo_mqtt_connect *c)
+uint8_t elo__connect_flags(const struct elo_mqtt_connect *c)
 {
     unsigned flags = 0;
     flags |= c->clean_session ? ELO__CONNECT_CLEAN : 0;
@@ -171,15 +152,15 @@ static uint8_t connect_flags(const struct elo_mqtt_connect *c)
 static size_t connect_remaining(const struct elo_mqtt_connect *c)
 {
     size_t len = 10; /* protocol name, level, flags, keep-alive */
-    len = add_string(len, c->client_id);
+    len = elo__add_string(len, c->client_id);
     if (c->has_will) {
-        len = add_string(add_string(len, c->will.topic), c->will.payload);
+        len = elo__add_string(elo__add_string(len, c->will.topic), c->will.payload);
     }
     if (c->has_username) {
-        len = add_string(len, c->username);
+        len = elo__add_string(len, c->username);
     }
     if (c->has_password) {
-        len = add_string(len, c->password);
+        len = elo__add_string(len, c->password);
     }
     return len;
 }
@@ -193,23 +174,24 @@ elo_err elo_mqtt_encode_connect(const struct elo_mqtt_connect *connect,
     ELO_ASSERT(connect->has_username || !connect->has_password); /* [MQTT-3.1.2-22] */
     size_t remaining = connect_remaining(connect);
     uint8_t *at;
-    elo_err err = begin(first_byte(ELO_MQTT_CONNECT), remaining, remaining, buf, cap, &at, out_len);
+    elo_err err =
+        elo__begin(elo__first_byte(ELO_MQTT_CONNECT), remaining, remaining, buf, cap, &at, out_len);
     if (err != ELO_OK) {
         return err;
     }
-    at = put_string(at, ELO_SPAN("MQTT"));
-    *at++ = ELO__LEVEL_3_1_1;
-    *at++ = connect_flags(connect);
-    at = put_u16(at, connect->keep_alive_s);
-    at = put_string(at, connect->client_id);
+    at = elo__put_string(at, ELO_SPAN("MQTT"));
+    *at++ = ELO_MQTT_3_1_1;
+    *at++ = elo__connect_flags(connect);
+    at = elo__put_u16(at, connect->keep_alive_s);
+    at = elo__put_string(at, connect->client_id);
     if (connect->has_will) {
-        at = put_string(put_string(at, connect->will.topic), connect->will.payload);
+        at = elo__put_string(elo__put_string(at, connect->will.topic), connect->will.payload);
     }
     if (connect->has_username) {
-        at = put_string(at, connect->username);
+        at = elo__put_string(at, connect->username);
     }
     if (connect->has_password) {
-        (void)put_string(at, connect->password);
+        (void)elo__put_string(at, connect->password);
     }
     return ELO_OK;
 }
@@ -222,7 +204,7 @@ elo_err elo_mqtt_encode_connack(const struct elo_mqtt_connack *connack,
     ELO_ASSERT(connack->code <= ELO_MQTT_REFUSED_AUTHORIZED);
     ELO_ASSERT(!connack->session_present || connack->code == ELO_MQTT_ACCEPTED);
     uint8_t *at;
-    elo_err err = begin(first_byte(ELO_MQTT_CONNACK), 2, 2, buf, cap, &at, out_len);
+    elo_err err = elo__begin(elo__first_byte(ELO_MQTT_CONNACK), 2, 2, buf, cap, &at, out_len);
     if (err == ELO_OK) {
         at[0] = connack->session_present ? ELO__CONNACK_SESSION_PRESENT : 0;
         at[1] = connack->code;
@@ -236,9 +218,10 @@ elo_err elo_mqtt_encode_ack(
     ELO_ASSERT((type >= ELO_MQTT_PUBACK && type <= ELO_MQTT_PUBCOMP) || type == ELO_MQTT_UNSUBACK);
     ELO_ASSERT(packet_id != 0);
     uint8_t *at;
-    elo_err err = begin(first_byte(type), PACKET_ID_SIZE, PACKET_ID_SIZE, buf, cap, &at, out_len);
+    elo_err err = elo__begin(elo__first_byte(type), ELO__PACKET_ID_SIZE, ELO__PACKET_ID_SIZE, buf,
+                             cap, &at, out_len);
     if (err == ELO_OK) {
-        (void)put_u16(at, packet_id);
+        (void)elo__put_u16(at, packet_id);
     }
     return err;
 }
@@ -251,20 +234,20 @@ elo_err elo_mqtt_encode_subscribe(uint16_t packet_id,
                                   size_t *out_len)
 {
     ELO_ASSERT(packet_id != 0 && count != 0);
-    size_t remaining = PACKET_ID_SIZE;
+    size_t remaining = ELO__PACKET_ID_SIZE;
     for (size_t i = 0; i < count; i++) {
         ELO_ASSERT(subs[i].qos <= 2);
-        remaining = add(add_string(remaining, subs[i].filter), 1);
+        remaining = elo__add(elo__add_string(remaining, subs[i].filter), 1);
     }
     uint8_t *at;
-    elo_err err =
-        begin(first_byte(ELO_MQTT_SUBSCRIBE), remaining, remaining, buf, cap, &at, out_len);
+    elo_err err = elo__begin(elo__first_byte(ELO_MQTT_SUBSCRIBE), remaining, remaining, buf, cap,
+                             &at, out_len);
     if (err != ELO_OK) {
         return err;
     }
-    at = put_u16(at, packet_id);
+    at = elo__put_u16(at, packet_id);
     for (size_t i = 0; i < count; i++) {
-        at = put_string(at, subs[i].filter);
+        at = elo__put_string(at, subs[i].filter);
         *at++ = subs[i].qos;
     }
     return ELO_OK;
@@ -274,11 +257,12 @@ elo_err elo_mqtt_encode_suback(
     uint16_t packet_id, elo_span codes, uint8_t *buf, size_t cap, size_t *out_len)
 {
     ELO_ASSERT(packet_id != 0 && codes.len != 0);
-    size_t remaining = add(PACKET_ID_SIZE, codes.len);
+    size_t remaining = elo__add(ELO__PACKET_ID_SIZE, codes.len);
     uint8_t *at;
-    elo_err err = begin(first_byte(ELO_MQTT_SUBACK), remaining, remaining, buf, cap, &at, out_len);
+    elo_err err =
+        elo__begin(elo__first_byte(ELO_MQTT_SUBACK), remaining, remaining, buf, cap, &at, out_len);
     if (err == ELO_OK) {
-        (void)put_bytes(put_u16(at, packet_id), codes);
+        (void)elo__put_bytes(elo__put_u16(at, packet_id), codes);
     }
     return err;
 }
@@ -291,19 +275,19 @@ elo_err elo_mqtt_encode_unsubscribe(uint16_t packet_id,
                                     size_t *out_len)
 {
     ELO_ASSERT(packet_id != 0 && count != 0);
-    size_t remaining = PACKET_ID_SIZE;
+    size_t remaining = ELO__PACKET_ID_SIZE;
     for (size_t i = 0; i < count; i++) {
-        remaining = add_string(remaining, filters[i]);
+        remaining = elo__add_string(remaining, filters[i]);
     }
     uint8_t *at;
-    elo_err err =
-        begin(first_byte(ELO_MQTT_UNSUBSCRIBE), remaining, remaining, buf, cap, &at, out_len);
+    elo_err err = elo__begin(elo__first_byte(ELO_MQTT_UNSUBSCRIBE), remaining, remaining, buf, cap,
+                             &at, out_len);
     if (err != ELO_OK) {
         return err;
     }
-    at = put_u16(at, packet_id);
+    at = elo__put_u16(at, packet_id);
     for (size_t i = 0; i < count; i++) {
-        at = put_string(at, filters[i]);
+        at = elo__put_string(at, filters[i]);
     }
     return ELO_OK;
 }
@@ -312,5 +296,5 @@ elo_err elo_mqtt_encode_empty(elo_mqtt_type type, uint8_t *buf, size_t cap, size
 {
     ELO_ASSERT(type >= ELO_MQTT_PINGREQ && type <= ELO_MQTT_DISCONNECT);
     uint8_t *at;
-    return begin(first_byte(type), 0, 0, buf, cap, &at, out_len);
+    return elo__begin(elo__first_byte(type), 0, 0, buf, cap, &at, out_len);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
 /*
- * Writing MQTT 3.1.1 packets into the caller's buffer.
+ * Writing MQTT packets, 3.1.1 and 5, into the caller's buffer. What starts with elo_mqtt5_ writes
+ * version 5.
  *
  * Every function writes a whole packet at `buf` or nothing at all:
  *
@@ -81,6 +82,71 @@ ELO_MUST_USE elo_err elo_mqtt_encode_empty(elo_mqtt_type type,
                                            uint8_t *buf,
                                            size_t cap,
                                            size_t *out_len);
+
+/*
+ * MQTT 5. Properties go in as they stand on the wire; where there are two spans of them, `more` is
+ * written first: the caller's own (an alias, a remaining expiry) before what was given to him.
+ */
+ELO_MUST_USE elo_err elo_mqtt5_encode_connect(const struct elo_mqtt_connect *connect,
+                                              elo_span more,
+                                              uint8_t *buf,
+                                              size_t cap,
+                                              size_t *out_len);
+
+ELO_MUST_USE elo_err elo_mqtt5_encode_connack(const struct elo_mqtt_connack *connack,
+                                              uint8_t *buf,
+                                              size_t cap,
+                                              size_t *out_len);
+
+ELO_MUST_USE elo_err elo_mqtt5_encode_publish(const struct elo_mqtt_publish *publish,
+                                              elo_span more,
+                                              uint8_t *buf,
+                                              size_t cap,
+                                              size_t *out_len);
+
+/* Up to the payload, as above. */
+ELO_MUST_USE elo_err elo_mqtt5_encode_publish_header(const struct elo_mqtt_publish *publish,
+                                                     elo_span more,
+                                                     uint8_t *buf,
+                                                     size_t cap,
+                                                     size_t *out_len);
+
+/* PUBACK, PUBREC, PUBREL or PUBCOMP, in the shortest form: success without properties is 4 bytes.
+ */
+ELO_MUST_USE elo_err elo_mqtt5_encode_ack(
+    elo_mqtt_type type, const struct elo_mqtt_ack *ack, uint8_t *buf, size_t cap, size_t *out_len);
+
+/* `count` subscriptions, at least one. */
+ELO_MUST_USE elo_err elo_mqtt5_encode_subscribe(uint16_t packet_id,
+                                                elo_span properties,
+                                                const struct elo_mqtt_subscription *subs,
+                                                size_t count,
+                                                uint8_t *buf,
+                                                size_t cap,
+                                                size_t *out_len);
+
+/* SUBACK or UNSUBACK. */
+ELO_MUST_USE elo_err elo_mqtt5_encode_suback(elo_mqtt_type type,
+                                             const struct elo_mqtt_suback *suback,
+                                             uint8_t *buf,
+                                             size_t cap,
+                                             size_t *out_len);
+
+/* `count` filters, at least one. */
+ELO_MUST_USE elo_err elo_mqtt5_encode_unsubscribe(uint16_t packet_id,
+                                                  elo_span properties,
+                                                  const elo_span *filters,
+                                                  size_t count,
+                                                  uint8_t *buf,
+                                                  size_t cap,
+                                                  size_t *out_len);
+
+/* DISCONNECT or AUTH, in the shortest form. PINGREQ and PINGRESP are those of 3.1.1. */
+ELO_MUST_USE elo_err elo_mqtt5_encode_disconnect(elo_mqtt_type type,
+                                                 const struct elo_mqtt_disconnect *disconnect,
+                                                 uint8_t *buf,
+                                                 size_t cap,
+                                                 size_t *out_len);
 
 #ifdef __cplusplus
 }

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
 /*
- * Private to lib/: the bits of MQTT 3.1.1 that reader, writer and client must agree on.
+ * Private to lib/: the bits of MQTT that reader, writer and client must agree on.
  */
 #ifndef ELO_MQTT_WIRE_H
 #define ELO_MQTT_WIRE_H
 
 #include "elo/mqtt/packet.h"
-
-#define ELO__LEVEL_3_1_1 4u
 
 /* The flags of a PUBLISH's first byte [MQTT-3.3.1]; QoS lies between them. */
 #define ELO__PUBLISH_RETAIN    0x01u
@@ -25,6 +23,12 @@
 #define ELO__CONNECT_USERNAME       0x80u
 
 #define ELO__CONNACK_SESSION_PRESENT 0x01u
+
+/* The subscription options of MQTT 5 [MQTT5-3.8.3.1]; QoS is in the lowest two bits. */
+#define ELO__SUBSCRIBE_NO_LOCAL     0x04u
+#define ELO__SUBSCRIBE_AS_PUBLISHED 0x08u
+#define ELO__SUBSCRIBE_RETAIN_SHIFT 4u
+#define ELO__SUBSCRIBE_RESERVED     0xC0u
 
 /*
  * The flags every type but PUBLISH must carry: 0010 for PUBREL, SUBSCRIBE and UNSUBSCRIBE, 0000
