@@ -16,6 +16,7 @@
     "  --http-port N       AWS API, on loopback only (default 8080)\n"                             \
     "  --plain-port N      MQTT without TLS, certificate or policies, on loopback only: for\n"     \
     "                      protocol tests and tools; AWS has no such door (default: none)\n"       \
+    "  --io-threads N      threads for TLS handshakes (default: one a core; 0: none)\n"            \
     "  --listen ADDR       listen on this address instead of loopback: 0.0.0.0 for a board on\n"   \
     "                      the LAN; the certificate then carries this machine's names\n"           \
     "  --endpoint NAME     what DescribeEndpoint answers\n"                                        \
@@ -40,7 +41,7 @@ const char help_up[] =
 /* What the command line says, before it is checked. */
 struct wishes {
     const char *data, *log, *level;
-    long mqtts_port, https_port, http_port, plain_port;
+    long mqtts_port, https_port, http_port, plain_port, io_threads;
 };
 
 static int list_compat(void)
@@ -110,13 +111,15 @@ static int parse(int argc, char **argv, const char *help, struct serve_config *c
     struct wishes w = {.mqtts_port = c->mqtts_port,
                        .https_port = c->https_port,
                        .http_port = c->http_port,
-                       .plain_port = c->plain_port};
+                       .plain_port = c->plain_port,
+                       .io_threads = c->io_threads};
     const struct option_spec options[] = {
         {"--data", 0, OPTION_TEXT, &w.data, 0, 0},
         {"--mqtts-port", 0, OPTION_NUMBER, &w.mqtts_port, 0, 65535},
         {"--https-port", 0, OPTION_NUMBER, &w.https_port, 0, 65535},
         {"--http-port", 0, OPTION_NUMBER, &w.http_port, 0, 65535},
         {"--plain-port", 0, OPTION_NUMBER, &w.plain_port, 0, 65535},
+        {"--io-threads", 0, OPTION_NUMBER, &w.io_threads, 0, 64},
         {"--listen", 0, OPTION_TEXT, &c->listen, 0, 0},
         {"--endpoint", 0, OPTION_TEXT, &c->endpoint, 0, 0},
         {"--region", 0, OPTION_TEXT, &c->region, 0, 0},
@@ -133,6 +136,7 @@ static int parse(int argc, char **argv, const char *help, struct serve_config *c
     c->https_port = (int)w.https_port;
     c->http_port = (int)w.http_port;
     c->plain_port = (int)w.plain_port;
+    c->io_threads = (int)w.io_threads;
     *data = w.data;
     return code == GO_ON ? set_log(argv[0], &w, c) : code;
 }

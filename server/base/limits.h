@@ -48,6 +48,9 @@
 #define LIMIT_CONNECTIONS       20000u
 #define LIMIT_CONNECT_WAIT_MS   10000 /* TLS done to CONNECT complete */
 #define LIMIT_HANDSHAKE_WAIT_MS 10000
+#define LIMIT_HANDSHAKES        4096u /* not yet done: beyond, the newest are refused */
+#define LIMIT_HANDSHAKES_PER_IP 2048u
+#define LIMIT_IO_THREADS        64u
 #define LIMIT_HTTP_IDLE_MS      60000 /* a request begins and is complete within this */
 #define LIMIT_LAST_WORDS_MS     10000 /* what is to be sent before a close is taken within this */
 #define LIMIT_LINGER_MS         2000  /* after our end, until the other side's */

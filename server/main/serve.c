@@ -93,6 +93,7 @@ void serve_defaults(struct serve_config *config)
                                     .https_port = 8443,
                                     .http_port = 8080,
                                     .plain_port = NET_NO_PORT,
+                                    .io_threads = NET_FROM_CORES,
                                     .log_format = SERVE_LOG_JSON,
                                     .log_level = LOG_INFO,
                                     .log = stderr};
@@ -198,6 +199,7 @@ static elo_err open_net(struct desk *d, char *why, size_t why_cap)
                              .https_port = c->https_port,
                              .http_port = c->http_port,
                              .plain_port = c->plain_port,
+                             .io_threads = c->io_threads,
                              .cert_file = d->cert_path,
                              .key_file = d->key_path,
                              .log = &d->log,

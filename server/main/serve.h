@@ -43,6 +43,7 @@ struct serve_config {
     int https_port;       /* default 8443 */
     int http_port;        /* default 8080; always on loopback */
     int plain_port;       /* MQTT without TLS, for tests, on loopback; default -1: none */
+    int io_threads;       /* for TLS handshakes; 0: none; default -1: one a core */
     const char *listen;   /* address for mqtts and https; NULL: loopback */
     const char *endpoint; /* what DescribeEndpoint answers; NULL: made from listen and the port */
     const char *region;   /* NULL: as the data folder has it, or us-east-1 */

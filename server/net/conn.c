@@ -56,24 +56,31 @@ static void leave_more(struct conn *c)
     }
 }
 
+static void leave_all(struct conn *c)
+{
+    *(c->all_prev ? &c->all_prev->all_next : &c->net->all) = c->all_next;
+    if (c->all_next != NULL) {
+        c->all_next->all_prev = c->all_prev;
+    }
+    c->net->conn_count--;
+}
+
 static void on_closed(uv_handle_t *handle)
 {
     struct conn *c = handle->data;
     listen_descriptor_free(c->net, c->fd);
+    mem_free(c->shaken);
+    mem_free(c->peer);
     mem_free(c);
 }
 
 static void finish(struct conn *c)
 {
-    struct net *net = c->net;
     conn_wait_end(c);
     poll_for(c, 0);
     c->phase = CONN_CLOSED;
-    *(c->all_prev ? &c->all_prev->all_next : &net->all) = c->all_next;
-    if (c->all_next != NULL) {
-        c->all_next->all_prev = c->all_prev;
-    }
-    net->conn_count--;
+    leave_all(c);
+    crowd_leave(c);
     uv_close((uv_handle_t *)&c->poll, on_closed);
 }
 
@@ -86,8 +93,8 @@ static bool should_linger(const struct conn *c, elo_err why)
 
 void conn_close(struct conn *c, elo_err why)
 {
-    if (c->phase == CONN_CLOSED) {
-        return;
+    if (c->phase == CONN_CLOSED || c->shaking) {
+        return; /* a worker's comes back by itself, or by shakers_stop() */
     }
     if (c->phase == CONN_LINGER) {
         finish(c);
@@ -297,25 +304,33 @@ static void begin(struct conn *c, enum listener_kind speak)
     read_ready(c);
 }
 
-static void shake_hands(struct conn *c)
+/* The handshake is over: c->shaken tells how, and is freed. `c` may be closed after it. */
+static void end_handshake(struct conn *c)
 {
-    ERR_clear_error();
-    int rc = SSL_accept(c->ssl);
-    if (rc == 1) {
+    struct shaken how = *c->shaken;
+    mem_free(c->shaken);
+    c->shaken = NULL;
+    crowd_leave(c);
+    c->peer = how.peer;
+    if (how.peer != NULL && !c->net->stopping) {
         begin(c, tls_protocol(c));
         return;
     }
-    int error = SSL_get_error(c->ssl, rc);
-    if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
-        poll_for(c, error == SSL_ERROR_WANT_WRITE ? UV_WRITABLE : UV_READABLE);
-        return;
+    if (how.why[0] != '\0') {
+        conn_log(c, how.level, how.err, NULL, how.why);
     }
-    char why[200];
-    elo_err err = tls_failure(why, sizeof why);
-    if (!c->told) {
-        conn_log(c, err == ELO_E_TCP_CLOSED ? LOG_DEBUG : LOG_WARN, err, NULL, why);
+    conn_close(c, how.err);
+}
+
+/* The handshake on the loop. */
+static void shake_hands(struct conn *c)
+{
+    int wants = tls_shake(c, c->shaken);
+    if (wants == SSL_ERROR_NONE) {
+        end_handshake(c);
+    } else {
+        poll_for(c, wants == SSL_ERROR_WANT_WRITE ? UV_WRITABLE : UV_READABLE);
     }
-    conn_close(c, err);
 }
 
 static void serve(struct conn *c, int events)
@@ -375,19 +390,6 @@ static bool has_tls(enum listener_kind kind)
     return kind == LISTEN_MQTTS || kind == LISTEN_HTTPS;
 }
 
-static bool add_tls(struct conn *c)
-{
-    c->ssl = SSL_new(c->net->tls);
-    if (c->ssl == NULL || SSL_set_fd(c->ssl, c->fd) != 1) {
-        return false;
-    }
-    SSL_set_app_data(c->ssl, c);
-    if (c->kind == LISTEN_MQTTS) {
-        SSL_set_verify(c->ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-    }
-    return true;
-}
-
 /* NULL: out of memory. */
 static struct conn *create(struct net *net, enum listener_kind kind, int fd)
 {
@@ -398,13 +400,11 @@ static struct conn *create(struct net *net, enum listener_kind kind, int fd)
     c->net = net;
     c->fd = fd;
     c->kind = kind;
-    if ((has_tls(kind) && !add_tls(c)) || uv_poll_init(&net->loop, &c->poll, fd) != 0) {
-        SSL_free(c->ssl);
-        ERR_clear_error();
+    c->shaken = has_tls(kind) ? mem_zero(sizeof *c->shaken) : NULL;
+    if (has_tls(kind) && c->shaken == NULL) {
         mem_free(c);
         return NULL;
     }
-    c->poll.data = c;
     c->all_next = net->all;
     if (net->all != NULL) {
         net->all->all_prev = c;
@@ -414,23 +414,79 @@ static struct conn *create(struct net *net, enum listener_kind kind, int fd)
     return c;
 }
 
+/* What never was polled needs no callback to be freed. */
+static void discard(struct conn *c)
+{
+    leave_all(c);
+    crowd_leave(c);
+    SSL_free(c->ssl);
+    SSL_CTX_free(c->tls);
+    ERR_clear_error();
+    if (c->shaken != NULL) {
+        mem_free(c->shaken->peer);
+    }
+    mem_free(c->shaken);
+    listen_descriptor_free(c->net, c->fd);
+    mem_free(c);
+}
+
+static bool add_poll(struct conn *c)
+{
+    c->poll.data = c;
+    return uv_poll_init(&c->net->loop, &c->poll, c->fd) == 0;
+}
+
+void conn_return(struct conn *c)
+{
+    c->shaking = false;
+    if (add_poll(c)) {
+        end_handshake(c);
+    } else {
+        discard(c);
+    }
+}
+
+/* Its handshake is for a worker, or for the loop. false: out of memory. */
+static bool begin_tls(struct conn *c)
+{
+    if (c->net->shakers != NULL) {
+        SSL_CTX_up_ref(c->net->tls); /* the loop's may be another one by then */
+        c->tls = c->net->tls;
+        shakers_take(c);
+        return true;
+    }
+    if (!tls_begin(c, c->net->tls) || !add_poll(c)) {
+        return false;
+    }
+    conn_wait(c, WAIT_HANDSHAKE);
+    poll_for(c, UV_READABLE);
+    return true;
+}
+
+static void refuse_for_memory(struct net *net)
+{
+    log_line(net->config.log, LOG_ERROR, ELO_E_NO_MEMORY,
+             "a connection was refused: no memory, or as many sockets as are taken (%u)",
+             LIMIT_TRANSPORTS);
+}
+
 void conn_accept(struct net *net, enum listener_kind kind, int fd)
 {
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     struct conn *c = net->conn_count < LIMIT_TRANSPORTS ? create(net, kind, fd) : NULL;
     if (c == NULL) {
-        log_line(net->config.log, LOG_ERROR, ELO_E_NO_MEMORY,
-                 "a connection was refused: no memory, or as many sockets as are taken (%u)",
-                 LIMIT_TRANSPORTS);
+        refuse_for_memory(net);
         close(fd);
         return;
     }
     learn_address(c);
-    if (c->ssl == NULL) {
+    if (has_tls(kind) && !crowd_enter(c)) {
+        discard(c);
+    } else if (has_tls(kind) ? !begin_tls(c) : !add_poll(c)) {
+        refuse_for_memory(net);
+        discard(c);
+    } else if (!has_tls(kind)) {
         begin(c, kind);
-        return;
     }
-    conn_wait(c, WAIT_HANDSHAKE);
-    poll_for(c, UV_READABLE);
 }

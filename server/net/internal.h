@@ -13,6 +13,7 @@
 #include <openssl/ssl.h>
 #include <uv.h>
 
+#include "server/base/map.h"
 #include "server/net/net.h"
 
 struct conn;
@@ -59,6 +60,21 @@ enum conn_phase {
     CONN_CLOSED     /* the poll handle is closing */
 };
 
+/* What TLS has shown of the other side. */
+struct tls_peer {
+    char certificate_id[65]; /* empty: no certificate */
+    size_t der_len;
+    uint8_t der[];
+};
+
+/* How a handshake has come out: read when it is done or has failed. */
+struct shaken {
+    struct tls_peer *peer; /* NULL: failed */
+    elo_err err;
+    enum log_level level; /* of the record that tells the failure */
+    char why[200];        /* empty: it has been told */
+};
+
 /* What a transport answers instead of a number of bytes. */
 enum transport {
     TRANSPORT_WANTS_READ = -1,
@@ -84,9 +100,16 @@ struct conn {
     bool broken;       /* nothing goes either way any more */
     bool reset;        /* it is polled no more: what is left is read to its end */
     bool told;         /* the log has been told why the handshake fails */
-    bool in_more;      /* on net->more: there is input left from the last read */
-    struct conn *more; /* next on net->more */
-    bool waiting;      /* on net->waiting[wait] with `deadline` */
+    bool counted;      /* as an unfinished handshake of its address, see crowd.c */
+    bool shaking;      /* a worker has it: nobody else touches it */
+    struct conn *hop;  /* next in a queue between the loop and a worker */
+    unsigned shaker;   /* which worker */
+    SSL_CTX *tls;      /* for the worker to make `ssl` of; NULL after that */
+    struct shaken *shaken;
+    struct tls_peer *peer; /* until mqtt_begin() has taken it in; with HTTP until the end */
+    bool in_more;          /* on net->more: there is input left from the last read */
+    struct conn *more;     /* next on net->more */
+    bool waiting;          /* on net->waiting[wait] with `deadline` */
     enum wait_kind wait;
     int64_t deadline;
     struct conn *prev, *next; /* on net->waiting */
@@ -97,6 +120,15 @@ struct conn {
 };
 
 enum { NET_LISTENERS = 2 * LISTEN_KINDS, NET_SCRATCH = 65536, NET_RECORD = 16384 };
+
+/* Unfinished handshakes, in all and of each address. */
+struct crowd {
+    struct map by_ip;
+    size_t count;
+    uint64_t refused; /* since the last word about it */
+    uint64_t refused_ever;
+    int64_t told_ms;
+};
 
 struct net {
     uv_loop_t loop;
@@ -120,6 +152,9 @@ struct net {
     struct conn *all;
     size_t conn_count;
     struct conn *more;
+    struct shakers *shakers; /* NULL: handshakes are done on the loop */
+    struct conn *to_shake;   /* accepted in this turn */
+    struct crowd crowd;
     struct conn_list waiting[WAIT_KINDS];
     uint64_t settled;  /* every batch up to here is on disk or was taken back */
     struct http *held; /* HTTP replies that wait for the store */
@@ -137,15 +172,30 @@ void listen_descriptor_free(struct net *net, int fd); /* closes it: it may be as
 /* A context for net->config; to be freed. ELO_E_BAD_PEM, ELO_E_NO_MEMORY. */
 ELO_MUST_USE elo_err tls_context(struct net *net, SSL_CTX **out, char *why, size_t why_cap);
 
-/* The client's certificate is known by its id from here on: 2 KB of its parsed key are given back.
+/* Makes c->ssl, of `ctx`. false: out of memory. */
+bool tls_begin(struct conn *c, SSL_CTX *ctx);
+
+/*
+ * Goes on with the handshake. SSL_ERROR_WANT_READ or SSL_ERROR_WANT_WRITE: to be called again then;
+ * SSL_ERROR_NONE: it is over, `out` tells how. On the thread that has the connection.
  */
-void tls_forget_client_key(struct conn *c);
+int tls_shake(struct conn *c, struct shaken *out);
 
 /* The protocol that ALPN and listener call for. */
 enum listener_kind tls_protocol(const struct conn *c);
 
-/* Why the handshake failed, from OpenSSL's error queue; the sentence for the log. */
-elo_err tls_failure(char *why, size_t why_cap);
+/* shake.c: handshakes on threads of their own */
+/* NULL with `why`: none could be started. */
+struct shakers *shakers_start(struct net *net, unsigned threads, char *why, size_t why_cap);
+void shakers_take(struct conn *c); /* handed over by shakers_send(), once per turn */
+void shakers_send(struct net *net);
+/* Ends the threads. What they had comes back as failed. NULL is allowed. */
+void shakers_stop(struct net *net);
+
+/* crowd.c: who may begin a handshake */
+bool crowd_enter(struct conn *c); /* false: there are too many; it is counted and told */
+void crowd_leave(struct conn *c); /* the handshake is over; harmless if it did not enter */
+void crowd_free(struct net *net);
 
 /* transport.c: bytes, or one of enum transport */
 ssize_t transport_receive(struct conn *c, uint8_t *buf, size_t cap);
@@ -155,6 +205,9 @@ void transport_end(struct conn *c);            /* a farewell if there can be one
 
 /* conn.c */
 void conn_accept(struct net *net, enum listener_kind kind, int fd);
+
+/* A worker gives it back, its handshake over: c->shaken tells how. `c` may be gone after it. */
+void conn_return(struct conn *c);
 
 /* Sends what there is to send, and closes if the protocol wants to: `c` may be closed after it. */
 void conn_flush(struct conn *c);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
 /* MQTT over a ready transport: the broker speaks, this passes the bytes. */
-#include <openssl/x509.h>
-
+#include "server/base/mem.h"
 #include "server/net/internal.h"
 
 static void input(struct conn *c, elo_span bytes)
@@ -60,24 +59,16 @@ bool mqtt_begin(struct conn *c)
     }
     const struct net_config *config = &c->net->config;
     struct core_time now = net_time(c->net);
-    unsigned char *der = NULL;
-    char id[65] = "";
-    X509 *certificate = SSL_get0_peer_certificate(c->ssl);
-    int der_len = certificate ? i2d_X509(certificate, &der) : 0;
-    elo_span bytes = elo_span_of(der, der_len > 0 ? (size_t)der_len : 0);
-    if (bytes.len > 0 && pki_certificate_der_to_id(bytes, id) != ELO_OK) {
-        id[0] = '\0';
-    }
     const char *name = SSL_get_servername(c->ssl, TLSEXT_NAMETYPE_host_name);
-    struct auth_peer peer = {.certificate_id = elo_span_str(id),
-                             .certificate_der = bytes,
+    struct auth_peer peer = {.certificate_id = elo_span_str(c->peer->certificate_id),
+                             .certificate_der = elo_span_of(c->peer->der, c->peer->der_len),
                              .source_ip = elo_span_str(c->ip),
                              .source_port = c->port,
                              .server_name = elo_span_str(name)};
     elo_err refused = authorizer_certificate(config->authorizer, peer.certificate_id, now.wall_ms,
                                              config->compat.expired_certificate != 0);
     struct broker_conn *speaker = broker_open(config->broker, &peer, refused, now);
-    OPENSSL_free(der);
-    tls_forget_client_key(c);
+    mem_free(c->peer);
+    c->peer = NULL;
     return speak(c, speaker);
 }

@@ -70,6 +70,7 @@ void net_flush(struct net *net)
     while ((ready = broker_next_ready(net->config.broker)) != NULL) {
         conn_flush(broker_user(ready));
     }
+    shakers_send(net);
     if (!net->stopping) {
         set_timer(net);
     }
@@ -156,6 +157,7 @@ void net_stop(struct net *net)
     }
     net->stopping = true;
     listen_stop(net);
+    shakers_stop(net);
     uv_timer_stop(&net->timer);
     uv_timer_stop(&net->daily);
     broker_shutdown(net->config.broker, net_time(net));
@@ -217,6 +219,7 @@ elo_err net_create(struct net **out, char *why, size_t why_cap)
         return ELO_E_NO_MEMORY;
     }
     net->spare_fd = -1;
+    map_init(&net->crowd.by_ip);
     net->deadline = INT64_MAX;
     raise_descriptors();
     signal(SIGPIPE, SIG_IGN); /* a peer that is gone, */
@@ -239,6 +242,12 @@ elo_err net_open(struct net *net, const struct net_config *config, char *why, si
     net->config = *config;
     net->settled = store_issued(config->store); /* what was loaded is on disk */
     elo_err err = net_reload_certificate(net, why, why_cap);
+    unsigned threads = config->io_threads == NET_FROM_CORES ? uv_available_parallelism()
+                                                            : (unsigned)config->io_threads;
+    if (err == ELO_OK && threads > 0 && config->compat.unregistered_certificate == 0) {
+        net->shakers = shakers_start(net, threads, why, why_cap);
+        err = net->shakers != NULL ? ELO_OK : ELO_E_IO;
+    }
     if (err == ELO_OK) {
         err = listen_all(net, why, why_cap);
     }
@@ -313,6 +322,7 @@ void net_close_connections(struct net *net)
     if (net != NULL) {
         net->open = false; /* what the store says from now on concerns nobody */
         listen_stop(net);
+        shakers_stop(net);
         close_all(net, false);
     }
 }
@@ -325,6 +335,7 @@ void net_destroy(struct net *net)
     net_close_connections(net);
     free_loop(net);
     SSL_CTX_free(net->tls);
+    crowd_free(net);
     if (net->spare_fd >= 0) {
         close(net->spare_fd);
     }

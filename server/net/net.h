@@ -15,6 +15,11 @@
  * what is to be sent: deliveries of a batch leave in one TLS record per subscriber. API replies
  * wait here until the store says durable.
  *
+ * Handshakes cost a thousand times what a message does. They are done by worker threads of lower
+ * priority, so that a flood of connects delays connects, not messages; from then on a connection
+ * is the loop's. With the switch unregistered-certificate=alert the registry, and so the core, has
+ * a say in each handshake: they are done on the loop then.
+ *
  * A client certificate is judged by its registration, not by its issuer: TLS proves possession of
  * the key, authorizer_certificate() says whether it is good.
  */
@@ -25,12 +30,13 @@
 
 struct net;
 
-enum { NET_NO_PORT = -1 };
+enum { NET_NO_PORT = -1, NET_FROM_CORES = -1 };
 
 struct net_config {
     const char *listen; /* NULL: loopback, IPv4 and (if there) IPv6; "::" is both families */
     int mqtts_port, https_port, http_port;
     int plain_port; /* NET_NO_PORT: not listened on, as it should be */
+    int io_threads; /* for TLS handshakes; 0: on the loop; NET_FROM_CORES: one a core */
     const char *cert_file, *key_file;
     const struct log *log;
     struct compat compat;

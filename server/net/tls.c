@@ -12,6 +12,7 @@
 #include <openssl/err.h>
 #include <openssl/x509.h>
 
+#include "server/base/mem.h"
 #include "server/net/internal.h"
 
 /* AWS's TLS 1.2 list; those with RSA key exchange need an RSA server key, which the desk has not.
@@ -83,20 +84,6 @@ enum listener_kind tls_protocol(const struct conn *c)
     return c->kind;
 }
 
-/*
- * OpenSSL keeps the client's certificate, parsed, as long as the connection lives, and its key is
- * the largest part of it. With the handshake done nobody asks for it again (no renegotiation, no
- * resumption): the server's own key, which is there anyway, takes its place.
- */
-void tls_forget_client_key(struct conn *c)
-{
-    X509 *certificate = SSL_get0_peer_certificate(c->ssl);
-    if (certificate != NULL) {
-        X509_set_pubkey(certificate, SSL_get_privatekey(c->ssl));
-        ERR_clear_error();
-    }
-}
-
 static int judge_server_name(SSL *ssl, int *alert, void *arg)
 {
     const struct net *net = arg;
@@ -108,19 +95,28 @@ static int judge_server_name(SSL *ssl, int *alert, void *arg)
     return SSL_TLSEXT_ERR_OK;
 }
 
-/* The id of the certificate that is being shown; empty if it has none. */
-static void id_of(X509 *certificate, char id[65])
+/* NULL: out of memory. Without a certificate an empty one. */
+static struct tls_peer *peer_of(const X509 *certificate)
 {
-    unsigned char *der = NULL;
-    int len = i2d_X509(certificate, &der);
-    id[0] = '\0';
-    if (len > 0 && pki_certificate_der_to_id(elo_span_of(der, (size_t)len), id) != ELO_OK) {
-        id[0] = '\0';
+    int len =
+        certificate ? i2d_X509(certificate, NULL) : 0; /* a copy: it keeps what it was read of */
+    struct tls_peer *peer = len >= 0 ? mem_alloc(sizeof *peer + (size_t)len) : NULL;
+    if (peer == NULL) {
+        return NULL;
     }
-    OPENSSL_free(der);
+    peer->certificate_id[0] = '\0';
+    peer->der_len = (size_t)len;
+    if (len > 0) {
+        uint8_t hash[32], *at = peer->der;
+        (void)i2d_X509(certificate, &at);
+        pki_sha256(elo_span_of(peer->der, peer->der_len), hash);
+        core_hex(hash, sizeof hash, peer->certificate_id);
+    }
+    return peer;
 }
 
-/* Takes every certificate, unless the switch says that the handshake refuses unwelcome ones. */
+/* Takes every certificate, unless the switch says that the handshake refuses unwelcome ones. Then
+ * the handshake is done on the loop: see net.h. */
 static int judge_client(X509_STORE_CTX *ctx, void *arg)
 {
     const struct net *net = arg;
@@ -128,18 +124,23 @@ static int judge_client(X509_STORE_CTX *ctx, void *arg)
     if (net->config.compat.unregistered_certificate == 0) {
         return 1;
     }
-    char id[65];
-    id_of(X509_STORE_CTX_get0_cert(ctx), id);
-    elo_err err =
-        authorizer_certificate(net->config.authorizer, elo_span_str(id), net_time(net).wall_ms,
-                               net->config.compat.expired_certificate != 0);
+    struct tls_peer *peer = peer_of(X509_STORE_CTX_get0_cert(ctx));
+    elo_err err = ELO_E_NO_MEMORY;
+    if (peer != NULL) {
+        err = authorizer_certificate(net->config.authorizer, elo_span_str(peer->certificate_id),
+                                     net_time(net).wall_ms,
+                                     net->config.compat.expired_certificate != 0);
+    }
     if (err == ELO_OK) {
+        mem_free(peer);
         return 1;
     }
     SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
     struct conn *c = SSL_get_app_data(ssl);
     c->told = true;
-    conn_log(c, LOG_WARN, err, id, "the client's certificate is refused in the handshake");
+    conn_log(c, LOG_WARN, err, peer ? peer->certificate_id : NULL,
+             "the client's certificate is refused in the handshake");
+    mem_free(peer);
     /* OpenSSL turns what it has no alert for, as this, into certificate_unknown (46): AWS's. */
     X509_STORE_CTX_set_error(ctx, X509_V_ERR_NO_EXPLICIT_POLICY);
     return 0;
@@ -210,7 +211,7 @@ static const struct {
      "the client does not accept this server's certificate"},
 };
 
-elo_err tls_failure(char *why, size_t why_cap)
+static elo_err failure(char *why, size_t why_cap)
 {
     unsigned long error = ERR_peek_last_error();
     int reason = ERR_GET_REASON(error);
@@ -223,4 +224,52 @@ elo_err tls_failure(char *why, size_t why_cap)
     const char *text = error != 0 ? ERR_reason_error_string(error) : NULL;
     snprintf(why, why_cap, "TLS handshake: %s", text ? text : "the client went away");
     return error != 0 ? ELO_E_TLS_HANDSHAKE : ELO_E_TCP_CLOSED;
+}
+
+bool tls_begin(struct conn *c, SSL_CTX *ctx)
+{
+    c->ssl = SSL_new(ctx);
+    if (c->ssl == NULL || SSL_set_fd(c->ssl, c->fd) != 1) {
+        return false;
+    }
+    SSL_set_app_data(c->ssl, c);
+    if (c->kind == LISTEN_MQTTS) {
+        SSL_set_verify(c->ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    }
+    return true;
+}
+
+/*
+ * OpenSSL keeps the client's certificate, parsed, as long as the connection lives. With the
+ * handshake done nobody asks for it again (no renegotiation, no resumption).
+ */
+static void take_peer(struct conn *c, struct shaken *out)
+{
+    *out = (struct shaken){.peer = peer_of(SSL_get0_peer_certificate(c->ssl))};
+    if (out->peer == NULL) {
+        out->err = ELO_E_NO_MEMORY;
+        out->level = LOG_ERROR;
+        snprintf(out->why, sizeof out->why, "out of memory after the TLS handshake");
+    }
+}
+
+int tls_shake(struct conn *c, struct shaken *out)
+{
+    ERR_clear_error();
+    int rc = SSL_accept(c->ssl);
+    if (rc == 1) {
+        take_peer(c, out);
+        return SSL_ERROR_NONE;
+    }
+    int error = SSL_get_error(c->ssl, rc);
+    if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
+        return error;
+    }
+    *out = (struct shaken){0};
+    out->err = failure(out->why, sizeof out->why);
+    out->level = out->err == ELO_E_TCP_CLOSED ? LOG_DEBUG : LOG_WARN;
+    if (c->told) {
+        out->why[0] = '\0';
+    }
+    return SSL_ERROR_NONE;
 }

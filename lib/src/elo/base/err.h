@@ -113,7 +113,8 @@ typedef enum elo_err {
     ELO_E_SIGNATURE = -108,   /* SigV4: the signature does not match */
     ELO_E_USAGE = -109,       /* a command line that cannot be understood */
     ELO_E_REQUEST = -110,     /* an API request whose parameters are not valid */
-    ELO_E_CONFLICT = -111     /* an API request that the resource's state does not allow now */
+    ELO_E_CONFLICT = -111,    /* an API request that the resource's state does not allow now */
+    ELO_E_OVERLOAD = -112     /* more unfinished work than the server takes on */
 } elo_err;
 
 #endif
