@@ -23,7 +23,10 @@
     "  --region R          the region in ARNs (default us-east-1; fixed by the first start)\n"     \
     "  --account N         the account in ARNs (default 000000000000; fixed by the first start)\n" \
     "  --compat NAME=VALUE behaviour of AWS that is not known for certain; `--compat list`\n"      \
-    "  --log json|text     the log's shape   --log-level debug|info|warn|error\n"
+    "  --limits aws|off    AWS's quotas (default), or only the hard caps on memory\n"              \
+    "  --limit NAME=VALUE  one quota; `--limit list`, `--limit throttles=none`\n"                  \
+    "  --log-format F      auto (default), json or text; auto is text on a terminal\n"             \
+    "  --log-level L       debug, info (default), warn or error\n"
 
 const char help_serve[] =
     "elo serve [--data DIR] [options]\n\n"
@@ -64,42 +67,124 @@ static int place_of(const char *word, const char *const *list, int count)
     return -1;
 }
 
+static void print_limit(uint32_t value, bool throttle)
+{
+    if (throttle && value == LIMIT_NONE) {
+        fputs("none", stdout);
+    } else {
+        printf("%u", value);
+    }
+}
+
+static int list_limits(void)
+{
+    struct limit_row row;
+    for (unsigned i = 0; limits_at(i, &row); i++) {
+        printf("%s=%u (AWS), ", row.name, row.aws);
+        print_limit(row.off, row.throttle);
+        printf(" (--limits off)\n    %s\n", row.about);
+    }
+    puts("throttles=aws or none\n    all that are per second");
+    return EXIT_OK;
+}
+
 static int set_log(const char *verb, const struct wishes *w, struct serve_config *c)
 {
-    static const char *const formats[] = {"json", "text"};
+    static const char *const formats[] = {"json", "text", "auto"};
     static const char *const levels[] = {"debug", "info", "warn", "error"};
-    int format = w->log ? place_of(w->log, formats, 2) : (int)c->log_format;
+    int format = w->log ? place_of(w->log, formats, 3) : (int)c->log_format;
     int level = w->level ? place_of(w->level, levels, 4) : (int)c->log_level;
     if (format < 0) {
-        return say_usage(verb, "--log is json or text, not '%s'", w->log);
+        return say_usage(verb, "--log-format is auto, json or text, not '%s'", w->log);
     }
     if (level < 0) {
         return say_usage(verb, "--log-level is debug, info, warn or error, not '%s'", w->level);
     }
-    c->log_format = (enum serve_log)format;
+    bool terminal = format == 2 && isatty(fileno(c->log)) == 1;
+    c->log_format =
+        format == 2 ? (terminal ? SERVE_LOG_TEXT : SERVE_LOG_JSON) : (enum serve_log)format;
+    c->log_colour = c->log_format == SERVE_LOG_TEXT && say_colour(fileno(c->log));
     c->log_level = (enum log_level)level;
     return GO_ON;
 }
 
-/* --compat may be there more than once, which options_parse() does not do: they are taken out of
- * argv first. GO_ON, or an exit code. */
-static int take_compat(int *argc, char **argv, struct serve_config *c)
+static elo_err set_compat(struct serve_config *c, const char *value)
+{
+    return compat_set(&c->compat, value);
+}
+
+static elo_err set_limit(struct serve_config *c, const char *value)
+{
+    return limits_set(&c->limits, value);
+}
+
+static elo_err set_limits(struct serve_config *c, const char *value)
+{
+    if (strcmp(value, "off") == 0) {
+        limits_off(&c->limits);
+    } else if (strcmp(value, "aws") == 0) {
+        limits_aws(&c->limits);
+    } else {
+        return ELO_E_USAGE;
+    }
+    return ELO_OK;
+}
+
+/* Options that may be there more than once and count in their order, which options_parse() does
+ * not do. */
+static const struct repeated {
+    const char *name;
+    elo_err (*set)(struct serve_config *c, const char *value);
+    int (*list)(void);
+    const char *cure;
+} repeated[] = {
+    {"--compat", set_compat, list_compat, "is no switch"},
+    {"--limit", set_limit, list_limits, "is no limit, or has no such value"},
+    {"--limits", set_limits, list_limits, "is not aws or off"},
+};
+
+/* Is the argument this option? Its value, if it is in the same word. */
+static bool is_option(const char *argument, const char *name, const char **out_value)
+{
+    size_t len = strlen(name);
+    if (strncmp(argument, name, len) != 0 || (argument[len] != '\0' && argument[len] != '=')) {
+        return false;
+    }
+    *out_value = argument[len] == '=' ? argument + len + 1 : NULL;
+    return true;
+}
+
+static const struct repeated *find_repeated(const char *argument, const char **out_value)
+{
+    for (size_t i = 0; i < sizeof repeated / sizeof repeated[0]; i++) {
+        if (is_option(argument, repeated[i].name, out_value)) {
+            return &repeated[i];
+        }
+    }
+    return NULL;
+}
+
+/* They are taken out of argv. GO_ON, or an exit code. */
+static int take_repeated(int *argc, char **argv, struct serve_config *c)
 {
     int kept = 1;
     for (int i = 1; i < *argc; i++) {
-        const char *value = strncmp(argv[i], "--compat=", 9) == 0 ? argv[i] + 9 : NULL;
-        if (strcmp(argv[i], "--compat") == 0) {
-            if (i + 1 == *argc) {
-                return say_usage(argv[0], "--compat needs a value");
-            }
-            value = argv[++i];
-        }
-        if (value == NULL) {
+        const char *value = NULL;
+        const struct repeated *option = find_repeated(argv[i], &value);
+        if (option == NULL) {
             argv[kept++] = argv[i];
-        } else if (strcmp(value, "list") == 0) {
-            return list_compat();
-        } else if (compat_set(&c->compat, value) != ELO_OK) {
-            return say_usage(argv[0], "'%s' is no switch; `elo %s --compat list`", value, argv[0]);
+            continue;
+        }
+        if (value == NULL && i + 1 == *argc) {
+            return say_usage(argv[0], "%s needs a value", option->name);
+        }
+        value = value != NULL ? value : argv[++i];
+        if (strcmp(value, "list") == 0) {
+            return option->list();
+        }
+        if (option->set(c, value) != ELO_OK) {
+            return say_usage(argv[0], "'%s' %s; `elo %s %s list`", value, option->cure, argv[0],
+                             option->name);
         }
     }
     *argc = kept;
@@ -124,11 +209,12 @@ static int parse(int argc, char **argv, const char *help, struct serve_config *c
         {"--endpoint", 0, OPTION_TEXT, &c->endpoint, 0, 0},
         {"--region", 0, OPTION_TEXT, &c->region, 0, 0},
         {"--account", 0, OPTION_TEXT, &c->account, 0, 0},
-        {"--log", 0, OPTION_TEXT, &w.log, 0, 0},
+        {"--log-format", 0, OPTION_TEXT, &w.log, 0, 0},
+        {"--log", 0, OPTION_TEXT, &w.log, 0, 0}, /* its older name */
         {"--log-level", 0, OPTION_TEXT, &w.level, 0, 0},
     };
     const struct syntax syntax = {help, options, sizeof options / sizeof options[0], NULL, 0};
-    int code = take_compat(&argc, argv, c);
+    int code = take_repeated(&argc, argv, c);
     if (code == GO_ON) {
         code = options_parse(&syntax, argc, argv, NULL);
     }
@@ -165,6 +251,7 @@ int verb_serve(int argc, char **argv)
 {
     struct serve_config c;
     serve_defaults(&c);
+    c.log_format = SERVE_LOG_AUTO;
     return serve(argc, argv, help_serve, &c);
 }
 

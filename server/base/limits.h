@@ -3,9 +3,20 @@
 /*
  * Every limit of the server in one place. AWS's quotas are AWS's ("AWS IoT Core endpoints and
  * quotas", AWS General Reference); the others bound what outsiders can make us hold.
+ *
+ * The constants are fixed: what can exist at all (a topic's length, a payload's), and our own caps
+ * on memory. The table LIMIT_LIST is what a start can change:
+ *
+ *     elo serve --limits off                        only the hard caps
+ *     elo serve --limit publishes-in-per-second=20  one of them; `--limit list` lists all
  */
 #ifndef ELO_SERVER_BASE_LIMITS_H
 #define ELO_SERVER_BASE_LIMITS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "elo/base/err.h"
 
 /* AWS quotas: message broker */
 #define LIMIT_CLIENT_ID_BYTES          128u
@@ -20,6 +31,7 @@
 #define LIMIT_KEEP_ALIVE_MAX_S         1200u
 #define LIMIT_REDELIVERY_MS            30000
 #define LIMIT_SESSION_EXPIRY_MS        3600000 /* a disconnected persistent session lives 1 h */
+#define LIMIT_SUBSCRIPTIONS_MAX        250u    /* with --limits off */
 
 /* AWS quotas: identity and registry */
 #define LIMIT_POLICY_CHARS             2048u /* white space not counted */
@@ -57,5 +69,82 @@
 #define LIMIT_TRANSPORTS        (LIMIT_CONNECTIONS + 1000u) /* sockets of every kind */
 #define LIMIT_HTTP_REPLY_BYTES  (4u * 1024u * 1024u)
 #define LIMIT_PEM_BYTES         65536u
+
+/* --- what a start can change -------------------------------------------------------------------
+ */
+
+#define LIMIT_NONE 0u /* of a rate: as fast as it goes */
+
+/*
+ * X(field, "name", AWS's value, value with --limits off, smallest, largest, "what it is about").
+ * Names that end in -per-second are throttles: LIMIT_NONE ("none") switches one off.
+ */
+#define LIMIT_LIST(X)                                                                              \
+    X(publishes_in, "publishes-in-per-second", 100, 0, 0, 1000000,                                 \
+      "PUBLISH packets taken from one connection; more are thrown away")                           \
+    X(publishes_out, "publishes-out-per-second", 100, 0, 0, 1000000,                               \
+      "PUBLISH packets sent on one connection; QoS 1 of a persistent session waits, others are "   \
+      "dropped")                                                                                   \
+    X(bytes_in, "bytes-in-per-second", 524288, 0, 0, 1000000000,                                   \
+      "bytes read from one connection; more wait to be read")                                      \
+    X(bytes_out, "bytes-out-per-second", 524288, 0, 0, 1000000000,                                 \
+      "bytes sent on one connection; more wait to be sent")                                        \
+    X(stored_out, "stored-messages-per-second", 10, 0, 0, 1000000,                                 \
+      "messages stored while a client was away, sent when it is back")                             \
+    X(shared_out, "shared-messages-per-second", 20, 0, 0, 1000000,                                 \
+      "messages stored for a shared subscription, sent to each of its members")                    \
+    X(connects, "connects-per-second-per-client", 1, 0, 0, 1000000,                                \
+      "CONNECT packets with one client id; more are refused")                                      \
+    X(account_connects, "account-connects-per-second", 500, 0, 0, 1000000,                         \
+      "CONNECT packets of all clients; more are refused")                                          \
+    X(account_publishes_in, "account-publishes-in-per-second", 20000, 0, 0, 1000000,               \
+      "PUBLISH packets of all clients; more are thrown away")                                      \
+    X(account_publishes_out, "account-publishes-out-per-second", 20000, 0, 0, 1000000,             \
+      "PUBLISH packets to all clients; treated as publishes-out-per-second")                       \
+    X(account_subscribes, "account-subscribes-per-second", 500, 0, 0, 1000000,                     \
+      "SUBSCRIBE packets of all clients; the filters of more are refused")                         \
+    X(account_queued, "account-queued-per-second", 500, 0, 0, 1000000,                             \
+      "messages stored for clients that are away; more are dropped")                               \
+    X(connections, "connections", LIMIT_CONNECTIONS, LIMIT_CONNECTIONS, 1, LIMIT_CONNECTIONS,      \
+      "connections at one time (AWS: 500,000)")                                                    \
+    X(subscriptions, "subscriptions", 500000, 1000000, 1, 1000000, "subscriptions of all clients") \
+    X(subscriptions_per_client, "subscriptions-per-client", LIMIT_SUBSCRIPTIONS_PER_CLIENT,        \
+      LIMIT_SUBSCRIPTIONS_MAX, 1, LIMIT_SUBSCRIPTIONS_MAX, "subscriptions of one client")          \
+    X(retained, "retained-messages", 5000, LIMIT_RETAINED_MESSAGES, 1, LIMIT_RETAINED_MESSAGES,    \
+      "retained messages kept; a new one more is thrown away")                                     \
+    X(keep_alive_min_s, "keep-alive-min-seconds", LIMIT_KEEP_ALIVE_MIN_S, 1, 1, 65535,             \
+      "the shortest keep-alive; a shorter one is made this")                                       \
+    X(keep_alive_max_s, "keep-alive-max-seconds", LIMIT_KEEP_ALIVE_MAX_S, 65535, 1, 65535,         \
+      "the longest keep-alive; a longer one, or none, is made this")                               \
+    X(session_expiry_s, "session-expiry-seconds", LIMIT_SESSION_EXPIRY_MS / 1000, 604800, 1,       \
+      604800, "how long a persistent session lives without its client, at most")
+
+struct limits {
+#define LIMIT_FIELD(field, name, aws, off, least, most, about) uint32_t field;
+    LIMIT_LIST(LIMIT_FIELD)
+#undef LIMIT_FIELD
+};
+
+void limits_aws(struct limits *limits);
+void limits_off(struct limits *limits);
+
+/* AWS's quotas, but nothing per second: for tests of anything else. */
+void limits_unthrottled(struct limits *limits);
+
+/*
+ * Sets one limit from "name=value"; value is a number, "none" (throttles only) or "aws". The name
+ * "throttles" stands for all that are per second, with the values "none" and "aws".
+ * ELO_E_NOT_FOUND: no such limit; ELO_E_USAGE: no such value.
+ */
+ELO_MUST_USE elo_err limits_set(struct limits *limits, const char *assignment);
+
+/* A row for listings. */
+struct limit_row {
+    const char *name, *about;
+    uint32_t aws, off, least, most;
+    bool throttle; /* 0 is "none" */
+};
+
+bool limits_at(unsigned i, struct limit_row *out); /* false past the end */
 
 #endif

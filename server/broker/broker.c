@@ -26,18 +26,21 @@ struct broker *broker_create(const struct broker_config *config, struct authoriz
         return NULL;
     }
     b->compat = config->compat;
+    if (config->limits != NULL) {
+        b->limits = *config->limits;
+    } else {
+        limits_unthrottled(&b->limits);
+    }
+    broker__rates_init(b);
     b->log = config->log;
     b->random = config->random;
     b->auth = auth;
     b->random.fill(b->random.ctx, &b->dice, sizeof b->dice);
     b->dice |= 1; /* xorshift stays at 0 for ever */
-    b->stored_out = config->stored_out;
-    b->shared_out = config->shared_out;
-    b->session_expiry_s =
-        config->session_expiry_s > 0 ? config->session_expiry_s : LIMIT_SESSION_EXPIRY_MS / 1000;
     b->router.copy_each = config->compat.overlapping_subscriptions != 0;
     map_init(&b->sessions);
     map_init(&b->retained);
+    broker__known_init(&b->known);
     TAILQ_INIT(&b->conns);
     TAILQ_INIT(&b->ready);
     TAILQ_INIT(&b->ending);
@@ -52,6 +55,7 @@ void broker_destroy(struct broker *b)
         broker__session_destroy(s);
     }
     map_free(&b->sessions);
+    broker__known_free(&b->known);
     broker__retained_free(b);
     broker__tree_free(&b->tree);
     broker__router_free(&b->router);
@@ -64,7 +68,7 @@ struct broker_conn *
 broker_open(struct broker *b, const struct auth_peer *peer, elo_err refused, struct core_time now)
 {
     b->now = now;
-    if (b->stats.connections >= LIMIT_CONNECTIONS) {
+    if (b->stats.connections >= b->limits.connections) {
         return NULL;
     }
     struct broker_conn *c = mem_zero(sizeof *c);
@@ -121,7 +125,7 @@ void *broker_user(const struct broker_conn *c)
 
 size_t broker_output(struct broker_conn *c, elo_span *out, size_t max)
 {
-    return broker__output_pieces(&c->out, out, max);
+    return broker__may_send_bytes(c) ? broker__output_pieces(&c->out, out, max) : 0;
 }
 
 void broker_output_ack(struct broker_conn *c, size_t sent, struct core_time now)
@@ -129,6 +133,7 @@ void broker_output_ack(struct broker_conn *c, size_t sent, struct core_time now)
     struct broker *b = c->broker;
     b->now = now;
     broker__output_ack(&c->out, &b->pool, sent);
+    broker__has_sent(c, sent);
     c->connack_left = (uint8_t)(sent < c->connack_left ? c->connack_left - sent : 0);
     struct session *s = c->session;
     if (s != NULL && (s->queue.count > 0 || s->inflight.unwritten > 0)) {

@@ -33,6 +33,7 @@
 #include "server/auth/authorizer.h"
 #include "server/base/compat.h"
 #include "server/base/env.h"
+#include "server/base/limits.h"
 #include "server/base/log.h"
 
 struct broker;
@@ -40,14 +41,9 @@ struct broker_conn;
 
 struct broker_config {
     struct compat compat;
-    const struct log *log; /* outlives the broker */
+    const struct limits *limits; /* copied; NULL: limits_unthrottled() */
+    const struct log *log;       /* outlives the broker */
     struct core_random random;
-
-    /* A second: stored messages sent to a session that is back, messages of a shared group's queue
-     * sent to each member. 0: as fast as they are taken. */
-    uint32_t stored_out;
-    uint32_t shared_out;
-    uint32_t session_expiry_s; /* the longest a session lives without its client; 0: an hour */
 };
 
 /* NULL: out of memory. `auth` outlives the broker. */
@@ -59,7 +55,7 @@ void broker_destroy(struct broker *b);
 /*
  * A transport is ready. `refused` is ELO_OK, or why its certificate is not good: the connection
  * then reads until CONNECT and is closed, as AWS does, and the log tells who and why.
- * NULL: out of memory or LIMIT_CONNECTIONS; the owner closes the transport.
+ * NULL: out of memory, or as many connections as there may be; the owner closes the transport.
  */
 struct broker_conn *
 broker_open(struct broker *b, const struct auth_peer *peer, elo_err refused, struct core_time now);
@@ -71,8 +67,16 @@ void *broker_user(const struct broker_conn *c);
 void broker_input(struct broker_conn *c, elo_span bytes, struct core_time now);
 
 /*
+ * May the owner read more from the transport? Not while the client is over its quota of bytes: AWS
+ * delays such a client, it drops nothing. The connection is ready (broker_next_ready) whenever the
+ * answer has changed.
+ */
+bool broker_wants_input(const struct broker_conn *c);
+
+/*
  * Up to `max` pieces to be sent in order; their number. Valid until the next call for this
- * connection. broker_output_ack() takes back what was sent, at any byte.
+ * connection. broker_output_ack() takes back what was sent, at any byte. None while the connection
+ * is over its quota of bytes; it is ready again when it may go on.
  */
 size_t broker_output(struct broker_conn *c, elo_span *out, size_t max);
 void broker_output_ack(struct broker_conn *c, size_t sent, struct core_time now);
@@ -123,6 +127,12 @@ struct broker_stats {
     uint64_t publish_out;
     uint64_t dropped;
     uint64_t expired; /* messages whose time had run out before they could be sent */
+    uint64_t publish_in_throttled;
+    uint64_t publish_out_throttled; /* dropped; those that wait are not counted */
+    uint64_t connects_throttled;
+    uint64_t subscribes_throttled;
+    uint64_t reads_delayed;
+    uint64_t writes_delayed;
 };
 void broker_stats(const struct broker *b, struct broker_stats *out);
 

@@ -115,6 +115,32 @@ static bool policy_allows(struct broker_conn *c, const struct elo_mqtt_connect *
     return false;
 }
 
+/* One CONNECT a second with one client id, and so many of all clients. */
+static bool in_time(struct broker_conn *c, elo_span id, struct known **out)
+{
+    struct broker *b = c->broker;
+    int64_t now = b->now.mono_ms;
+    *out = broker__known_add(&b->known, id, now);
+    if (*out == NULL) {
+        return broker__refuse_connect(c, id, ELO_E_NO_MEMORY, NULL);
+    }
+    bool own = throttle_take(&(*out)->connects, b->rates.connects, now);
+    if (own && throttle_take(&b->account.connects, b->rates.account_connects, now)) {
+        return true;
+    }
+    struct report r = {.event = "Connect",
+                       .err = ELO_E_THROTTLED,
+                       .reason = "THROTTLED",
+                       .client_id = id,
+                       .details = own ? "more CONNECT packets of all clients in one second than "
+                                        "the account may send"
+                                      : "more than one CONNECT in one second with this client id"};
+    b->stats.connects_refused++;
+    b->stats.connects_throttled++;
+    broker__fail(c, &r);
+    return false;
+}
+
 static bool keep_will(struct broker_conn *c, const struct elo_mqtt_connect *in, elo_span id)
 {
     return broker__will_keep(c, in) || broker__refuse_connect(c, id, ELO_E_NO_MEMORY, NULL);
@@ -137,7 +163,7 @@ static struct session *open_session(struct broker_conn *c,
                                     bool *out_present)
 {
     struct broker *b = c->broker;
-    uint32_t expiry_s = in->clean_session ? 0 : b->session_expiry_s;
+    uint32_t expiry_s = in->clean_session ? 0 : b->limits.session_expiry_s;
     take_over(b, id);
     struct session *s = map_get(&b->sessions, id);
     *out_present = s != NULL && !in->clean_session && s->version == in->level;
@@ -161,7 +187,26 @@ static struct session *open_session(struct broker_conn *c,
     return s;
 }
 
-static void accept(struct broker_conn *c, struct session *s, bool present, uint16_t keep_alive_s)
+/* The connection counts; its number is one more than the last one's. */
+static void note_beginning(struct broker_conn *c, struct known *k, const struct session *s)
+{
+    struct broker *b = c->broker;
+    k->version += k->connected_wall_ms != 0;
+    k->connected_wall_ms = b->now.wall_ms;
+    k->clean = !broker__persistent(s);
+    k->port = c->source_port;
+    k->keep_alive_s = (uint32_t)(c->patience_ms / 1500);
+    elo_span ip = auth_session_source_ip(c->auth);
+    (void)snprintf(k->ip, sizeof k->ip, "%.*s", (int)ip.len, ip.len ? (const char *)ip.ptr : "");
+    broker__known_here(&b->known, k);
+    c->known = k;
+}
+
+static void accept(struct broker_conn *c,
+                   struct session *s,
+                   struct known *known,
+                   bool present,
+                   uint16_t keep_alive_s)
 {
     c->version = 4;
     c->window = LIMIT_INFLIGHT;
@@ -171,6 +216,7 @@ static void accept(struct broker_conn *c, struct session *s, bool present, uint1
     c->connack_left = CONNACK_BYTES;
     c->broker->stats.connects++;
     broker__keep_alive(c, keep_alive_s);
+    note_beginning(c, known, s);
     struct report r = {.event = "Connect"};
     broker__report(c, LOG_INFO, &r);
     broker__pump(s);
@@ -181,12 +227,13 @@ void broker__on_connect(struct broker_conn *c, const struct elo_mqtt_connect *in
 {
     char room[GENERATED_BYTES + 1];
     elo_span id;
+    struct known *known;
     if (c->refused != ELO_OK) {
         broker__refuse_certificate(c, in->client_id);
         return;
     }
     if (!user_acceptable(c, in) || !choose_client_id(c, in, room, &id) ||
-        !policy_allows(c, in, id) || !keep_will(c, in, id)) {
+        !policy_allows(c, in, id) || !in_time(c, id, &known) || !keep_will(c, in, id)) {
         return;
     }
     bool present;
@@ -195,5 +242,5 @@ void broker__on_connect(struct broker_conn *c, const struct elo_mqtt_connect *in
         broker__will_drop(c); /* it never was connected */
         return;
     }
-    accept(c, s, present, in->keep_alive_s);
+    accept(c, s, known, present, in->keep_alive_s);
 }

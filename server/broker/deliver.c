@@ -47,6 +47,21 @@ static bool target_may_receive(struct target *t, struct broker_conn *c, const st
     return t->may_receive;
 }
 
+/* Over the rate of messages that a connection gets, and nobody keeps it. */
+static void drop_throttled(struct broker_conn *c, elo_span topic)
+{
+    enum log_level level = c->throttled_out ? LOG_DEBUG : LOG_WARN;
+    struct report r = {.event = "Publish-Out",
+                       .err = ELO_E_THROTTLED,
+                       .reason = "THROTTLED",
+                       .topic = topic,
+                       .details = "more messages in one second than a connection may get"};
+    c->throttled_out = true;
+    c->broker->stats.dropped++;
+    c->broker->stats.publish_out_throttled++;
+    broker__report(c, level, &r);
+}
+
 static void deliver_qos0(struct target *t, const struct publication *p, bool retain)
 {
     struct broker_conn *c = broker__online(t->session);
@@ -56,6 +71,10 @@ static void deliver_qos0(struct target *t, const struct publication *p, bool ret
     size_t bytes = HEAD_BYTES_MAX + p->props.len + p->payload.len;
     if (!broker__takes(c, p, 0) || !broker__has_room(c, bytes)) {
         c->broker->stats.dropped++;
+        return;
+    }
+    if (!broker__sends_publish(c)) {
+        drop_throttled(c, p->topic);
         return;
     }
     (void)broker__send_qos0(c, p, retain);
@@ -94,6 +113,12 @@ static elo_err push(struct session *s, const struct queued *item)
 /* Waits for better times. The newest message is the one that goes when there is no place. */
 static void enqueue(struct session *s, struct message *m, bool retain)
 {
+    struct broker *b = s->broker;
+    if (s->conn == NULL &&
+        !throttle_take(&b->account.queued, b->rates.account_queued, b->now.mono_ms)) {
+        b->stats.dropped++;
+        return;
+    }
     const struct queued item = {.m = m, .until_ms = m->expires_ms, .retain = retain};
     elo_err err = push(s, &item);
     if (err == ELO_OK) {
@@ -106,6 +131,17 @@ static void enqueue(struct session *s, struct message *m, bool retain)
     } else if (err == ELO_E_QUOTA) {
         report_overflow(s);
         s->queue.overflowed = true;
+    }
+}
+
+/* A persistent session's waits until the rate allows it. */
+static void throttle_qos1(struct session *s, struct message *m, bool retain)
+{
+    if (broker__persistent(s)) {
+        broker__await_sending(s->conn);
+        enqueue(s, m, retain);
+    } else {
+        drop_throttled(s->conn, broker__message_topic(m));
     }
 }
 
@@ -124,7 +160,11 @@ static void deliver_qos1(struct target *t, const struct publication *p, bool ret
     } else if (!broker__takes(c, p, 1)) {
         c->broker->stats.dropped++;
     } else if (target_may_receive(t, c, p)) {
-        (void)broker__launch(s, m, retain, NULL);
+        if (broker__could_send(c)) {
+            (void)broker__launch(s, m, retain, NULL);
+        } else {
+            throttle_qos1(s, m, retain);
+        }
     }
 }
 

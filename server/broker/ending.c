@@ -9,11 +9,11 @@ static bool is_deaf(elo_err err)
            err == ELO_E_NO_MEMORY;
 }
 
-static void report_ending(struct broker_conn *c, const char *word)
+static void report_ending(struct broker_conn *c)
 {
     struct report r = {.event = "Disconnect",
                        .err = c->reason,
-                       .reason = word != NULL ? word : broker__ending_word(c->reason),
+                       .reason = c->word,
                        .details = broker__ending_details(c->reason)};
     broker__report(c, c->reason == ELO_OK ? LOG_INFO : LOG_ERROR, &r);
 }
@@ -26,8 +26,9 @@ void broker__end(struct broker_conn *c, elo_err err, const char *word)
     }
     c->ended = true;
     c->reason = err;
+    c->word = word != NULL ? word : broker__ending_word(err);
     if (c->session != NULL) {
-        report_ending(c, word);
+        report_ending(c);
     }
     broker__timers_cancel(&b->timers, &c->timer);
     if (is_deaf(err)) {
@@ -69,6 +70,18 @@ void broker__deny(
     broker__fail(c, &r);
 }
 
+/* What will be told of this connection when somebody asks (connections.c). */
+static void note_ending(struct broker_conn *c, const struct session *s)
+{
+    struct broker *b = c->broker;
+    struct known *k = c->known;
+    c->known = NULL;
+    k->word = c->word;
+    k->ended_wall_ms = b->now.wall_ms;
+    k->expiry_s = s->expiry_s;
+    broker__known_gone(&b->known, k, b->now.mono_ms);
+}
+
 void broker__settle(struct broker *b)
 {
     struct broker_conn *c;
@@ -77,6 +90,7 @@ void broker__settle(struct broker *b)
         struct session *s = c->session;
         c->session = NULL;
         if (s != NULL) {
+            note_ending(c, s);
             s = broker__session_detach(s);
         }
         broker__will_publish(c, s);

@@ -195,6 +195,7 @@ void broker_input(struct broker_conn *c, elo_span bytes, struct core_time now)
     if (c->ended) {
         return;
     }
+    size_t len = bytes.len;
     finish_tail(c, &bytes);
     take_whole_tail(c);
     while (!c->ended && bytes.len > 0) {
@@ -209,5 +210,6 @@ void broker_input(struct broker_conn *c, elo_span bytes, struct core_time now)
         on_packet(c, elo_span_first(bytes, total));
         bytes = elo_span_from(bytes, total);
     }
+    broker__has_read(c, len);
     broker__settle(b);
 }

@@ -21,8 +21,10 @@
 #include "server/base/buf.h"
 #include "server/base/limits.h"
 #include "server/base/map.h"
+#include "server/base/throttle.h"
 #include "server/broker/broker.h"
 #include "server/broker/inflight.h"
+#include "server/broker/known.h"
 #include "server/broker/output.h"
 #include "server/broker/route.h"
 #include "server/broker/timers.h"
@@ -85,11 +87,14 @@ struct broker_conn {
     struct broker *broker;
     struct session *session; /* NULL before CONNECT and after the end */
     struct auth_session *auth;
+    struct known *known; /* of its client id; NULL before CONNECT and after the end */
+    const char *word;    /* how it ends, AWS's disconnectReason */
     void *user;
     struct will *will; /* NULL: none, or not due any more */
     struct buf tail;   /* the beginning of a packet whose rest has not come */
     struct output out;
     struct timer timer; /* CONNECT must come; then keep-alive */
+    throttle publishes_in, publishes_out, bytes_in, bytes_out;
     int64_t last_packet_ms;
     int64_t patience_ms; /* silence allowed: one and a half keep-alive times */
     elo_err refused;
@@ -103,15 +108,26 @@ struct broker_conn {
     bool is_ready;
     bool ended;
     bool receive_denied; /* told once */
+    bool throttled_in;   /* told once */
+    bool throttled_out;  /* told once */
+};
+
+/* What one item costs at each rate (base/throttle.h); 0: the rate is off. */
+struct rates {
+    int64_t publishes_in, publishes_out, bytes_in, bytes_out, connects;
+    int64_t account_connects, account_publishes_in, account_publishes_out, account_subscribes,
+        account_queued;
 };
 
 TAILQ_HEAD(conn_list, broker_conn);
 
 struct broker {
     struct compat compat;
-    uint32_t stored_out;       /* stored messages of a session that is back, a second; 0: at once */
-    uint32_t shared_out;       /* messages of a shared group's queue, a second and member */
-    uint32_t session_expiry_s; /* the longest a session lives without its client */
+    struct limits limits;
+    struct rates rates;
+    struct {
+        throttle connects, publishes_in, publishes_out, subscribes, queued;
+    } account; /* what all connections have in common */
     const struct log *log;
     struct core_random random;
     struct authorizer *auth;
@@ -121,6 +137,7 @@ struct broker {
     struct tree tree;
     struct map sessions; /* by client id */
     struct map retained; /* struct message, by topic */
+    struct known_clients known;
     size_t retained_bytes;
     struct timer retained_timer; /* some of them run out of time */
     struct conn_list conns;
@@ -146,6 +163,48 @@ static inline struct broker_conn *broker__online(const struct session *s)
 {
     return s->conn != NULL && !s->conn->ended ? s->conn : NULL;
 }
+
+/* --- throttle.c: rates ------------------------------------------------------------------------ */
+
+void broker__rates_init(struct broker *b);
+
+/* May this connection's PUBLISH be taken; may a PUBLISH be sent to it? Asked once for each. */
+static inline bool broker__takes_publish(struct broker_conn *c)
+{
+    struct broker *b = c->broker;
+    int64_t now = b->now.mono_ms;
+    return throttle_take(&c->publishes_in, b->rates.publishes_in, now) &&
+           throttle_take(&b->account.publishes_in, b->rates.account_publishes_in, now);
+}
+
+static inline bool broker__sends_publish(struct broker_conn *c)
+{
+    struct broker *b = c->broker;
+    int64_t now = b->now.mono_ms;
+    return throttle_take(&c->publishes_out, b->rates.publishes_out, now) &&
+           throttle_take(&b->account.publishes_out, b->rates.account_publishes_out, now);
+}
+
+/* Would broker__sends_publish() say yes? */
+static inline bool broker__could_send(const struct broker_conn *c)
+{
+    const struct broker *b = c->broker;
+    int64_t now = b->now.mono_ms;
+    return throttle_has(c->publishes_out, b->rates.publishes_out, now) &&
+           throttle_has(b->account.publishes_out, b->rates.account_publishes_out, now);
+}
+
+/* A message waits for that. */
+void broker__await_sending(struct broker_conn *c);
+
+/* Bytes have gone by; may more be sent now? */
+void broker__has_read(struct broker_conn *c, size_t len);
+void broker__has_sent(struct broker_conn *c, size_t len);
+bool broker__may_send_bytes(struct broker_conn *c);
+
+/* Wants broker__attended() to be called at `at_ms`, by the connection's timer. */
+void broker__attend(struct broker_conn *c, int64_t at_ms);
+void broker__attended(struct broker_conn *c);
 
 /* --- report.c: the log ------------------------------------------------------------------------ */
 

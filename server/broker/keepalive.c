@@ -2,7 +2,8 @@
 // SPDX-FileCopyrightText: The Elo authors
 /*
  * How this works: a packet only notes the time. The timer rings when the client would have been
- * silent for too long since it was armed, looks, and is armed again for what is left.
+ * silent for too long since it was armed, looks, and is armed again for what is left. It also rings
+ * for what waits for a rate: see throttle.c.
  */
 #include "server/broker/internal.h"
 
@@ -13,18 +14,18 @@ void broker__await_connect(struct broker_conn *c)
 }
 
 /* "AWS IoT Core endpoints and quotas": 30 to 1,200 s; none asked for is the longest. */
-static int64_t clamp_s(uint16_t asked_s)
+static int64_t clamp_s(const struct limits *l, uint16_t asked_s)
 {
-    if (asked_s == 0 || asked_s > LIMIT_KEEP_ALIVE_MAX_S) {
-        return LIMIT_KEEP_ALIVE_MAX_S;
+    if (asked_s == 0 || asked_s > l->keep_alive_max_s) {
+        return l->keep_alive_max_s;
     }
-    return asked_s < LIMIT_KEEP_ALIVE_MIN_S ? LIMIT_KEEP_ALIVE_MIN_S : asked_s;
+    return asked_s < l->keep_alive_min_s ? l->keep_alive_min_s : asked_s;
 }
 
 void broker__keep_alive(struct broker_conn *c, uint16_t asked_s)
 {
     struct broker *b = c->broker;
-    c->patience_ms = clamp_s(asked_s) * 1500; /* [MQTT-3.1.2-24] */
+    c->patience_ms = clamp_s(&b->limits, asked_s) * 1500; /* [MQTT-3.1.2-24] */
     broker__timers_set(&b->timers, &c->timer, b->now.mono_ms + c->patience_ms);
 }
 
@@ -45,6 +46,7 @@ void broker__silence(struct broker_conn *c)
     int64_t due = c->last_packet_ms + c->patience_ms;
     if (due > b->now.mono_ms) {
         broker__timers_set(&b->timers, &c->timer, due);
+        broker__attended(c);
     } else {
         broker__end(c, ELO_E_KEEP_ALIVE, NULL);
     }

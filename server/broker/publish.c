@@ -111,10 +111,31 @@ static void route_failed(struct broker_conn *c, const struct elo_mqtt_publish *i
     broker__report(c, LOG_ERROR, &r);
 }
 
+/* Thrown away without a PUBACK: the client is to send it again ("AWS IoT Core endpoints and
+ * quotas", Publish requests per second per connection). */
+static void throttled(struct broker_conn *c, const struct elo_mqtt_publish *in)
+{
+    enum log_level level = c->throttled_in ? LOG_DEBUG : LOG_ERROR;
+    struct report r = {.event = "Publish-In",
+                       .err = ELO_E_THROTTLED,
+                       .reason = "THROTTLED",
+                       .topic = in->topic,
+                       .details = "more messages in one second than a connection, or the account, "
+                                  "may publish: this one is thrown away"};
+    c->throttled_in = true;
+    c->broker->stats.dropped++;
+    c->broker->stats.publish_in_throttled++;
+    broker__report(c, level, &r);
+}
+
 void broker__on_publish(struct broker_conn *c, elo_span packet, const struct elo_mqtt_publish *in)
 {
     uint32_t hash = map_hash(in->topic);
     c->broker->stats.publish_in++;
+    if (!broker__takes_publish(c)) {
+        throttled(c, in);
+        return;
+    }
     if (!payload_fits(c, in) || !topic_allowed(c, in) || !policy_allows(c, in, hash)) {
         return;
     }

@@ -36,6 +36,7 @@ bool broker__window_open(const struct session *s)
 static bool write_slot(struct session *s, struct inflight_slot *slot)
 {
     struct broker *b = s->broker;
+    (void)broker__sends_publish(s->conn); /* may_write() and deliver.c have asked */
     if (!broker__send_qos1(s->conn, slot->m, slot->id, slot->retain)) {
         return false;
     }
@@ -85,6 +86,10 @@ static bool deliverable(struct session *s, struct message *m)
 static bool may_write(const struct session *s, const struct message *m)
 {
     bool in_pace = !s->pacing || s->pace_left > 0;
+    if (!broker__could_send(s->conn)) {
+        broker__await_sending(s->conn);
+        return false;
+    }
     unsigned written = (unsigned)s->inflight.count - s->inflight.unwritten;
     return in_pace && written < s->conn->window &&
            broker__has_room(s->conn, HEAD_BYTES_MAX + broker__message_bytes(m));
@@ -160,9 +165,9 @@ void broker__pump_resume(struct session *s)
 {
     struct broker *b = s->broker;
     broker__inflight_rewind_all(&s->inflight);
-    s->pacing = b->stored_out > 0 && (s->queue.count > 0 || s->inflight.count > 0);
+    s->pacing = b->limits.stored_out > 0 && (s->queue.count > 0 || s->inflight.count > 0);
     if (s->pacing) {
-        s->pace_left = b->stored_out;
+        s->pace_left = b->limits.stored_out;
         s->pace_ms = b->now.mono_ms + PACE_MS;
         ring_by(s, s->pace_ms);
     }
@@ -228,7 +233,7 @@ static void refill(struct session *s)
 {
     struct broker *b = s->broker;
     if (s->pacing && b->now.mono_ms >= s->pace_ms) {
-        s->pace_left = b->stored_out;
+        s->pace_left = b->limits.stored_out;
         s->pace_ms = b->now.mono_ms + PACE_MS;
     }
 }

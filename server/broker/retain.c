@@ -24,7 +24,7 @@ static void forget(struct broker *b, elo_span topic)
 static bool fits(struct broker *b, const struct message *old, const struct message *m)
 {
     size_t others = b->retained_bytes - (old != NULL ? broker__message_bytes(old) : 0);
-    return (old != NULL || map_len(&b->retained) < LIMIT_RETAINED_MESSAGES) &&
+    return (old != NULL || map_len(&b->retained) < b->limits.retained) &&
            broker__message_bytes(m) <= RETAINED_BYTES_MAX - others;
 }
 

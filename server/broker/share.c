@@ -58,13 +58,14 @@ static bool is_able(const struct subscription *member, const struct publication 
     const struct session *s = member->session;
     size_t bytes = HEAD_BYTES_MAX + p->topic.len + p->props.len + p->payload.len;
     return broker__online(s) != NULL &&
-           (member->qos == 0 || (broker__window_open(s) && broker__has_room(s->conn, bytes)));
+           (member->qos == 0 || (broker__window_open(s) && broker__could_send(s->conn) &&
+                                 broker__has_room(s->conn, bytes)));
 }
 
 /* The same, and it may still get something from the queue in this second. */
 static bool is_due(const struct subscription *member, const struct publication *p)
 {
-    bool in_pace = member->session->broker->shared_out == 0 || member->share_left > 0;
+    bool in_pace = member->session->broker->limits.shared_out == 0 || member->share_left > 0;
     return in_pace && is_able(member, p);
 }
 
@@ -171,7 +172,7 @@ static elo_err push(struct share_queue *w, const struct queued *item)
 
 static int64_t until(const struct broker *b, const struct message *m)
 {
-    int64_t stored = b->now.mono_ms + (int64_t)b->session_expiry_s * 1000;
+    int64_t stored = b->now.mono_ms + (int64_t)b->limits.session_expiry_s * 1000;
     return m->expires_ms < stored ? m->expires_ms : stored;
 }
 
@@ -217,7 +218,7 @@ static bool keeps_qos1(const struct share_group *group)
 
 static bool in_order(const struct share_group *group)
 {
-    return broker_of(group)->shared_out == 0 && group->waiting != NULL &&
+    return broker_of(group)->limits.shared_out == 0 && group->waiting != NULL &&
            group->waiting->queue.count > 0;
 }
 
@@ -246,7 +247,7 @@ static void begin_round(struct share_queue *w)
     }
     w->round_ms = b->now.mono_ms + ROUND_MS;
     for (uint32_t i = 0; i < w->group->members.count; i++) {
-        w->group->members.items[i]->share_left = b->shared_out;
+        w->group->members.items[i]->share_left = b->limits.shared_out;
     }
 }
 

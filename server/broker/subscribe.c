@@ -6,6 +6,8 @@
  * the SUBACK, is decided while subscribing: the quota of subscriptions, and denials if the switch
  * says so. Retained messages follow the SUBACK.
  */
+#include <stdio.h>
+
 #include "elo/mqtt/decode.h"
 #include "elo/mqtt/encode.h"
 #include "elo/mqtt/topic.h"
@@ -32,7 +34,7 @@ static bool reserve(struct session *s)
         return true;
     }
     unsigned cap = s->sub_cap == 0 ? SUBS_SMALLEST : s->sub_cap * 2u;
-    cap = cap > LIMIT_SUBSCRIPTIONS_PER_CLIENT ? LIMIT_SUBSCRIPTIONS_PER_CLIENT : cap;
+    cap = cap > LIMIT_SUBSCRIPTIONS_MAX ? LIMIT_SUBSCRIPTIONS_MAX : cap;
     struct subscription **subs = mem_grow(s->subs, cap * sizeof(struct subscription *));
     if (subs == NULL) {
         return false;
@@ -130,7 +132,11 @@ static void report_filter(struct broker_conn *c, elo_err err, const char *reason
         (void)auth_explain(c->auth, POLICY_Subscribe, filter, why, sizeof why);
         r.details = why;
     } else if (err == ELO_E_QUOTA) {
-        r.details = "a client may have at most 50 subscriptions";
+        snprintf(why, sizeof why, "a client may have at most %u subscriptions, all clients %u",
+                 c->broker->limits.subscriptions_per_client, c->broker->limits.subscriptions);
+        r.details = why;
+    } else if (err == ELO_E_THROTTLED) {
+        r.details = "more SUBSCRIBE packets of all clients in one second than the account may send";
     }
     broker__report(c, err == ELO_OK ? LOG_INFO : LOG_ERROR, &r);
 }
@@ -168,6 +174,7 @@ static uint8_t subscribe_new(struct broker_conn *c, const struct elo_mqtt_subscr
 /* The code for the SUBACK. */
 static uint8_t subscribe(struct broker_conn *c, const struct elo_mqtt_subscription *sub)
 {
+    const struct limits *l = &c->broker->limits;
     if (c->broker->compat.subscribe_denied != 0 &&
         !auth_allows(c->auth, POLICY_Subscribe, sub->filter)) {
         report_filter(c, ELO_E_POLICY_SUBSCRIBE, "AUTHORIZATION_FAILURE", sub->filter);
@@ -177,7 +184,8 @@ static uint8_t subscribe(struct broker_conn *c, const struct elo_mqtt_subscripti
     if (known != NULL) { /* replaces the earlier one [MQTT-3.8.4-3] */
         c->broker->tree.generation += (*known)->qos != sub->qos;
         (*known)->qos = sub->qos;
-    } else if (c->session->sub_count == LIMIT_SUBSCRIPTIONS_PER_CLIENT) {
+    } else if (c->session->sub_count >= l->subscriptions_per_client ||
+               c->broker->stats.subscriptions >= l->subscriptions) {
         return too_many(c, sub->filter);
     } else if (subscribe_new(c, sub) == FAILURE) {
         return FAILURE;
@@ -195,16 +203,31 @@ static void send_suback(struct broker_conn *c, uint16_t packet_id, elo_span code
     }
 }
 
+/* May a SUBSCRIBE be taken now? */
+static bool in_time(struct broker *b)
+{
+    bool taken = throttle_take(&b->account.subscribes, b->rates.account_subscribes, b->now.mono_ms);
+    b->stats.subscribes_throttled += !taken;
+    return taken;
+}
+
+static uint8_t throttled(struct broker_conn *c, elo_span filter)
+{
+    report_filter(c, ELO_E_THROTTLED, "THROTTLED", filter);
+    return FAILURE;
+}
+
 void broker__on_subscribe(struct broker_conn *c, const struct elo_mqtt_subscribe *in)
 {
     if (!acceptable(c, in)) {
         return;
     }
+    bool taken = in_time(c->broker);
     uint8_t codes[LIMIT_FILTERS_PER_SUBSCRIBE];
     size_t count = 0;
     struct elo_mqtt_subscription sub;
     for (elo_span rest = in->filters; elo_mqtt_next_subscription(&rest, &sub) && !c->ended;) {
-        codes[count++] = subscribe(c, &sub);
+        codes[count++] = taken ? subscribe(c, &sub) : throttled(c, sub.filter);
     }
     if (c->ended) {
         return;

@@ -97,6 +97,7 @@ void serve_defaults(struct serve_config *config)
                                     .log_format = SERVE_LOG_JSON,
                                     .log_level = LOG_INFO,
                                     .log = stderr};
+    limits_aws(&config->limits);
 }
 
 /* --- opening, from the bottom up ----------------------------------------------------------------
@@ -173,8 +174,10 @@ static elo_err open_core(struct desk *d, char *why, size_t why_cap)
                  d->store_path);
         return err;
     }
-    struct broker_config broker = {
-        .compat = d->config->compat, .log = &d->log, .random = system_random};
+    struct broker_config broker = {.compat = d->config->compat,
+                                   .limits = &d->config->limits,
+                                   .log = &d->log,
+                                   .random = system_random};
     d->authorizer = authorizer_create(d->registry);
     d->broker = d->authorizer ? broker_create(&broker, d->authorizer) : NULL;
     if (d->broker == NULL) {

@@ -23,9 +23,10 @@
 
 #include "elo/base/err.h"
 #include "server/base/compat.h"
+#include "server/base/limits.h"
 #include "server/base/log.h"
 
-enum serve_log { SERVE_LOG_JSON, SERVE_LOG_TEXT };
+enum serve_log { SERVE_LOG_JSON, SERVE_LOG_TEXT, SERVE_LOG_AUTO /* the caller decides */ };
 
 /* What the server tells when it is ready. Valid during the call. */
 struct serve_endpoints {
@@ -49,6 +50,7 @@ struct serve_config {
     const char *region;   /* NULL: as the data folder has it, or us-east-1 */
     const char *account;  /* NULL: as the data folder has it, or 000000000000 */
     struct compat compat;
+    struct limits limits; /* default: AWS's */
     enum serve_log log_format;
     enum log_level log_level;
     FILE *log; /* where log lines go */

@@ -169,11 +169,26 @@ static void write_later(struct conn *c, ssize_t answer)
     }
 }
 
+/* A client over its quota of bytes is read no more until it may send again: the transport's own
+ * flow control delays it. */
+static void obey(struct conn *c)
+{
+    if (c->protocol->wants_input == NULL) {
+        return;
+    }
+    bool wants = c->protocol->wants_input(c);
+    if (wants && c->hold_input) {
+        conn_resume(c);
+    }
+    c->hold_input = !wants;
+}
+
 void conn_flush(struct conn *c)
 {
     if (c->phase != CONN_OPEN) {
         return;
     }
+    obey(c);
     elo_span run;
     while ((run = next_run(c)).len > 0) {
         ssize_t n = transport_transmit(c, run);

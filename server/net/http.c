@@ -478,7 +478,7 @@ static void closed(struct conn *c, elo_err why)
     c->speaker = NULL;
 }
 
-static const struct protocol http = {"HTTP", true, input, output, sent, wants_close, closed};
+static const struct protocol http = {"HTTP", true, input, output, sent, wants_close, NULL, closed};
 
 bool http_begin(struct conn *c)
 {

@@ -24,13 +24,19 @@ static bool wants_close(const struct conn *c)
     return broker_wants_close(c->speaker);
 }
 
+static bool wants_input(const struct conn *c)
+{
+    return broker_wants_input(c->speaker);
+}
+
 static void closed(struct conn *c, elo_err why)
 {
     broker_closed(c->speaker, why, net_time(c->net));
     c->speaker = NULL;
 }
 
-static const struct protocol mqtt = {"MQTT", false, input, output, sent, wants_close, closed};
+static const struct protocol mqtt = {"MQTT", false,       input,       output,
+                                     sent,   wants_close, wants_input, closed};
 
 static bool speak(struct conn *c, struct broker_conn *speaker)
 {

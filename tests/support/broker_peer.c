@@ -177,12 +177,21 @@ static void record(void *ctx, const struct log_record *r)
 
 void desk_open(struct desk *d, struct house *h, const struct compat *compat)
 {
+    desk_open_limited(d, h, compat, NULL);
+}
+
+void desk_open_limited(struct desk *d,
+                       struct house *h,
+                       const struct compat *compat,
+                       const struct limits *limits)
+{
     memset(d, 0, sizeof *d);
     d->house = h;
     d->seed = 0xfeedface;
     d->now = (struct core_time){.mono_ms = 1000, .wall_ms = 1767323045000};
     d->log = (struct log){.sink = record, .ctx = d, .level = LOG_DEBUG};
-    struct broker_config config = {.log = &d->log, .random = {.fill = fill, .ctx = &d->seed}};
+    struct broker_config config = {
+        .limits = limits, .log = &d->log, .random = {.fill = fill, .ctx = &d->seed}};
     if (compat != NULL) {
         config.compat = *compat;
     }

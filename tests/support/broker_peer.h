@@ -69,6 +69,11 @@ struct desk {
     struct desk_record records[DESK_RECORDS];
 };
 
+/* `limits` NULL: AWS's, without throttles. */
+void desk_open_limited(struct desk *d,
+                       struct house *h,
+                       const struct compat *compat,
+                       const struct limits *limits);
 void desk_open(struct desk *d, struct house *h, const struct compat *compat);
 void desk_close(struct desk *d); /* drops every peer */
 

@@ -17,6 +17,7 @@ struct run {
     struct house *house;
     const struct script_options *options;
     struct compat compat;
+    struct limits limits;
     bool open;
     char *complaint; /* the first; NULL: none */
     char *words[WORDS_MAX];
@@ -364,6 +365,10 @@ static uint64_t stat_of(const struct broker_stats *s, const char *name)
         {"publish_in", s->publish_in},
         {"publish_out", s->publish_out},
         {"dropped", s->dropped},
+        {"publish_in_throttled", s->publish_in_throttled},
+        {"publish_out_throttled", s->publish_out_throttled},
+        {"connects_throttled", s->connects_throttled},
+        {"subscribes_throttled", s->subscribes_throttled},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         if (strcmp(table[i].name, name) == 0) {
@@ -435,7 +440,7 @@ static struct peer *open_peer(struct run *r, const char *name)
 static void ensure_desk(struct run *r)
 {
     if (!r->open) {
-        desk_open(r->desk, r->house, &r->compat);
+        desk_open_limited(r->desk, r->house, &r->compat, &r->limits);
         r->open = true;
         if (r->options->ready != NULL) {
             r->options->ready(r->desk);
@@ -569,6 +574,13 @@ static void run_line(struct run *r, const char *text)
         free(line);
         return;
     }
+    if (strcmp(first, "limit") == 0) {
+        if (limits_set(&r->limits, word(r, 1)) != ELO_OK) {
+            complain(r, "no such limit");
+        }
+        free(line);
+        return;
+    }
     ensure_desk(r);
     if (strcmp(first, "log") == 0) {
         expect_log(r, rest);
@@ -639,6 +651,7 @@ char *script_run(struct house *h, const struct script_case *c, const struct scri
 {
     struct desk desk;
     struct run r = {.desk = &desk, .house = h, .options = options};
+    limits_unthrottled(&r.limits);
     size_t line = 0;
     for (; line < c->count && r.complaint == NULL; line++) {
         run_repeated(&r, c->lines[line]);

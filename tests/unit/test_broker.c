@@ -174,7 +174,9 @@ static void retained_messages_are_bounded(void **state)
     (void)state;
     struct desk d;
     char topic[16];
-    desk_open(&d, &house, NULL);
+    struct limits limits;
+    limits_off(&limits);
+    desk_open_limited(&d, &house, NULL, &limits);
     for (unsigned i = 0; i < LIMIT_RETAINED_MESSAGES; i++) {
         snprintf(topic, sizeof topic, "t/%u", i);
         assert_int_equal(
@@ -239,6 +241,7 @@ int main(void)
         FILE_TESTS("subscribe.txt"),
         FILE_TESTS("sessions.txt"),
         FILE_TESTS("retained.txt"),
+        FILE_TESTS("limits.txt"),
         cmocka_unit_test(a_revoked_certificate_ends_its_connections),
         cmocka_unit_test(a_client_waits_for_its_connack),
         cmocka_unit_test(half_a_connack_is_none),

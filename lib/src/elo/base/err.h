@@ -100,6 +100,7 @@ typedef enum elo_err {
     ELO_E_KEEP_ALIVE = -91,       /* silent for one and a half keep-alive times */
     ELO_E_QUOTA = -92,            /* an AWS IoT quota: filters per SUBSCRIBE, subscriptions ... */
     ELO_E_SLOW_CONSUMER = -93,    /* the client reads too slowly for what it subscribed to */
+    ELO_E_THROTTLED = -94,        /* more of something in one second than AWS IoT takes */
 
     /* The machine. */
     ELO_E_IO = -100, /* a file or socket call failed: errno tells */
