@@ -33,6 +33,7 @@ int main(int argc, char **argv)
 {
     static const struct load_events events = {on_publish, on_puback};
     args.parallel = 16;
+    args.verify = false;
     load_init(argc, argv, &events);
     bool flood = strcmp(args.mode, "flood") == 0;
     long wanted = flood ? INT32_MAX : args.count, begun = 0, done = 0;

@@ -47,6 +47,7 @@ struct peer {
 struct load_args {
     const char *mode, *ca, *cert, *key, *tls, *topic;
     long port, pid, count, qos, window, seconds, payload, rate, parallel, messages;
+    bool verify; /* the server's certificate; set before load_init() */
 };
 extern struct load_args args;
 
