@@ -37,7 +37,7 @@ static void check_packet(elo_span in, const struct elo_mqtt_frame *frame)
     require(packet.type == frame->type);
     size_t len = 0;
     uint8_t *out = mqtt_again_list(in.len, 1);
-    require(mqtt_again(&packet, out, in.len, &len) == ELO_OK);
+    require(mqtt_again(ELO_MQTT_3_1_1, &packet, out, in.len, &len) == ELO_OK);
     struct elo_mqtt_frame again;
     require(elo_mqtt_frame(elo_span_of(out, len), MAX_PACKET, &again) == ELO_OK);
     require(again.total == len && again.header_len <= frame->header_len);

@@ -3,6 +3,7 @@
 #include "tests/support/mqtt_text.h"
 
 #include "elo/mqtt/decode.h"
+#include "elo/mqtt/property.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +46,24 @@ static void put_field(FILE *out, const char *name, elo_span s)
     }
 }
 
+/* One field each, named by its identifier in hex: 1f=text, 21=number, 26=name:value. */
+static void put_properties(FILE *out, const char *prefix, elo_span properties)
+{
+    struct elo_mqtt_property p;
+    while (elo_mqtt_next_property(&properties, &p)) {
+        char name[16];
+        snprintf(name, sizeof name, "%s%02x", prefix, p.id);
+        if (p.id == ELO_MQTT_PROP_USER) {
+            put_field(out, name, p.name);
+            put_field(out, ":", p.text);
+        } else if (p.raw.len > 1 && p.text.ptr == NULL) {
+            fprintf(out, " %s=%u", name, (unsigned)p.number);
+        } else {
+            put_field(out, name, p.text);
+        }
+    }
+}
+
 static void put_connect(FILE *out, const struct elo_mqtt_connect *c)
 {
     fprintf(out, " level=%u clean=%d keep_alive=%u", c->level, c->clean_session, c->keep_alive_s);
@@ -53,6 +72,7 @@ static void put_connect(FILE *out, const struct elo_mqtt_connect *c)
         put_field(out, "will_topic", c->will.topic);
         put_field(out, "will_payload", c->will.payload);
         fprintf(out, " will_qos=%u will_retain=%d", c->will.qos, c->will.retain);
+        put_properties(out, "will_", c->will.properties);
     }
     if (c->has_username) {
         put_field(out, "username", c->username);
@@ -60,6 +80,7 @@ static void put_connect(FILE *out, const struct elo_mqtt_connect *c)
     if (c->has_password) {
         put_field(out, "password", c->password);
     }
+    put_properties(out, "", c->properties);
 }
 
 static void put_publish(FILE *out, const struct elo_mqtt_publish *p)
@@ -67,6 +88,10 @@ static void put_publish(FILE *out, const struct elo_mqtt_publish *p)
     fprintf(out, " qos=%u dup=%d retain=%d id=%u", p->qos, p->dup, p->retain, p->packet_id);
     put_field(out, "topic", p->topic);
     put_field(out, "payload", p->payload);
+    put_properties(out, "", p->properties);
+    if (p->has != 0) {
+        fprintf(out, " has=%u alias=%u expiry=%u", p->has, p->alias, (unsigned)p->expiry_s);
+    }
 }
 
 static void put_subscribe(FILE *out, const struct elo_mqtt_subscribe *s)
@@ -77,7 +102,12 @@ static void put_subscribe(FILE *out, const struct elo_mqtt_subscribe *s)
     while (elo_mqtt_next_subscription(&rest, &sub)) {
         put_field(out, "filter", sub.filter);
         fprintf(out, " qos=%u", sub.qos);
+        if (sub.no_local || sub.retain_as_published || sub.retain_handling != 0) {
+            fprintf(out, " no_local=%d as_published=%d handling=%u", sub.no_local,
+                    sub.retain_as_published, sub.retain_handling);
+        }
     }
+    put_properties(out, "", s->properties);
 }
 
 static void put_unsubscribe(FILE *out, const struct elo_mqtt_subscribe *s)
@@ -88,6 +118,7 @@ static void put_unsubscribe(FILE *out, const struct elo_mqtt_subscribe *s)
     while (elo_mqtt_next_filter(&rest, &filter)) {
         put_field(out, "filter", filter);
     }
+    put_properties(out, "", s->properties);
 }
 
 static void put_suback(FILE *out, const struct elo_mqtt_suback *s)
@@ -96,16 +127,35 @@ static void put_suback(FILE *out, const struct elo_mqtt_suback *s)
     for (size_t i = 0; i < s->codes.len; i++) {
         fprintf(out, "%02x", s->codes.ptr[i]);
     }
+    put_properties(out, "", s->properties);
 }
 
-static void put_fields(FILE *out, const struct elo_mqtt_packet *p)
+static void put_code(FILE *out, uint8_t level, uint8_t code, elo_span properties)
 {
-    switch (p->type) {
+    if (level == ELO_MQTT_5) {
+        fprintf(out, " code=%02x", code);
+        put_properties(out, "", properties);
+    }
+}
+
+static void put_connack(FILE *out, uint8_t level, const struct elo_mqtt_connack *c)
+{
+    fprintf(out, " session=%d", c->session_present);
+    if (level != ELO_MQTT_5) {
+        fprintf(out, " code=%u", c->code);
+    }
+    put_code(out, level, c->code, c->properties);
+}
+
+static void put_fields(FILE *out, uint8_t level, const struct elo_mqtt_packet *p)
+{
+    bool suback = p->type == ELO_MQTT_UNSUBACK && level == ELO_MQTT_5;
+    switch (suback ? ELO_MQTT_SUBACK : p->type) {
     case ELO_MQTT_CONNECT:
         put_connect(out, &p->u.connect);
         break;
     case ELO_MQTT_CONNACK:
-        fprintf(out, " session=%d code=%u", p->u.connack.session_present, p->u.connack.code);
+        put_connack(out, level, &p->u.connack);
         break;
     case ELO_MQTT_PUBLISH:
         put_publish(out, &p->u.publish);
@@ -125,16 +175,19 @@ static void put_fields(FILE *out, const struct elo_mqtt_packet *p)
     case ELO_MQTT_PUBCOMP:
     case ELO_MQTT_UNSUBACK:
         fprintf(out, " id=%u", p->u.ack.packet_id);
+        put_code(out, level, p->u.ack.code, p->u.ack.properties);
+        break;
+    case ELO_MQTT_DISCONNECT:
+    case ELO_MQTT_AUTH:
+        put_code(out, level, p->u.disconnect.code, p->u.disconnect.properties);
         break;
     case ELO_MQTT_PINGREQ:
     case ELO_MQTT_PINGRESP:
-    case ELO_MQTT_DISCONNECT:
-    case ELO_MQTT_AUTH:
         break;
     }
 }
 
-char *mqtt_text(const struct elo_mqtt_packet *p)
+char *mqtt_text(uint8_t level, const struct elo_mqtt_packet *p)
 {
     static const char *const names[] = {
         "?",       "CONNECT",  "CONNACK",    "PUBLISH", "PUBACK",      "PUBREC",
@@ -149,7 +202,7 @@ char *mqtt_text(const struct elo_mqtt_packet *p)
         abort();
     }
     fputs(p->type < sizeof names / sizeof *names ? names[p->type] : "?", out);
-    put_fields(out, p);
+    put_fields(out, level, p);
     fclose(out);
     return text;
 }
@@ -165,6 +218,7 @@ const char *mqtt_err_text(elo_err err)
         {ELO_E_MALFORMED, "MALFORMED"},
         {ELO_E_TOO_LARGE, "TOO_LARGE"},
         {ELO_E_UTF8, "UTF8"},
+        {ELO_E_PROTOCOL, "PROTOCOL"},
         {ELO_E_TOPIC, "TOPIC"},
         {ELO_E_NO_SPACE, "NO_SPACE"},
         {ELO_E_UNSUPPORTED, "UNSUPPORTED"},

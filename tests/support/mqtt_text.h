@@ -9,8 +9,8 @@
 
 #include "elo/mqtt/packet.h"
 
-/* The caller frees the text. */
-char *mqtt_text(const struct elo_mqtt_packet *p);
+/* `level`: that of the connection it came on. The caller frees the text. */
+char *mqtt_text(uint8_t level, const struct elo_mqtt_packet *p);
 
 /* "MALFORMED" and so on, for the results a codec can have. */
 const char *mqtt_err_text(elo_err err);

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Elo authors
-"""Writes every vector of this folder as a seed into fuzz/corpus/mqtt_decode/.
+"""Writes every vector of this folder as a seed: fuzz/corpus/mqtt5_decode/ for those of v5_*.txt,
+fuzz/corpus/mqtt_decode/ for the others.
 
 A seed is named after its vector's bytes, so that running this again changes nothing. Vectors over
 1 KiB are left out: a fuzzer finds no new path in the 65,000th byte of a run, and pays for each.
@@ -11,7 +12,7 @@ import pathlib
 import re
 
 HERE = pathlib.Path(__file__).resolve().parent
-CORPUS = HERE.parents[2] / "fuzz" / "corpus" / "mqtt_decode"
+CORPUS = HERE.parents[2] / "fuzz" / "corpus"
 TOKEN = re.compile(r'"([^"]*)"|([0-9a-fA-F]{2})(?:\*(\d+))?|\s+|(.)')
 
 
@@ -36,11 +37,12 @@ def vectors(path):
 
 
 def main():
-    CORPUS.mkdir(parents=True, exist_ok=True)
     for path in sorted(HERE.glob("*.txt")):
+        corpus = CORPUS / ("mqtt5_decode" if path.name.startswith("v5_") else "mqtt_decode")
+        corpus.mkdir(parents=True, exist_ok=True)
         for _, data in vectors(path):
             if len(data) <= 1024:
-                (CORPUS / hashlib.sha1(data).hexdigest()[:16]).write_bytes(data)
+                (corpus / hashlib.sha1(data).hexdigest()[:16]).write_bytes(data)
 
 
 if __name__ == "__main__":
