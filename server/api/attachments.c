@@ -59,6 +59,7 @@ struct list {
     const bool *exclusive; /* NULL: all */
     bool with_document;    /* GetEffectivePolicies */
     bool with_type;        /* the V2 operations */
+    bool recursive;        /* of a group: also what is attached above it */
     struct paging paging;
 };
 
@@ -98,9 +99,9 @@ static aws_error write_policies(struct call *c, struct elo_json_writer *w, void 
 {
     struct list *list = ctx;
     begin_list(list, w);
-    aws_error error =
-        registry_list_policies_of_target(c->api->registry, list->of, &list->paging.page, put_policy,
-                                         list, &list->paging.next, c->fault);
+    aws_error error = registry_list_policies_of_target(c->api->registry, list->of, list->recursive,
+                                                       &list->paging.page, put_policy, list,
+                                                       &list->paging.next, c->fault);
     end_list(c, list);
     return error;
 }

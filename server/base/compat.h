@@ -43,6 +43,8 @@
     X(reattach_principal, "reattach-principal", "update", "keep",                                  \
       "AttachThingPrincipal of what is attached already: the thingPrincipalType given, or the "    \
       "one it has")                                                                                \
+    X(thing_type_delete, "thing-type-delete", "at-once", "after-5-minutes",                        \
+      "DeleteThingType of a type that was deprecated less than five minutes ago")                  \
     X(describe_endpoint_data, "describe-endpoint-data", "refuse", "answer",                        \
       "DescribeEndpoint of iot:Data, also when no type is given, and of iot:Jobs")
 

@@ -38,7 +38,19 @@
 #define LIMIT_POLICY_VERSIONS          5u
 #define LIMIT_POLICIES_PER_CERTIFICATE 10u
 #define LIMIT_NAME_BYTES               128u
+#define LIMIT_POLICIES_PER_GROUP       2u
 #define LIMIT_ATTRIBUTES_WITHOUT_TYPE  3u
+#define LIMIT_ATTRIBUTES               50u /* of a thing with a type, of a group */
+#define LIMIT_SEARCHABLE_ATTRIBUTES    3u
+#define LIMIT_DESCRIPTION_CHARS        2028u
+#define LIMIT_GROUPS_PER_THING         10u
+#define LIMIT_GROUP_DEPTH              7u
+#define LIMIT_GROUP_CHILDREN           100u
+#define LIMIT_CAS_PER_SUBJECT          10u
+#define LIMIT_TEMPLATE_BYTES           10240u
+#define LIMIT_TEMPLATE_NAME_BYTES      36u
+#define LIMIT_TEMPLATE_VERSIONS        5u
+#define LIMIT_ROLE_ARN_BYTES           2048u
 #define LIMIT_ATTRIBUTE_NAME_BYTES     128u
 #define LIMIT_ATTRIBUTE_VALUE_BYTES    800u
 

@@ -1,71 +1,88 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
 /*
- * Who is attached to whom: policies to certificates, certificates to things. AttachPolicy,
- * DetachPolicy, AttachThingPrincipal, DetachThingPrincipal, AWS IoT API Reference; "Associating an
- * AWS IoT thing to an MQTT client connection", AWS IoT Developer Guide.
+ * Who is attached to whom: policies to certificates and groups, certificates to things.
+ * AttachPolicy, DetachPolicy, AttachThingPrincipal, DetachThingPrincipal, AWS IoT API Reference;
+ * "Associating an AWS IoT thing to an MQTT client connection", AWS IoT Developer Guide.
  */
 #include "server/registry/internal.h"
 
 /* --- policies ---------------------------------------------------------------------------- */
 
+static aws_error check_room(const struct target *target, struct aws_fault *fault)
+{
+    unsigned limit = target->is_group ? LIMIT_POLICIES_PER_GROUP : LIMIT_POLICIES_PER_CERTIFICATE;
+    if (target->policies.len < limit) {
+        return AWS_OK;
+    }
+    return aws_fault_set(fault, AWS_LimitExceededException,
+                         "The %s has the maximum number of attached policies (%u) (arn: %.*s)",
+                         target->is_group ? "thing group" : "certificate", limit,
+                         REGISTRY_TEXT(target->arn));
+}
+
+static void undo_attach(struct registry *reg, const struct undo *u)
+{
+    (void)reg;
+    registry__unlink_policy(u->a, u->b);
+}
+
 aws_error registry_attach_policy(struct registry *reg,
                                  elo_span policy,
-                                 elo_span target,
+                                 elo_span target_arn,
                                  struct aws_fault *fault)
 {
     struct policy_entry *entry = NULL;
-    struct certificate_entry *certificate = NULL;
+    struct target *target = NULL;
     aws_error error = registry__find_policy(reg, policy, &entry, fault);
-    error = error ? error : registry__find_principal(reg, target, &certificate, fault);
-    if (error || registry__index_get(&certificate->policies, policy)) {
+    error = error ? error : registry__find_target(reg, target_arn, &target, fault);
+    if (error || registry__index_get(&target->policies, policy)) {
         return error;
     }
-    if (certificate->policies.len >= LIMIT_POLICIES_PER_CERTIFICATE) {
-        return aws_fault_set(fault, AWS_LimitExceededException,
-                             "The certificate has the maximum number of attached policies (%u) "
-                             "(arn: %.*s)",
-                             LIMIT_POLICIES_PER_CERTIFICATE, REGISTRY_TEXT(target));
+    error = check_room(target, fault);
+    if (error) {
+        return error;
     }
-    if (!registry__link_policy(entry, certificate)) {
+    if (!registry__link_policy(entry, target)) {
         return registry__out_of_memory(fault);
     }
-    struct store_batch *b = store_begin(reg->store);
+    struct store_batch *b = registry__batch(reg);
     if (b) {
-        store_put_policy_target(b, entry->pub.name, certificate->pub.arn);
+        store_put_policy_target(b, entry->pub.name, target->arn);
     }
     if (!registry__submit(reg, b)) {
-        registry__unlink_policy(entry, certificate);
+        registry__unlink_policy(entry, target);
         return registry__out_of_memory(fault);
     }
+    registry__did(reg, &(struct undo){.back = undo_attach, .a = entry, .b = target});
     return AWS_OK;
 }
 
 aws_error registry_detach_policy(struct registry *reg,
                                  elo_span policy,
-                                 elo_span target,
+                                 elo_span target_arn,
                                  struct aws_fault *fault)
 {
-    struct certificate_entry *certificate = NULL;
+    struct target *target = NULL;
     aws_error error = registry__check_policy_name(policy, fault);
     if (error) {
         return error;
     }
-    if (registry__find_principal(reg, target, &certificate, fault)) {
+    if (registry__find_target(reg, target_arn, &target, fault)) {
         return aws_fault_set(fault, AWS_InvalidRequestException, "Invalid Target");
     }
-    struct policy_entry *entry = registry__index_get(&certificate->policies, policy);
+    struct policy_entry *entry = registry__index_get(&target->policies, policy);
     if (!entry) {
         return AWS_OK;
     }
     struct store_batch *b = store_begin(reg->store);
     if (b) {
-        store_delete_policy_target(b, entry->pub.name, certificate->pub.arn);
+        store_delete_policy_target(b, entry->pub.name, target->arn);
     }
     if (!registry__submit(reg, b)) {
         return registry__out_of_memory(fault);
     }
-    registry__unlink_policy(entry, certificate);
+    registry__unlink_policy(entry, target);
     return AWS_OK;
 }
 
@@ -111,12 +128,25 @@ static aws_error check_exclusive(const struct certificate_entry *certificate,
 static bool
 submit_principal(struct registry *reg, const struct attachment *attachment, bool exclusive)
 {
-    struct store_batch *b = store_begin(reg->store);
+    struct store_batch *b = registry__batch(reg);
     if (b) {
         store_put_thing_principal(b, attachment->thing->pub.name, attachment->certificate->pub.arn,
                                   exclusive);
     }
     return registry__submit(reg, b);
+}
+
+static void undo_type(struct registry *reg, const struct undo *u)
+{
+    struct attachment *attachment = u->a;
+    (void)reg;
+    attachment->exclusive = !attachment->exclusive;
+}
+
+static void undo_principal(struct registry *reg, const struct undo *u)
+{
+    (void)reg;
+    registry__unlink_thing(u->a);
 }
 
 /* Attached already: the type becomes the one given, unless the switch keeps it. */
@@ -131,6 +161,7 @@ static aws_error change_type(struct registry *reg,
     if (!submit_principal(reg, attachment, exclusive)) {
         return registry__out_of_memory(fault);
     }
+    registry__did(reg, &(struct undo){.back = undo_type, .a = attachment});
     attachment->exclusive = exclusive;
     return AWS_OK;
 }
@@ -160,6 +191,7 @@ aws_error registry_attach_thing_principal(struct registry *reg,
         registry__unlink_thing(attachment);
         return registry__out_of_memory(fault);
     }
+    registry__did(reg, &(struct undo){.back = undo_principal, .a = attachment});
     return AWS_OK;
 }
 

@@ -26,7 +26,7 @@ static void put_certificate(struct store_batch *b, const struct certificate *cer
 
 static bool submit(struct registry *reg, const struct certificate *certificate)
 {
-    struct store_batch *b = store_begin(reg->store);
+    struct store_batch *b = registry__batch(reg);
     if (b) {
         put_certificate(b, certificate);
     }
@@ -50,7 +50,12 @@ static aws_error check_status(enum certificate_status status, struct aws_fault *
 static aws_error check_fresh(const struct certificate_new *fresh, struct aws_fault *fault)
 {
     aws_error error = registry__check_certificate_id(fresh->id, fault);
-    error = error ? error : check_status(fresh->status, fault);
+    if (!error && fresh->status == CERTIFICATE_PENDING_ACTIVATION && !fresh->jitr) {
+        error = aws_fault_set(fault, AWS_CertificateStateException,
+                              "Not allowed to register certificate with PENDING_ACTIVATION status");
+    } else if (!error && !fresh->jitr) {
+        error = check_status(fresh->status, fault);
+    }
     if (error) {
         return error;
     }
@@ -89,6 +94,12 @@ new_entry(struct registry *reg, const struct certificate_new *fresh, int64_t now
     return registry__certificate_new(reg, &certificate);
 }
 
+static void undo_register(struct registry *reg, const struct undo *u)
+{
+    registry__certificate_remove(&reg->state, u->a);
+    registry__certificate_free(u->a);
+}
+
 aws_error registry_register_certificate(struct registry *reg,
                                         const struct certificate_new *fresh,
                                         int64_t now_ms,
@@ -113,6 +124,7 @@ aws_error registry_register_certificate(struct registry *reg,
         registry__certificate_free(entry);
         return registry__out_of_memory(fault);
     }
+    registry__did(reg, &(struct undo){.back = undo_register, .a = entry});
     if (out) {
         *out = &entry->pub;
     }
@@ -120,6 +132,15 @@ aws_error registry_register_certificate(struct registry *reg,
 }
 
 /* --- changing ---------------------------------------------------------------------------- */
+
+static void undo_status(struct registry *reg, const struct undo *u)
+{
+    struct certificate_entry *entry = u->a;
+    (void)reg;
+    entry->pub.status = (enum certificate_status)u->n[0];
+    entry->pub.modified_ms = u->n[1];
+    entry->pub.customer_version = u->n[2];
+}
 
 aws_error registry_update_certificate(struct registry *reg,
                                       elo_span id,
@@ -145,6 +166,10 @@ aws_error registry_update_certificate(struct registry *reg,
     if (!submit(reg, &changed)) {
         return registry__out_of_memory(fault);
     }
+    registry__did(reg, &(struct undo){.back = undo_status,
+                                      .a = entry,
+                                      .n = {entry->pub.status, entry->pub.modified_ms,
+                                            entry->pub.customer_version}});
     entry->pub = changed;
     return AWS_OK;
 }
@@ -165,7 +190,7 @@ check_delete(const struct certificate_entry *entry, bool force, struct aws_fault
                              "Things must be detached before deletion (arn: %.*s)",
                              REGISTRY_TEXT(entry->pub.arn));
     }
-    if (entry->policies.len > 0 && !force) {
+    if (entry->target.policies.len > 0 && !force) {
         return aws_fault_set(fault, AWS_DeleteConflictException,
                              "Certificate policies must be detached before deletion (arn: %.*s)",
                              REGISTRY_TEXT(entry->pub.arn));
@@ -176,8 +201,8 @@ check_delete(const struct certificate_entry *entry, bool force, struct aws_fault
 static struct store_batch *delete_batch(struct registry *reg, const struct certificate_entry *entry)
 {
     struct store_batch *b = store_begin(reg->store);
-    for (size_t i = 0; b && i < entry->policies.len; i++) {
-        const struct policy_entry *policy = entry->policies.items[i];
+    for (size_t i = 0; b && i < entry->target.policies.len; i++) {
+        const struct policy_entry *policy = entry->target.policies.items[i];
         store_delete_policy_target(b, policy->pub.name, entry->pub.arn);
     }
     if (b) {
@@ -198,8 +223,9 @@ registry_delete_certificate(struct registry *reg, elo_span id, bool force, struc
     if (!registry__submit(reg, delete_batch(reg, entry))) {
         return registry__out_of_memory(fault);
     }
-    while (entry->policies.len > 0) {
-        registry__unlink_policy(entry->policies.items[entry->policies.len - 1], entry);
+    while (entry->target.policies.len > 0) {
+        registry__unlink_policy(entry->target.policies.items[entry->target.policies.len - 1],
+                                &entry->target);
     }
     registry__certificate_remove(&reg->state, entry);
     registry__certificate_free(entry);

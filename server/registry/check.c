@@ -20,6 +20,13 @@ struct rule {
 static const struct rule thing_name = {"thingName", "[a-zA-Z0-9:_-]+", ":_-", 1, LIMIT_NAME_BYTES};
 static const struct rule type_name = {"thingTypeName", "[a-zA-Z0-9:_-]+", ":_-", 1,
                                       LIMIT_NAME_BYTES};
+static const struct rule group_name = {"thingGroupName", "[a-zA-Z0-9:_-]+", ":_-", 1,
+                                       LIMIT_NAME_BYTES};
+static const struct rule template_name = {"templateName", "[0-9A-Za-z_-]+", "_-", 1,
+                                          LIMIT_TEMPLATE_NAME_BYTES};
+static const struct rule role_arn = {
+    "roleArn", "arn:(aws[a-zA-Z-]*)?:iam::\\d{12}:role/?[a-zA-Z_0-9+=,.@\\-_/]+", ":+=,.@-_/", 20,
+    LIMIT_ROLE_ARN_BYTES};
 static const struct rule policy_name = {"policyName", "[\\w+=,.@-]+", "_+=,.@-", 1,
                                         LIMIT_NAME_BYTES};
 static const struct rule attribute_name = {"attributePayload.attributes", "[a-zA-Z0-9_.,@/:#-]+",
@@ -102,6 +109,53 @@ aws_error registry__check_type_name(elo_span name, struct aws_fault *fault)
     return check(&type_name, name, fault);
 }
 
+aws_error registry__check_group_name(elo_span name, struct aws_fault *fault)
+{
+    return check(&group_name, name, fault);
+}
+
+aws_error registry__check_template_name(elo_span name, struct aws_fault *fault)
+{
+    return check(&template_name, name, fault);
+}
+
+aws_error registry__check_role_arn(elo_span arn, struct aws_fault *fault)
+{
+    aws_error error = check(&role_arn, arn, fault);
+    if (!error && !elo_span_starts_with(arn, ELO_SPAN("arn:"))) {
+        return violates(&role_arn, arn, fault,
+                        "satisfy regular expression pattern: arn:...:iam::"
+                        "ACCOUNT:role/NAME");
+    }
+    return error;
+}
+
+aws_error
+registry__check_description(const char *member, elo_span text, size_t max, struct aws_fault *fault)
+{
+    size_t characters = 0;
+    bool printing = true;
+    for (size_t i = 0; i < text.len; i++) {
+        characters += (text.ptr[i] & 0xc0) != 0x80;
+        printing = printing && text.ptr[i] >= 0x20 && text.ptr[i] != 0x7f;
+    }
+    if (characters <= max && printing) {
+        return AWS_OK;
+    }
+    return aws_fault_set(fault, AWS_InvalidRequestException,
+                         "1 validation error detected: Value at '%s' failed to satisfy constraint: "
+                         "Member must have length less than or equal to %zu and no control "
+                         "characters",
+                         member, max);
+}
+
+aws_error registry__check_attribute_name(const char *member, elo_span name, struct aws_fault *fault)
+{
+    struct rule rule = attribute_name;
+    rule.member = member;
+    return check(&rule, name, fault);
+}
+
 aws_error registry__check_policy_name(elo_span name, struct aws_fault *fault)
 {
     return check(&policy_name, name, fault);
@@ -182,6 +236,103 @@ aws_error registry__find_policy(const struct registry *reg,
                              REGISTRY_TEXT(name));
     }
     return AWS_OK;
+}
+
+aws_error registry__find_type(const struct registry *reg,
+                              elo_span name,
+                              struct type_entry **out,
+                              struct aws_fault *fault)
+{
+    aws_error error = registry__check_type_name(name, fault);
+    *out = error ? NULL : registry__type(reg, name);
+    if (!error && !*out) {
+        return aws_fault_set(fault, AWS_ResourceNotFoundException, "Thing type %.*s not found.",
+                             REGISTRY_TEXT(name));
+    }
+    return error;
+}
+
+aws_error registry__find_group(const struct registry *reg,
+                               elo_span name,
+                               struct group_entry **out,
+                               struct aws_fault *fault)
+{
+    aws_error error = registry__check_group_name(name, fault);
+    *out = error ? NULL : registry__group(reg, name);
+    if (!error && !*out) {
+        return aws_fault_set(fault, AWS_ResourceNotFoundException, "Thing group %.*s not found.",
+                             REGISTRY_TEXT(name));
+    }
+    return error;
+}
+
+aws_error registry__find_ca(const struct registry *reg,
+                            elo_span id,
+                            struct ca_entry **out,
+                            struct aws_fault *fault)
+{
+    aws_error error = registry__check_certificate_id(id, fault);
+    *out = error ? NULL : map_get(&reg->state.cas.map, id);
+    if (!error && !*out) {
+        return aws_fault_set(fault, AWS_ResourceNotFoundException,
+                             "The CA certificate given in the request does not exist (id=%.*s)",
+                             REGISTRY_TEXT(id));
+    }
+    return error;
+}
+
+aws_error registry__find_template(const struct registry *reg,
+                                  elo_span name,
+                                  struct template_entry **out,
+                                  struct aws_fault *fault)
+{
+    aws_error error = registry__check_template_name(name, fault);
+    *out = error ? NULL : map_get(&reg->state.templates.map, name);
+    if (!error && !*out) {
+        return aws_fault_set(fault, AWS_ResourceNotFoundException,
+                             "Provisioning template %.*s not found.", REGISTRY_TEXT(name));
+    }
+    return error;
+}
+
+static bool name_of_group_arn(const struct registry *reg, elo_span arn, elo_span *out)
+{
+    char prefix[REGISTRY_ARN_BYTES];
+    size_t len = registry_arn(reg, "thinggroup", elo_span_of("", 0), prefix);
+    if (!elo_span_starts_with(arn, elo_span_of(prefix, len))) {
+        return false;
+    }
+    *out = elo_span_from(arn, len);
+    return true;
+}
+
+const struct thing_group *registry_group_of_arn(const struct registry *reg, elo_span arn)
+{
+    elo_span name;
+    const struct group_entry *group =
+        name_of_group_arn(reg, arn, &name) ? registry__group(reg, name) : NULL;
+    return group ? &group->pub : NULL;
+}
+
+aws_error registry__find_target(const struct registry *reg,
+                                elo_span arn,
+                                struct target **out,
+                                struct aws_fault *fault)
+{
+    elo_span name;
+    if (name_of_group_arn(reg, arn, &name)) {
+        struct group_entry *group = registry__group(reg, name);
+        char shown[161];
+        printable(arn, shown);
+        *out = group ? &group->target : NULL;
+        return group ? AWS_OK
+                     : aws_fault_set(fault, AWS_ResourceNotFoundException,
+                                     "No thing group with ARN %s exists", shown);
+    }
+    struct certificate_entry *certificate = NULL;
+    aws_error error = registry__find_principal(reg, arn, &certificate, fault);
+    *out = error ? NULL : &certificate->target;
+    return error;
 }
 
 aws_error registry__find_principal(const struct registry *reg,

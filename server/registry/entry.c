@@ -11,7 +11,7 @@
 #include "server/registry/internal.h"
 
 /* Copies `from` to `*at` and moves on; the copy. */
-static elo_span keep(uint8_t **at, elo_span from)
+elo_span registry__keep(uint8_t **at, elo_span from)
 {
     uint8_t *start = *at;
     if (from.len > 0) {
@@ -32,9 +32,14 @@ void registry__date_key(struct date_key *key, int64_t created_ms, elo_span name)
 
 /* --- keys -------------------------------------------------------------------------------- */
 
-static elo_span certificate_arn_key(const void *item)
+static elo_span target_arn_key(const void *item)
 {
-    return ((const struct certificate_entry *)item)->pub.arn;
+    return ((const struct target *)item)->arn;
+}
+
+static elo_span group_name_key(const void *item)
+{
+    return ((const struct group_entry *)item)->pub.name;
 }
 
 static elo_span policy_name_key(const void *item)
@@ -67,10 +72,10 @@ registry__details_new(elo_span type_name, const struct thing_attribute *attribut
     }
     uint8_t *at = (uint8_t *)&details->attributes[count];
     details->count = count;
-    details->type_name = keep(&at, type_name);
+    details->type_name = registry__keep(&at, type_name);
     for (size_t i = 0; i < count; i++) {
-        details->attributes[i].name = keep(&at, attributes[i].name);
-        details->attributes[i].value = keep(&at, attributes[i].value);
+        details->attributes[i].name = registry__keep(&at, attributes[i].name);
+        details->attributes[i].value = registry__keep(&at, attributes[i].value);
     }
     return details;
 }
@@ -80,28 +85,32 @@ struct thing_entry *registry__thing_new(elo_span name, elo_span id, int64_t crea
     struct thing_entry *entry = mem_zero(sizeof *entry + name.len + id.len);
     if (entry) {
         uint8_t *at = (uint8_t *)(entry + 1);
-        entry->pub.name = keep(&at, name);
-        entry->pub.id = keep(&at, id);
+        entry->pub.name = registry__keep(&at, name);
+        entry->pub.id = registry__keep(&at, id);
         entry->pub.created_ms = created_ms;
         registry__index_init(&entry->principals, attached_arn_key);
+        registry__index_init(&entry->groups, group_name_key);
     }
     return entry;
 }
 
-void registry__thing_take(struct thing_entry *entry, struct thing_details *details, int64_t version)
+struct thing_details *
+registry__thing_take(struct thing_entry *entry, struct thing_details *details, int64_t version)
 {
-    mem_free(entry->details);
+    struct thing_details *before = entry->details;
     entry->details = details;
     entry->pub.type_name = details->type_name;
     entry->pub.attributes = details->attributes;
     entry->pub.attribute_count = details->count;
     entry->pub.version = version;
+    return before;
 }
 
 void registry__thing_free(struct thing_entry *entry)
 {
     if (entry) {
         registry__index_free(&entry->principals);
+        registry__index_free(&entry->groups);
         mem_free(entry->details);
         mem_free(entry);
     }
@@ -136,15 +145,15 @@ struct certificate_entry *registry__certificate_new(const struct registry *reg,
     }
     uint8_t *at = (uint8_t *)(entry + 1);
     entry->pub = *row;
-    entry->pub.arn = keep(&at, elo_span_of(reg->cert_prefix, reg->cert_prefix_len));
-    entry->pub.id = keep(&at, row->id);
+    entry->pub.arn = registry__keep(&at, elo_span_of(reg->cert_prefix, reg->cert_prefix_len));
+    entry->pub.id = registry__keep(&at, row->id);
     entry->pub.arn.len += row->id.len; /* the id stands right behind its prefix */
-    entry->pub.pem = keep(&at, row->pem);
-    entry->pub.mode = keep(&at, row->mode);
-    entry->pub.ca_id = keep(&at, row->ca_id);
-    entry->pub.generation_id = keep(&at, row->generation_id);
+    entry->pub.pem = registry__keep(&at, row->pem);
+    entry->pub.mode = registry__keep(&at, row->mode);
+    entry->pub.ca_id = registry__keep(&at, row->ca_id);
+    entry->pub.generation_id = registry__keep(&at, row->generation_id);
     registry__date_key(&entry->key, row->created_ms, row->id);
-    registry__index_init(&entry->policies, policy_name_key);
+    registry__target_init(&entry->target, entry->pub.arn, false);
     registry__index_init(&entry->things, attached_thing_key);
     return entry;
 }
@@ -152,7 +161,7 @@ struct certificate_entry *registry__certificate_new(const struct registry *reg,
 void registry__certificate_free(struct certificate_entry *entry)
 {
     if (entry) {
-        registry__index_free(&entry->policies);
+        registry__index_free(&entry->target.policies);
         registry__index_free(&entry->things);
         mem_free(entry);
     }
@@ -182,13 +191,13 @@ struct policy_entry *registry__policy_new(const struct policy_record *row, int64
     if (entry) {
         uint8_t *at = (uint8_t *)(entry + 1);
         entry->pub = *row;
-        entry->pub.name = keep(&at, row->name);
-        entry->pub.generation_id = keep(&at, row->generation_id);
+        entry->pub.name = registry__keep(&at, row->name);
+        entry->pub.generation_id = registry__keep(&at, row->generation_id);
         entry->pub.versions = entry->versions;
         entry->pub.version_count = 0;
         entry->next_version = next_version;
         registry__date_key(&entry->key, row->created_ms, row->name);
-        registry__index_init(&entry->targets, certificate_arn_key);
+        registry__index_init(&entry->targets, target_arn_key);
     }
     return entry;
 }
@@ -198,8 +207,8 @@ uint8_t *registry__version_text(elo_span document, elo_span generation_id)
     uint8_t *text = mem_alloc(document.len + generation_id.len + 1);
     if (text) {
         uint8_t *at = text;
-        (void)keep(&at, document);
-        (void)keep(&at, generation_id);
+        (void)registry__keep(&at, document);
+        (void)registry__keep(&at, generation_id);
     }
     return text;
 }
@@ -245,7 +254,13 @@ void registry__policy_remove(struct state *state, struct policy_entry *entry)
 
 /* --- attachments ------------------------------------------------------------------------- */
 
-bool registry__link_policy(struct policy_entry *policy, struct certificate_entry *target)
+void registry__target_init(struct target *target, elo_span arn, bool is_group)
+{
+    *target = (struct target){.arn = arn, .is_group = is_group};
+    registry__index_init(&target->policies, policy_name_key);
+}
+
+bool registry__link_policy(struct policy_entry *policy, struct target *target)
 {
     if (!registry__index_reserve(&policy->targets) || !registry__index_reserve(&target->policies)) {
         return false;
@@ -255,7 +270,7 @@ bool registry__link_policy(struct policy_entry *policy, struct certificate_entry
     return true;
 }
 
-void registry__unlink_policy(struct policy_entry *policy, struct certificate_entry *target)
+void registry__unlink_policy(struct policy_entry *policy, struct target *target)
 {
     registry__index_remove(&policy->targets, target);
     registry__index_remove(&target->policies, policy);

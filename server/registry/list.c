@@ -90,18 +90,45 @@ void registry_list_policies(const struct registry *reg,
 
 /* --- attachments ------------------------------------------------------------------------- */
 
+/* The policies of a group and of those above it, each once. */
+struct inherited {
+    void *items[LIMIT_GROUP_DEPTH * LIMIT_POLICIES_PER_GROUP];
+    struct index index;
+};
+
+static void find_inherited(const struct registry *reg, elo_span arn, struct inherited *out)
+{
+    const struct thing_group *pub = registry_group_of_arn(reg, arn);
+    const struct group_entry *group = pub ? registry__group(reg, pub->name) : NULL;
+    out->index = (struct index){.items = out->items, .cap = sizeof out->items / sizeof *out->items};
+    for (; group; group = group->parent) {
+        out->index.key = group->target.policies.key;
+        for (size_t i = 0; i < group->target.policies.len; i++) {
+            struct policy_entry *policy = group->target.policies.items[i];
+            if (!registry__index_get(&out->index, policy->pub.name)) {
+                registry__index_insert(&out->index, policy);
+            }
+        }
+    }
+}
+
 aws_error registry_list_policies_of_target(const struct registry *reg,
-                                           elo_span target,
+                                           elo_span arn,
+                                           bool recursive,
                                            const struct registry_page *page,
                                            registry_each_policy *each,
                                            void *ctx,
                                            struct registry_next *next,
                                            struct aws_fault *fault)
 {
-    struct certificate_entry *certificate = NULL;
-    aws_error error = registry__find_principal(reg, target, &certificate, fault);
-    if (!error) {
-        list_policies(&certificate->policies, page, each, ctx, next);
+    struct target *target = NULL;
+    aws_error error = registry__find_target(reg, arn, &target, fault);
+    if (!error && recursive && target->is_group) {
+        struct inherited inherited;
+        find_inherited(reg, arn, &inherited);
+        list_policies(&inherited.index, page, each, ctx, next);
+    } else if (!error) {
+        list_policies(&target->policies, page, each, ctx, next);
     }
     return error;
 }
@@ -120,9 +147,9 @@ aws_error registry_list_targets_of_policy(const struct registry *reg,
         return error;
     }
     struct walk walk = registry__walk(&entry->targets, page, next);
-    const struct certificate_entry *target;
+    const struct target *target;
     while ((target = registry__walk_next(&walk, NULL, NULL)) != NULL) {
-        each(ctx, target->pub.arn);
+        each(ctx, target->arn);
     }
     return AWS_OK;
 }

@@ -67,12 +67,18 @@ new_entry(struct registry *reg, elo_span name, elo_span document, int64_t now_ms
 
 static bool submit_new(struct registry *reg, const struct policy_entry *entry)
 {
-    struct store_batch *b = store_begin(reg->store);
+    struct store_batch *b = registry__batch(reg);
     if (b) {
         put_policy(b, entry);
         put_version(b, entry->pub.name, &entry->versions[0]);
     }
     return registry__submit(reg, b);
+}
+
+static void undo_create(struct registry *reg, const struct undo *u)
+{
+    registry__policy_remove(&reg->state, u->a);
+    registry__policy_free(u->a);
 }
 
 aws_error registry_create_policy(struct registry *reg,
@@ -103,6 +109,7 @@ aws_error registry_create_policy(struct registry *reg,
         registry__policy_free(entry);
         return registry__out_of_memory(fault);
     }
+    registry__did(reg, &(struct undo){.back = undo_create, .a = entry});
     if (out) {
         *out = &entry->pub;
     }

@@ -70,17 +70,6 @@ elo_err registry_reload(struct registry *reg)
     return ELO_OK;
 }
 
-bool registry__submit(struct registry *reg, struct store_batch *b)
-{
-    uint64_t seq = b ? store_submit(b) : 0;
-    if (seq == 0) {
-        return false;
-    }
-    reg->after = seq;
-    reg->generation++;
-    return true;
-}
-
 uint64_t registry_generation(const struct registry *reg)
 {
     return reg->generation;
@@ -158,6 +147,16 @@ bool registry_parse_version(elo_span text, int64_t *out)
 
 /* --- looking up -------------------------------------------------------------------------- */
 
+struct type_entry *registry__type(const struct registry *reg, elo_span name)
+{
+    return map_get(&reg->state.types.map, name);
+}
+
+struct group_entry *registry__group(const struct registry *reg, elo_span name)
+{
+    return map_get(&reg->state.groups.map, name);
+}
+
 struct thing_entry *registry__thing(const struct registry *reg, elo_span name)
 {
     return map_get(&reg->state.things, name);
@@ -228,9 +227,58 @@ void registry_each_policy_of(const struct registry *reg,
                              void *ctx)
 {
     const struct certificate_entry *target = registry__of_arn(reg, target_arn);
-    for (size_t i = 0; target && i < target->policies.len; i++) {
-        const struct policy_entry *policy = target->policies.items[i];
+    for (size_t i = 0; target && i < target->target.policies.len; i++) {
+        const struct policy_entry *policy = target->target.policies.items[i];
         if (!each(ctx, &policy->pub)) {
+            return;
+        }
+    }
+}
+
+/* Every policy of a certificate, of ten groups and of six above each: no more can be attached. */
+#define EFFECTIVE_MAX                                                                              \
+    (LIMIT_POLICIES_PER_CERTIFICATE +                                                              \
+     LIMIT_GROUPS_PER_THING * LIMIT_GROUP_DEPTH * LIMIT_POLICIES_PER_GROUP)
+
+struct effective {
+    const struct policy_entry *policies[EFFECTIVE_MAX];
+    size_t count;
+};
+
+static void collect(struct effective *set, const struct target *target)
+{
+    for (size_t i = 0; i < target->policies.len; i++) {
+        const struct policy_entry *policy = target->policies.items[i];
+        size_t at = 0;
+        while (at < set->count && set->policies[at] != policy) {
+            at++;
+        }
+        if (at == set->count && at < EFFECTIVE_MAX) {
+            set->policies[set->count++] = policy;
+        }
+    }
+}
+
+void registry_each_effective_policy(const struct registry *reg,
+                                    elo_span certificate_id,
+                                    const struct thing *thing,
+                                    bool (*each)(void *ctx, const struct policy_record *policy),
+                                    void *ctx)
+{
+    struct effective set;
+    const struct certificate_entry *certificate = registry__certificate(reg, certificate_id);
+    const struct thing_entry *entry = thing ? registry__thing(reg, thing->name) : NULL;
+    set.count = 0;
+    if (certificate) {
+        collect(&set, &certificate->target);
+    }
+    for (size_t i = 0; entry && i < entry->groups.len; i++) {
+        for (const struct group_entry *g = entry->groups.items[i]; g; g = g->parent) {
+            collect(&set, &g->target);
+        }
+    }
+    for (size_t i = 0; i < set.count; i++) {
+        if (!each(ctx, &set.policies[i]->pub)) {
             return;
         }
     }

@@ -142,7 +142,20 @@ bool registry_is_attached(const struct registry *reg, elo_span thing, elo_span p
 const struct thing *
 registry_bound_thing(const struct registry *reg, elo_span certificate_id, elo_span client_id);
 
+/*
+ * All policies that count for a connection with this certificate, bound to this thing (NULL: to
+ * none): those attached to the certificate, to the groups of the thing and to all groups above
+ * these; each once. Calls `each` until it answers false.
+ */
+void registry_each_effective_policy(const struct registry *reg,
+                                    elo_span certificate_id,
+                                    const struct thing *thing,
+                                    bool (*each)(void *ctx, const struct policy_record *policy),
+                                    void *ctx);
+
 /* The write side, by resource. */
 #include "server/registry/write.h"
+
+#include "server/registry/fleet.h"
 
 #endif

@@ -66,7 +66,7 @@ struct thing_change {
 
 /*
  * CreateThing. AWS_OK also when the same thing exists (same type and attributes): `*out` is then
- * that one. InvalidRequest; ResourceNotFound (thing type: there are none on the desk);
+ * that one. InvalidRequest, also for a deprecated thing type; ResourceNotFound: thing type;
  * ResourceAlreadyExists with id and ARN of the other.
  */
 aws_error registry_create_thing(struct registry *reg,
@@ -84,8 +84,8 @@ aws_error registry_update_thing(struct registry *reg,
                                 struct aws_fault *fault);
 
 /*
- * DeleteThing. AWS_OK also when there is no such thing. InvalidRequest while a principal is
- * attached; VersionConflict when `expected_version` (NULL: any) is not the thing's.
+ * DeleteThing. AWS_OK also when there is no such thing; it leaves its groups. InvalidRequest while
+ * a principal is attached; VersionConflict when `expected_version` (NULL: any) is not the thing's.
  */
 aws_error registry_delete_thing(struct registry *reg,
                                 elo_span name,
@@ -103,7 +103,8 @@ aws_error registry_describe_thing(const struct registry *reg,
 struct certificate_new {
     elo_span id;                    /* 64 lower-case hex */
     elo_span pem;                   /* canonical, 1 to LIMIT_PEM_BYTES */
-    enum certificate_status status; /* ACTIVE, INACTIVE, REVOKED */
+    enum certificate_status status; /* ACTIVE, INACTIVE, REVOKED; see `jitr` */
+    bool jitr;                      /* PENDING_ACTIVATION is allowed: a device's first connect */
     elo_span mode;                  /* "DEFAULT" or "SNI_ONLY" */
     elo_span ca_id;                 /* empty: none */
     int64_t not_before_s;
@@ -194,8 +195,9 @@ aws_error registry_describe_policy_version(const struct registry *reg,
 /* --- attachments ------------------------------------------------------------------------- */
 
 /*
- * AttachPolicy, AttachPrincipalPolicy. `target` is the ARN of a certificate. Attached already:
- * AWS_OK. ResourceNotFound: policy or target; LimitExceeded: 10 policies are on it; InvalidRequest.
+ * AttachPolicy, AttachPrincipalPolicy. `target` is the ARN of a certificate or a thing group.
+ * Attached already: AWS_OK. ResourceNotFound: policy or target; LimitExceeded: 10 policies are on
+ * the certificate, or 2 on the group; InvalidRequest.
  */
 aws_error registry_attach_policy(struct registry *reg,
                                  elo_span policy,
@@ -289,9 +291,13 @@ void registry_list_policies(const struct registry *reg,
 
 /* ListPolicyVersions has no pages: registry_describe_policy() and its `versions`. */
 
-/* ListAttachedPolicies, ListPrincipalPolicies. ResourceNotFound: target. */
+/*
+ * ListAttachedPolicies, ListPrincipalPolicies. ResourceNotFound: target. `recursive` adds the
+ * policies of the groups above a group.
+ */
 aws_error registry_list_policies_of_target(const struct registry *reg,
                                            elo_span target,
+                                           bool recursive,
                                            const struct registry_page *page,
                                            registry_each_policy *each,
                                            void *ctx,

@@ -874,7 +874,8 @@ static void attachments_are_listed(void **state)
     const struct registry_page page = {.max = 250};
     struct registry_next next;
     struct seen seen = {.count = 0};
-    OK(registry_list_policies_of_target(reg, s(one), &page, see_policy, &seen, &next, &fault));
+    OK(registry_list_policies_of_target(reg, s(one), false, &page, see_policy, &seen, &next,
+                                        &fault));
     OK(registry_list_targets_of_policy(reg, s("p"), &page, see_arn, &seen, &next, &fault));
     assert_string_equal(seen.text, "p q 1 2 ");
 
@@ -901,7 +902,8 @@ static void attachments_are_listed(void **state)
           "Failed to list principals for thing x because the thing does not exist in your account");
     FAULT(registry_list_targets_of_policy(reg, s("x"), &page, see_arn, &seen, &next, &fault),
           ResourceNotFoundException, "Policy not found");
-    FAULT(registry_list_policies_of_target(reg, s("x"), &page, see_policy, &seen, &next, &fault),
+    FAULT(registry_list_policies_of_target(reg, s("x"), false, &page, see_policy, &seen, &next,
+                                           &fault),
           InvalidRequestException, "Invalid Target");
 }
 

@@ -161,9 +161,9 @@ static void dump_certificate(void *ctx, const struct certificate *c)
             TEXT(c->ca_id), TEXT(c->generation_id), (long long)c->created_ms,
             (long long)c->modified_ms, (long long)c->not_before_s, (long long)c->not_after_s,
             (long long)c->customer_version, TEXT(c->pem));
-    assert_int_equal(
-        registry_list_policies_of_target(dump->reg, c->arn, &all, dump_name, dump, &next, &fault),
-        AWS_OK);
+    assert_int_equal(registry_list_policies_of_target(dump->reg, c->arn, false, &all, dump_name,
+                                                      dump, &next, &fault),
+                     AWS_OK);
     assert_int_equal(registry_list_things_of_principal(dump->reg, c->arn, NULL, &all, dump_bound,
                                                        dump, &next, &fault),
                      AWS_OK);
