@@ -80,6 +80,13 @@ void decision_cache_put(struct decision_cache *cache,
 
 enum { AUTH_ARN_BYTES = 1024, AUTH_LABEL_BYTES = LIMIT_NAME_BYTES + 24 };
 
+/* The policies that count for a session, in the order of the registry. */
+struct grants {
+    size_t count;
+    struct compiled **compiled;
+    struct policy *policies[]; /* then the above */
+};
+
 /* The last thing asked about the certificate: reading it again takes OpenSSL microseconds. */
 struct certificate_answer {
     char key[96];
@@ -107,15 +114,14 @@ struct auth_session {
     bool fresh;
     uint64_t generation;
     const struct thing *thing; /* borrowed from the registry until its generation moves */
-    struct compiled *compiled[LIMIT_POLICIES_PER_CERTIFICATE];
-    struct policy *policies[LIMIT_POLICIES_PER_CERTIFICATE];
-    size_t count;
-    char fault[AUTH_LABEL_BYTES + 288]; /* not empty: why everything is denied */
+    struct grants *grants;     /* NULL: no policy */
+    char *fault;               /* not NULL: why everything is denied */
     struct decision_cache decisions;
 
     /* while a question is answered */
     enum policy_action asking;
-    struct certificate_answer answer;
+    bool starved; /* a value could not be had for want of memory: the answer is no */
+    struct certificate_answer *answer; /* made when first asked */
     uint64_t available_keys; /* of the certificate: a bit each; see authorizer_variables.c */
     bool available_known;
 };

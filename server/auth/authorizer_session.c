@@ -2,12 +2,12 @@
 // SPDX-FileCopyrightText: The Elo authors
 /*
  * How this works: a session is fresh while the registry's generation is the one it was read at.
- * Every question first makes it fresh: the policies attached to the certificate are looked up (and
- * compiled if nobody has yet), the thing is resolved, all decisions are forgotten.
+ * Every question first makes it fresh: the thing is resolved, the policies attached to the
+ * certificate and to the thing's groups are looked up (and compiled if nobody has yet), all
+ * decisions are forgotten.
  *
- * It fails closed. When the policies cannot be read - out of memory, a document that is no policy,
- * more policies than there may be - `fault` says so, everything is denied, and the next question
- * tries again.
+ * It fails closed. When the policies cannot be read - out of memory, a document that is no policy -
+ * `fault` says so, everything is denied, and the next question tries again.
  */
 #include "server/auth/authorizer_internal.h"
 #include "server/base/mem.h"
@@ -55,16 +55,34 @@ struct auth_session *auth_session_create(struct authorizer *a, const struct auth
         return NULL;
     }
     decision_cache_init(&s->decisions);
-    buf_init(&s->answer.scratch, LIMIT_PEM_BYTES);
     return s;
+}
+
+static void drop_grants(struct grants *grants)
+{
+    for (size_t i = 0; grants != NULL && i < grants->count; i++) {
+        grants->compiled[i]->users--;
+    }
+    mem_free(grants);
+}
+
+static char out_of_memory[] = "out of memory";
+
+static void set_fault(struct auth_session *s, const char *text)
+{
+    if (s->fault != out_of_memory) {
+        mem_free(s->fault);
+    }
+    s->fault = text != NULL ? mem_text(elo_span_str(text)) : NULL;
+    if (text != NULL && s->fault == NULL) {
+        s->fault = out_of_memory;
+    }
 }
 
 static void let_go(struct auth_session *s)
 {
-    for (size_t i = 0; i < s->count; i++) {
-        s->compiled[i]->users--;
-    }
-    s->count = 0;
+    drop_grants(s->grants);
+    s->grants = NULL;
     s->thing = NULL;
     s->fresh = false;
     decision_cache_clear(&s->decisions);
@@ -77,7 +95,11 @@ void auth_session_destroy(struct auth_session *s)
     }
     let_go(s);
     decision_cache_free(&s->decisions);
-    buf_free(&s->answer.scratch);
+    if (s->answer != NULL) {
+        buf_free(&s->answer->scratch);
+        mem_free(s->answer);
+    }
+    set_fault(s, NULL);
     mem_free(s->peer_text);
     mem_free(s->connect_text);
     mem_free(s);
@@ -122,6 +144,8 @@ elo_span auth_session_source_ip(const struct auth_session *s)
 
 struct gathering {
     struct auth_session *session;
+    struct grants *grants;
+    size_t room;
     elo_err err;
 };
 
@@ -132,48 +156,76 @@ static void label(const struct policy_record *record, char out[AUTH_LABEL_BYTES]
                    (const char *)record->name.ptr, registry_policy_default(record)->version);
 }
 
+static bool count_policy(void *ctx, const struct policy_record *record)
+{
+    (void)record;
+    ++*(size_t *)ctx;
+    return true;
+}
+
 static bool take_policy(void *ctx, const struct policy_record *record)
 {
     struct gathering *g = ctx;
-    struct auth_session *s = g->session;
     const struct policy_version *version = registry_policy_default(record);
-    if (s->count == LIMIT_POLICIES_PER_CERTIFICATE) {
-        g->err = ELO_E_TOO_LARGE;
-        (void)snprintf(s->fault, sizeof s->fault, "more than %u policies are attached",
-                       LIMIT_POLICIES_PER_CERTIFICATE);
-        return false;
-    }
     char why[256];
     struct compiled *c;
-    g->err = authorizer_compiled(s->authorizer, version->document, &c, why, sizeof why);
+    g->err = authorizer_compiled(g->session->authorizer, version->document, &c, why, sizeof why);
     if (g->err != ELO_OK) {
         char name[AUTH_LABEL_BYTES];
+        char text[AUTH_LABEL_BYTES + 288];
         label(record, name);
-        (void)snprintf(s->fault, sizeof s->fault, "policy %s cannot be used: %s", name, why);
+        (void)snprintf(text, sizeof text, "policy %s cannot be used: %s", name, why);
+        set_fault(g->session, text);
         return false;
     }
-    s->policies[s->count] = c->policy;
-    s->compiled[s->count] = c;
-    s->count++;
-    return true;
+    g->grants->policies[g->grants->count] = c->policy;
+    g->grants->compiled[g->grants->count] = c;
+    return ++g->grants->count < g->room;
+}
+
+/* All policies of the certificate and of the groups of its thing. */
+static elo_err gather(struct auth_session *s)
+{
+    struct registry *reg = s->authorizer->registry;
+    struct gathering g = {.session = s};
+    registry_each_effective_policy(reg, s->peer.certificate_id, s->thing, count_policy, &g.room);
+    if (g.room == 0) {
+        return ELO_OK;
+    }
+    g.grants = mem_alloc(sizeof *g.grants +
+                         g.room * (sizeof g.grants->policies[0] + sizeof g.grants->compiled[0]));
+    if (g.grants == NULL) {
+        set_fault(s, out_of_memory);
+        return ELO_E_NO_MEMORY;
+    }
+    g.grants->count = 0;
+    g.grants->compiled = (struct compiled **)(void *)&g.grants->policies[g.room];
+    s->grants = g.grants;
+    registry_each_effective_policy(reg, s->peer.certificate_id, s->thing, take_policy, &g);
+    return g.err;
 }
 
 /* Reads everything anew. After a fault the session is not fresh, so that the next one tries. */
 static void refresh(struct auth_session *s)
 {
     struct registry *reg = s->authorizer->registry;
-    struct gathering g = {s, ELO_OK};
     let_go(s);
-    s->fault[0] = '\0';
+    set_fault(s, NULL);
     s->generation = registry_generation(reg);
-    const struct certificate *certificate = registry_certificate(reg, s->peer.certificate_id);
-    if (certificate != NULL) {
-        registry_each_policy_of(reg, certificate->arn, take_policy, &g);
-    }
-    if (s->connected && certificate != NULL) {
+    if (s->connected) {
         s->thing = registry_bound_thing(reg, s->peer.certificate_id, s->client_id);
     }
-    s->fresh = g.err == ELO_OK;
+    s->fresh = gather(s) == ELO_OK;
+}
+
+static size_t policy_count(const struct auth_session *s)
+{
+    return s->grants != NULL ? s->grants->count : 0;
+}
+
+static struct policy *const *policies(const struct auth_session *s)
+{
+    return s->grants != NULL ? s->grants->policies : NULL;
 }
 
 static inline bool is_fresh(const struct auth_session *s)
@@ -209,8 +261,9 @@ static bool decide(struct auth_session *s, enum policy_action action, elo_span n
         return false;
     }
     s->asking = action;
-    policy_eval(s->policies, s->count, action, arn, &vars, &decision);
-    return decision.effect == POLICY_ALLOWED;
+    s->starved = false;
+    policy_eval(policies(s), policy_count(s), action, arn, &vars, &decision);
+    return decision.effect == POLICY_ALLOWED && !s->starved;
 }
 
 bool auth_allows(struct auth_session *s, enum policy_action action, elo_span name)
@@ -237,7 +290,9 @@ bool auth_allows_hashed(struct auth_session *s,
         return known->allowed;
     }
     bool allowed = decide(s, action, name);
-    decision_cache_put(&s->decisions, action, name, hash, allowed);
+    if (!s->starved) {
+        decision_cache_put(&s->decisions, action, name, hash, allowed);
+    }
     return allowed;
 }
 
@@ -246,14 +301,15 @@ bool auth_has_policy(struct auth_session *s)
     if (!is_fresh(s)) {
         refresh(s);
     }
-    return s->peer.kind == AUTH_PEER_PLAIN || s->count > 0 || s->fault[0] != '\0';
+    return s->peer.kind == AUTH_PEER_PLAIN || policy_count(s) > 0 || s->fault != NULL;
 }
 
 /* The names of a fresh session's policies: made for whoever asks why. */
 struct labels {
     size_t count;
-    char text[LIMIT_POLICIES_PER_CERTIFICATE][AUTH_LABEL_BYTES];
-    elo_span names[LIMIT_POLICIES_PER_CERTIFICATE];
+    size_t room;
+    char (*text)[AUTH_LABEL_BYTES];
+    elo_span names[];
 };
 
 static bool take_label(void *ctx, const struct policy_record *record)
@@ -261,16 +317,25 @@ static bool take_label(void *ctx, const struct policy_record *record)
     struct labels *labels = ctx;
     label(record, labels->text[labels->count]);
     labels->names[labels->count] = elo_span_str(labels->text[labels->count]);
-    return ++labels->count < LIMIT_POLICIES_PER_CERTIFICATE;
+    return ++labels->count < labels->room;
 }
 
-static void find_labels(const struct auth_session *s, struct labels *out)
+/* NULL: out of memory. */
+static struct labels *find_labels(const struct auth_session *s)
 {
-    const struct registry *reg = s->authorizer->registry;
-    const struct certificate *certificate = registry_certificate(reg, s->peer.certificate_id);
-    if (certificate != NULL) {
-        registry_each_policy_of(reg, certificate->arn, take_label, out);
+    size_t room = policy_count(s);
+    struct labels *labels =
+        mem_alloc(sizeof *labels + room * (sizeof labels->names[0] + sizeof *labels->text));
+    if (labels != NULL) {
+        labels->count = 0;
+        labels->room = room;
+        labels->text = (char(*)[AUTH_LABEL_BYTES])(void *)&labels->names[room];
+        if (room > 0) {
+            registry_each_effective_policy(s->authorizer->registry, s->peer.certificate_id,
+                                           s->thing, take_label, labels);
+        }
     }
+    return labels;
 }
 
 static size_t say(char *buf, size_t cap, const char *text)
@@ -300,8 +365,13 @@ size_t auth_explain(
     if (arn.len == 0) {
         return say(buf, cap, "the name is longer than any that AWS allows");
     }
-    struct labels labels = {.count = 0};
-    find_labels(s, &labels);
+    struct labels *labels = find_labels(s);
+    if (labels == NULL) {
+        return say(buf, cap, out_of_memory);
+    }
     s->asking = action;
-    return policy_explain(s->policies, labels.names, s->count, action, arn, &vars, buf, cap);
+    size_t len =
+        policy_explain(policies(s), labels->names, labels->count, action, arn, &vars, buf, cap);
+    mem_free(labels);
+    return len;
 }

@@ -8,6 +8,7 @@
  * CONNECT; what CONNECT asked for (will, persistent session) only while CONNECT is decided.
  */
 #include "server/auth/authorizer_internal.h"
+#include "server/base/mem.h"
 #include "server/pki/pki.h"
 
 #include <stdio.h>
@@ -120,10 +121,27 @@ static size_t last_will_topic(struct auth_session *s, elo_span rest, size_t inde
 /* --- the certificate ---------------------------------------------------------------------------
  */
 
+/* NULL: out of memory, and then nothing is allowed. */
+static struct certificate_answer *answer_of(struct auth_session *s)
+{
+    if (s->answer == NULL) {
+        s->answer = mem_zero(sizeof *s->answer);
+        if (s->answer == NULL) {
+            s->starved = true;
+            return NULL;
+        }
+        buf_init(&s->answer->scratch, LIMIT_PEM_BYTES);
+    }
+    return s->answer;
+}
+
 static size_t certificate_field(struct auth_session *s, elo_span name, size_t index, elo_span *out)
 {
-    struct certificate_answer *answer = &s->answer;
-    if (s->peer.certificate_der.len == 0 || name.len == 0 || name.len > sizeof answer->key) {
+    if (s->peer.certificate_der.len == 0 || name.len == 0 || name.len > sizeof s->answer->key) {
+        return 0;
+    }
+    struct certificate_answer *answer = answer_of(s);
+    if (answer == NULL) {
         return 0;
     }
     if (!elo_span_eq(name, elo_span_of(answer->key, answer->key_len)) || index != answer->index) {
@@ -198,12 +216,14 @@ static size_t available_keys(struct auth_session *s, elo_span rest, size_t index
         if ((s->available_keys & (uint64_t)1 << i) != 0 && count++ == index) {
             char buf[64];
             elo_span key = key_at(i, buf);
-            buf_clear(&s->answer.scratch);
-            s->answer.key_len = 0; /* the scratch is no longer that answer's */
-            buf_text(&s->answer.scratch, CERTIFICATE);
-            buf_add(&s->answer.scratch, key);
-            *out = buf_span(&s->answer.scratch);
-            if (buf_err(&s->answer.scratch) != ELO_OK) {
+            struct buf *scratch = &s->answer->scratch; /* it was made to find them */
+            buf_clear(scratch);
+            s->answer->key_len = 0; /* the scratch is no longer that answer's */
+            buf_text(scratch, CERTIFICATE);
+            buf_add(scratch, key);
+            *out = buf_span(scratch);
+            if (buf_err(scratch) != ELO_OK) {
+                s->starved = true;
                 return 0;
             }
         }

@@ -401,12 +401,13 @@ static void certificate_arguments_are_checked(void **state)
     FAULT(certificate_with(id_of('g', 'g'), CERTIFICATE_ACTIVE, 1, NULL), InvalidRequestException,
           "certificateId");
     static const enum certificate_status refused[] = {CERTIFICATE_PENDING_TRANSFER,
-                                                      CERTIFICATE_REGISTER_INACTIVE,
-                                                      CERTIFICATE_PENDING_ACTIVATION};
-    for (size_t i = 0; i < 3; i++) {
+                                                      CERTIFICATE_REGISTER_INACTIVE};
+    for (size_t i = 0; i < 2; i++) {
         FAULT(certificate_with(id_of('1', '1'), refused[i], 1, NULL), InvalidRequestException,
               certificate_status_name(refused[i]));
     }
+    FAULT(certificate_with(id_of('1', '1'), CERTIFICATE_PENDING_ACTIVATION, 1, NULL),
+          CertificateStateException, "PENDING_ACTIVATION");
     struct certificate_new fresh = {.id = s(id_of('1', '2')), .pem = s("x"), .mode = s("OTHER")};
     FAULT(registry_register_certificate(reg, &fresh, 1, NULL, &fault), InvalidRequestException,
           "certificateMode");
