@@ -57,20 +57,31 @@ static aws_error write_ok(struct call *c, struct elo_json_writer *w, void *ctx)
     return AWS_OK;
 }
 
+static aws_error not_stored(struct call *c)
+{
+    c->out->after_seq = 0;
+    return aws_fault_set(c->fault, AWS_InternalFailureException,
+                         "The message has to be stored, and the disk takes nothing: free some "
+                         "space on it, then send the request again");
+}
+
 static aws_error publish(struct call *c, elo_span topic, uint8_t qos, bool retain)
 {
     elo_err err = broker_publish(c->api->broker, topic, c->request->http.body, qos, retain, c->now);
     switch (err) {
     case ELO_OK:
-        return AWS_OK;
+        c->out->after_seq = broker_after(c->api->broker);
+        return c->out->after_seq == BROKER_NEVER ? not_stored(c) : AWS_OK;
     case ELO_E_QUOTA:
         return aws_fault_set(c->fault, AWS_ThrottlingException,
                              "There are as many retained messages as may be kept (%u)",
                              LIMIT_RETAINED_MESSAGES);
     case ELO_E_TOPIC:
         return api__invalid(c, "Topic %s cannot be published to", api__quote(topic).text);
-    default:
+    case ELO_E_NO_MEMORY:
         return api__out_of_memory(c);
+    default:
+        return not_stored(c);
     }
 }
 

@@ -68,6 +68,7 @@
 #define LIMIT_OUTPUT_BYTES      (4u * 1024u * 1024u) /* unsent bytes a slow consumer may hold */
 #define LIMIT_QUEUED_MESSAGES   10000u /* QoS 1 messages an offline session may hold */
 #define LIMIT_QUEUED_BYTES      (16u * 1024u * 1024u)
+#define LIMIT_STORED_BYTES      ((size_t)512 * 1024 * 1024) /* of all messages that wait on disk */
 #define LIMIT_RETAINED_MESSAGES 50000u
 #define LIMIT_CONNECTIONS       20000u
 #define LIMIT_CONNECT_WAIT_MS   10000 /* TLS done to CONNECT complete */

@@ -25,6 +25,17 @@ struct broker *broker_create(const struct broker_config *config, struct authoriz
         mem_free(b);
         return NULL;
     }
+    b->journal = (struct journal){.store = config->store,
+                                  .now = &b->now,
+                                  .epoch = 1,
+                                  .next_session = 1,
+                                  .next_message = 1,
+                                  .next_queued = 1};
+    if (!broker__timers_join(&b->timers, &b->journal.retry, TIMER_JOURNAL)) {
+        broker__tree_free(&b->tree);
+        mem_free(b);
+        return NULL;
+    }
     b->compat = config->compat;
     if (config->limits != NULL) {
         b->limits = *config->limits;
@@ -44,6 +55,7 @@ struct broker *broker_create(const struct broker_config *config, struct authoriz
     TAILQ_INIT(&b->conns);
     TAILQ_INIT(&b->ready);
     TAILQ_INIT(&b->ending);
+    TAILQ_INIT(&b->holding);
     return b;
 }
 
@@ -51,6 +63,7 @@ void broker_destroy(struct broker *b)
 {
     ELO_ASSERT(TAILQ_EMPTY(&b->conns));
     struct session *s;
+    broker__journal_free(&b->journal); /* what ends from here on has not ended: it is stored */
     for (size_t i = 0; (s = map_next(&b->sessions, &i)) != NULL;) {
         broker__session_destroy(s);
     }
@@ -102,6 +115,7 @@ void broker_closed(struct broker_conn *c, elo_err why, struct core_time now)
         TAILQ_REMOVE(&b->ready, c, ready);
     }
     TAILQ_REMOVE(&b->conns, c, all);
+    broker__hold_free(c);
     b->stats.connections--;
     broker__timers_leave(&b->timers, &c->timer);
     broker__output_free(&c->out, &b->pool);
@@ -125,13 +139,16 @@ void *broker_user(const struct broker_conn *c)
 
 size_t broker_output(struct broker_conn *c, elo_span *out, size_t max)
 {
-    return broker__may_send_bytes(c) ? broker__output_pieces(&c->out, out, max) : 0;
+    return broker__may_send_bytes(c)
+               ? broker__hold_clip(c, out, broker__output_pieces(&c->out, out, max))
+               : 0;
 }
 
 void broker_output_ack(struct broker_conn *c, size_t sent, struct core_time now)
 {
     struct broker *b = c->broker;
     b->now = now;
+    broker__hold_sent(c, sent);
     broker__output_ack(&c->out, &b->pool, sent);
     broker__has_sent(c, sent);
     c->connack_left = (uint8_t)(sent < c->connack_left ? c->connack_left - sent : 0);
@@ -200,6 +217,9 @@ static void rang(struct broker *b, struct timer *timer)
     case TIMER_RETAINED:
         broker__retained_expire(b);
         break;
+    case TIMER_JOURNAL:
+        broker__journal_retry(b);
+        break;
     }
 }
 
@@ -239,7 +259,9 @@ elo_err broker_publish(struct broker *b,
                             .expires_ms = MESSAGE_FOREVER,
                             .qos = qos > 0,
                             .retain = retain};
+    broker__journal_watch(&b->journal);
     elo_err err = broker__publish(b, &p);
+    err = err == ELO_OK && b->journal.lost ? ELO_E_NO_MEMORY : err;
     broker__settle(b);
     return err;
 }

@@ -25,6 +25,15 @@
  * holds the block and an encoded header. Routing is a tree of topic levels. Deliveries of one
  * batch of input are coalesced per subscriber: the owner asks for output once per wake-up.
  *
+ * What survives: sessions with clean session 0, their subscriptions and QoS 1 messages, retained
+ * messages. With a store, broker_restore() brings them back at start-up; then, once per turn of the
+ * owner's loop, broker_commit() hands over what has changed, and broker_stored() takes what the
+ * store says. Acknowledgements of changes wait inside the broker until the change is durable: a
+ * CONNACK, SUBACK, UNSUBACK or PUBACK that leaves is never taken back by a crash. What nobody has
+ * to find after a restart is acknowledged at once. If the store fails, the acknowledgement never
+ * comes: the connection is closed with SERVER_ERROR, and publishes that must be stored are refused
+ * until the store takes changes again.
+ *
  * Limits are in server/base/limits.h. Core thread only.
  */
 #ifndef ELO_SERVER_BROKER_H
@@ -35,6 +44,7 @@
 #include "server/base/env.h"
 #include "server/base/limits.h"
 #include "server/base/log.h"
+#include "server/store/store.h"
 
 struct broker;
 struct broker_conn;
@@ -44,12 +54,19 @@ struct broker_config {
     const struct limits *limits; /* copied; NULL: limits_unthrottled() */
     const struct log *log;       /* outlives the broker */
     struct core_random random;
+    struct store *store; /* outlives the broker; NULL: nothing survives it */
 };
 
 /* NULL: out of memory. `auth` outlives the broker. */
 struct broker *broker_create(const struct broker_config *config, struct authorizer *auth);
 
-/* Every connection must have been closed. */
+/*
+ * Everything that is stored; before the first connection. ELO_E_NO_MEMORY, ELO_E_CORRUPT, ELO_E_IO:
+ * the broker is good for broker_destroy() only.
+ */
+ELO_MUST_USE elo_err broker_restore(struct broker *b, struct core_time now);
+
+/* Every connection must have been closed. What is stored stays. */
 void broker_destroy(struct broker *b);
 
 /*
@@ -98,7 +115,8 @@ void broker_tick(struct broker *b, struct core_time now);
 /*
  * Publishes for somebody who is no MQTT client: the API. The topic has been checked and allowed.
  * ELO_E_NO_MEMORY, ELO_E_QUOTA (too many retained messages), ELO_E_TOPIC (no topic, or over
- * LIMIT_TOPIC_BYTES): nobody got it.
+ * LIMIT_TOPIC_BYTES), ELO_E_DISK_FULL and other faults of the store: nobody got it. It is durable
+ * when the batch broker_after() is.
  */
 ELO_MUST_USE elo_err broker_publish(struct broker *b,
                                     elo_span topic,
@@ -106,6 +124,19 @@ ELO_MUST_USE elo_err broker_publish(struct broker *b,
                                     uint8_t qos,
                                     bool retain,
                                     struct core_time now);
+
+/* The end of a turn: what has changed goes to the store, as one batch. */
+void broker_commit(struct broker *b);
+
+/* The store has got on, or failed: the batches that it has returned are taken. */
+void broker_stored(struct broker *b, const struct store_progress *progress, struct core_time now);
+
+/*
+ * The number of the store's batch that what the last broker_publish() did is in. 0: nothing has to
+ * be waited for. BROKER_NEVER: the store takes nothing, what was done is not durable.
+ */
+#define BROKER_NEVER UINT64_MAX
+uint64_t broker_after(struct broker *b);
 
 /*
  * The certificate's status has changed or it is gone: connections with it end if it is not good,

@@ -181,6 +181,9 @@ static struct session *open_session(struct broker_conn *c,
         return NULL;
     }
     s = broker__session_create(b, id, in->level, expiry_s);
+    if (s != NULL) {
+        (void)broker__journal_session(s); /* if it cannot be put, `lost` tells */
+    }
     if (s == NULL) {
         (void)broker__refuse_connect(c, id, ELO_E_NO_MEMORY, NULL);
     }
@@ -208,6 +211,9 @@ static void accept(struct broker_conn *c,
                    bool present,
                    uint16_t keep_alive_s)
 {
+    if (c->broker->journal.touched) {
+        broker__hold_output(c); /* a session was made or has ended: that must be durable first */
+    }
     c->version = 4;
     c->window = LIMIT_INFLIGHT;
     c->packet_max = UINT32_MAX;
@@ -237,7 +243,15 @@ void broker__on_connect(struct broker_conn *c, const struct elo_mqtt_connect *in
         return;
     }
     bool present;
+    broker__journal_watch(&c->broker->journal);
     struct session *s = open_session(c, id, in, &present);
+    if (s != NULL && c->broker->journal.lost) {
+        if (!present) {
+            broker__session_destroy(s);
+        }
+        (void)broker__refuse_connect(c, id, ELO_E_NO_MEMORY, NULL);
+        s = NULL;
+    }
     if (s == NULL) {
         broker__will_drop(c); /* it never was connected */
         return;

@@ -161,7 +161,7 @@ static void deliver_qos1(struct target *t, const struct publication *p, bool ret
         c->broker->stats.dropped++;
     } else if (target_may_receive(t, c, p)) {
         if (broker__could_send(c)) {
-            (void)broker__launch(s, m, retain, NULL);
+            (void)broker__launch(s, m, retain, NULL, 0);
         } else {
             throttle_qos1(s, m, retain);
         }

@@ -29,10 +29,15 @@ void broker__inflight_init(struct inflight *f)
 void broker__inflight_free(struct inflight *f)
 {
     for (unsigned i = 0; i < f->cap; i++) {
-        broker__message_release(f->slots[i].m);
+        if (f->slots[i].m != NULL) {
+            broker__journal_done(f->owner.journal, f->slots[i].m, f->slots[i].row);
+            broker__message_release(f->slots[i].m);
+        }
     }
     mem_free(f->slots);
+    struct journal_owner owner = f->owner;
     broker__inflight_init(f);
+    f->owner = owner;
 }
 
 static bool grow(struct inflight *f)
@@ -83,16 +88,20 @@ static void unlink_slot(struct inflight *f, const struct inflight_slot *slot)
     }
 }
 
-struct inflight_slot *broker__inflight_add(struct inflight *f, struct message *m, bool retain)
+struct inflight_slot *
+broker__inflight_add(struct inflight *f, struct message *m, bool retain, int64_t row)
 {
     if (f->vacant == INFLIGHT_NONE && !grow(f)) {
+        return NULL;
+    }
+    if (row == 0 && broker__journal_wait(&f->owner, m, retain, &row) != ELO_OK) {
         return NULL;
     }
     uint8_t at = f->vacant;
     struct inflight_slot *slot = &f->slots[at];
     f->vacant = slot->next;
     f->turn = (uint16_t)(f->turn % TURNS + 1);
-    *slot = (struct inflight_slot){.m = broker__message_keep(m), .retain = retain};
+    *slot = (struct inflight_slot){.m = broker__message_keep(m), .row = row, .retain = retain};
     slot->id = (uint16_t)((unsigned)f->turn << SLOT_BITS | at);
     link_newest(f, at);
     f->count++;
@@ -112,6 +121,7 @@ void broker__inflight_remove(struct inflight *f, struct inflight_slot *slot)
     unlink_slot(f, slot);
     f->count--;
     f->unwritten = (uint8_t)(f->unwritten - !slot->written);
+    broker__journal_done(f->owner.journal, slot->m, slot->row);
     broker__message_release(slot->m);
     *slot = (struct inflight_slot){.next = f->vacant};
     f->vacant = index_of(f, slot);

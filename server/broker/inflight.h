@@ -10,7 +10,7 @@
 #ifndef ELO_SERVER_BROKER_INFLIGHT_H
 #define ELO_SERVER_BROKER_INFLIGHT_H
 
-#include "server/broker/message.h"
+#include "server/broker/journal.h"
 
 #define INFLIGHT_NONE 255u
 
@@ -19,6 +19,7 @@ struct share_group;
 struct inflight_slot {
     struct message *m;         /* NULL: free */
     struct share_group *group; /* whose message it is, to be given back; NULL: its own */
+    int64_t row;               /* in the store; 0: none */
     int64_t sent_ms;
     uint16_t id; /* packet identifier */
     uint8_t prev;
@@ -29,6 +30,7 @@ struct inflight_slot {
 };
 
 struct inflight {
+    struct journal_owner owner;
     struct inflight_slot *slots;
     uint16_t turn;
     uint8_t cap;
@@ -42,8 +44,12 @@ struct inflight {
 void broker__inflight_init(struct inflight *f);
 void broker__inflight_free(struct inflight *f); /* releases the messages */
 
-/* Takes a reference of `m`. The unwritten slot, valid until the next add; NULL: out of memory. */
-struct inflight_slot *broker__inflight_add(struct inflight *f, struct message *m, bool retain);
+/*
+ * Takes a reference of `m`, and its row; 0: it gets one if the owner's are stored. The unwritten
+ * slot, valid until the next add; NULL: out of memory.
+ */
+struct inflight_slot *
+broker__inflight_add(struct inflight *f, struct message *m, bool retain, int64_t row);
 
 struct inflight_slot *broker__inflight_find(struct inflight *f, uint16_t id); /* NULL: unknown */
 void broker__inflight_remove(struct inflight *f, struct inflight_slot *slot);

@@ -24,6 +24,7 @@
 #include "server/base/throttle.h"
 #include "server/broker/broker.h"
 #include "server/broker/inflight.h"
+#include "server/broker/journal.h"
 #include "server/broker/known.h"
 #include "server/broker/output.h"
 #include "server/broker/route.h"
@@ -46,11 +47,13 @@
 struct queued {
     struct message *m;
     int64_t until_ms; /* when it is dropped unsent */
+    int64_t row;      /* in the store; 0: none, and pushing gives it one if the owner's are */
     bool retain;
 };
 
 /* QoS 1 messages that wait for a connection, the in-flight window or room in the output. */
 struct queue {
+    struct journal_owner owner;
     struct queued *items; /* a ring */
     uint32_t cap;
     uint32_t first;
@@ -72,6 +75,7 @@ struct session {
     uint32_t pace_left; /* of it, what may leave before pace_ms */
     int64_t pace_ms;
     uint32_t expiry_s;    /* it lives so long after its connection; 0: not at all */
+    int64_t row;          /* in the store; 0: nothing of it is stored */
     uint32_t route_place; /* see route.c */
     uint64_t route_round;
     struct inflight inflight;
@@ -80,11 +84,29 @@ struct session {
     uint8_t client_id[];
 };
 
+/* A PUBACK that waits for the store. */
+struct held_ack {
+    uint64_t epoch; /* of the journal; 0: it waits only for those before it */
+    uint16_t packet_id;
+};
+
+/* What of a connection's output waits for the store: hold.c. */
+struct hold {
+    struct held_ack *acks; /* a ring */
+    uint32_t cap;
+    uint32_t first;
+    uint32_t count;
+    uint64_t barrier;  /* epoch that the output behind open_bytes waits for; 0: none */
+    size_t open_bytes; /* of the output that may leave */
+};
+
 struct broker_conn {
     TAILQ_ENTRY(broker_conn) all;
     TAILQ_ENTRY(broker_conn) ready;
     TAILQ_ENTRY(broker_conn) ending;
+    TAILQ_ENTRY(broker_conn) holding;
     struct broker *broker;
+    struct hold *hold;       /* NULL: nothing waits for the store */
     struct session *session; /* NULL before CONNECT and after the end */
     struct auth_session *auth;
     struct known *known; /* of its client id; NULL before CONNECT and after the end */
@@ -143,6 +165,8 @@ struct broker {
     struct conn_list conns;
     struct conn_list ready;
     struct conn_list ending;
+    struct conn_list holding;
+    struct journal journal;
     struct output_pool pool;
     struct broker_stats stats;
     struct router router;
@@ -307,7 +331,8 @@ bool broker__window_open(const struct session *s);
  * Puts a message into flight and writes it; the window is open and there is room. `group`: whose
  * it is, or NULL. false: out of memory, it is not in flight; the connection has ended.
  */
-bool broker__launch(struct session *s, struct message *m, bool retain, struct share_group *group);
+bool broker__launch(
+    struct session *s, struct message *m, bool retain, struct share_group *group, int64_t row);
 
 /* Writes what may be written: what must be sent again, then what waits. */
 void broker__pump(struct session *s);
@@ -336,11 +361,18 @@ void broker__share_give_back(struct session *s);
 /* Call before the subscription is removed. */
 void broker__share_leave(struct subscription *sub);
 
+/* The group's row; and at start-up what waits for it. ELO_E_NO_MEMORY. */
+void broker__share_adopt(struct share_group *group, int64_t row);
+ELO_MUST_USE elo_err broker__share_restore(struct share_group *group, const struct queued *item);
+
 /* --- queue.c ---------------------------------------------------------------------------------- */
 
 /* Takes a reference. ELO_E_QUOTA: full; ELO_E_NO_MEMORY. */
 ELO_MUST_USE elo_err broker__queue_push(struct queue *q, const struct queued *item);
 ELO_MUST_USE elo_err broker__queue_push_front(struct queue *q, const struct queued *item);
+
+/* At start-up: it has its row, and no limit is in its way. ELO_E_NO_MEMORY. */
+ELO_MUST_USE elo_err broker__queue_restore(struct queue *q, const struct queued *item);
 struct queued *broker__queue_peek(const struct queue *q); /* NULL: empty */
 void broker__queue_pop(struct queue *q);                  /* releases the message */
 void broker__queue_free(struct queue *q);
@@ -362,6 +394,30 @@ struct session *broker__session_detach(struct session *s);
 /* --- subscriptions of a session: subscribe.c -------------------------------------------------- */
 
 void broker__drop_subscriptions(struct session *s);
+
+/* At start-up. ELO_E_NO_MEMORY; ELO_E_CORRUPT: no filter that could have been subscribed. */
+ELO_MUST_USE elo_err broker__subscription_restore(
+    struct session *s, elo_span literal, uint8_t qos, int64_t options, struct subscription **out);
+
+/* --- hold.c: what waits for the store --------------------------------------------------------- */
+
+/* PUBACK: at once, or with `stored` when the present epoch is durable; in order. */
+void broker__ack_publish(struct broker_conn *c, uint16_t packet_id, bool stored);
+
+/* What is put into the output from now on waits for the present epoch. */
+void broker__hold_output(struct broker_conn *c);
+
+/* Of the pieces of the output, those that may leave; how many. */
+size_t broker__hold_clip(const struct broker_conn *c, elo_span *pieces, size_t count);
+void broker__hold_sent(struct broker_conn *c, size_t bytes);
+void broker__hold_free(struct broker_conn *c);
+
+/* Epochs up to this one are durable, or have failed: who waits for them is closed. */
+void broker__hold_release(struct broker *b, uint64_t epoch);
+void broker__hold_fail(struct broker *b, uint64_t epoch, elo_err err);
+
+/* journal.c: the retry timer rang */
+void broker__journal_retry(struct broker *b);
 
 /* --- retain.c --------------------------------------------------------------------------------- */
 

@@ -98,6 +98,15 @@ publication_of(elo_span packet, const struct elo_mqtt_publish *in, uint32_t topi
 
 static void route_failed(struct broker_conn *c, const struct elo_mqtt_publish *in, elo_err err)
 {
+    if (c->broker->journal.halted && err == c->broker->journal.err) {
+        struct report r = {.event = "Publish-In",
+                           .err = err,
+                           .reason = "SERVER_ERROR",
+                           .topic = in->topic,
+                           .details = "it would have to be stored, and the disk takes nothing"};
+        broker__fail(c, &r);
+        return;
+    }
     if (err != ELO_E_QUOTA) {
         (void)refuse(c, err, in->topic, NULL);
         return;
@@ -145,14 +154,17 @@ void broker__on_publish(struct broker_conn *c, elo_span packet, const struct elo
     }
     struct publication p = publication_of(packet, in, hash);
     p.from = c->session;
+    struct journal *j = &c->broker->journal;
+    broker__journal_watch(j);
     elo_err err = broker__publish(c->broker, &p);
+    err = err == ELO_OK && j->lost ? ELO_E_NO_MEMORY : err;
     if (err != ELO_OK) {
         route_failed(c, in, err);
         return;
     }
     report_accepted(c, in);
     if (in->qos == 1) {
-        broker__send_ack(c, ELO_MQTT_PUBACK, in->packet_id);
+        broker__ack_publish(c, in->packet_id, j->touched);
     }
 }
 
@@ -210,6 +222,16 @@ retain_and_deliver(struct broker *b, struct publication *p, const struct route *
     return err;
 }
 
+/* Would somebody have to find it after a restart? Asked only while nothing can be written. */
+static bool must_be_stored(const struct route *route, const struct publication *p)
+{
+    bool stored = p->retain && p->topic.ptr[0] != '$';
+    for (size_t i = 0; i < route->target_count && p->qos > 0; i++) {
+        stored = stored || (route->targets[i].session->row != 0 && route->targets[i].qos > 0);
+    }
+    return stored || (route->group_count > 0 && p->qos > 0);
+}
+
 elo_err broker__publish(struct broker *b, struct publication *p)
 {
     struct route route = {0};
@@ -219,6 +241,9 @@ elo_err broker__publish(struct broker *b, struct publication *p)
     }
     if (err != ELO_OK) {
         return err;
+    }
+    if (b->journal.halted && must_be_stored(&route, p)) {
+        return b->journal.err;
     }
     bool borrowed = p->block == NULL;
     if (borrowed && must_be_kept(p, route.target_count + route.group_count > 0) && !keep(p)) {

@@ -48,18 +48,19 @@ static bool write_slot(struct session *s, struct inflight_slot *slot)
 }
 
 /* A slot for a message that has never been sent; NULL: out of memory, the connection has ended. */
-static struct inflight_slot *admit(struct session *s, struct message *m, bool retain)
+static struct inflight_slot *admit(struct session *s, struct message *m, bool retain, int64_t row)
 {
-    struct inflight_slot *slot = broker__inflight_add(&s->inflight, m, retain);
+    struct inflight_slot *slot = broker__inflight_add(&s->inflight, m, retain, row);
     if (slot == NULL) {
         broker__end(s->conn, ELO_E_NO_MEMORY, NULL);
     }
     return slot;
 }
 
-bool broker__launch(struct session *s, struct message *m, bool retain, struct share_group *group)
+bool broker__launch(
+    struct session *s, struct message *m, bool retain, struct share_group *group, int64_t row)
 {
-    struct inflight_slot *slot = admit(s, m, retain);
+    struct inflight_slot *slot = admit(s, m, retain, row);
     if (slot == NULL) {
         return false;
     }
@@ -125,12 +126,13 @@ static bool pump_inflight(struct session *s)
 }
 
 /* Moves the head of the queue into flight and writes it. false: the connection has ended. */
-static bool send_queued(struct session *s, const struct queued *q)
+static bool send_queued(struct session *s, struct queued *q)
 {
-    struct inflight_slot *slot = admit(s, q->m, q->retain);
+    struct inflight_slot *slot = admit(s, q->m, q->retain, q->row);
     if (slot == NULL) {
         return false;
     }
+    q->row = 0; /* it is the slot's now */
     broker__queue_pop(&s->queue);
     spend(s);
     return write_slot(s, slot);

@@ -47,6 +47,7 @@ uint32_t broker__queue_expire(struct queue *q, int64_t now_ms)
             *at(q, left++) = *item;
         } else {
             q->bytes -= broker__message_bytes(item->m);
+            broker__journal_done(q->owner.journal, item->m, item->row);
             broker__message_release(item->m);
         }
     }
@@ -63,14 +64,27 @@ static elo_err make_room(struct queue *q, const struct queued *item)
     return q->count < q->cap || grow(q) ? ELO_OK : ELO_E_NO_MEMORY;
 }
 
+/* Into the place at `i`, for which there is room. */
+static elo_err place(struct queue *q, uint32_t i, const struct queued *item)
+{
+    int64_t row = item->row;
+    if (row == 0) {
+        elo_err err = broker__journal_wait(&q->owner, item->m, item->retain, &row);
+        if (err != ELO_OK) {
+            return err;
+        }
+    }
+    *at(q, i) = *item;
+    at(q, i)->row = row;
+    q->count++;
+    q->bytes += broker__message_bytes(broker__message_keep(item->m));
+    return ELO_OK;
+}
+
 elo_err broker__queue_push(struct queue *q, const struct queued *item)
 {
     elo_err err = make_room(q, item);
-    if (err == ELO_OK) {
-        *at(q, q->count++) = *item;
-        q->bytes += broker__message_bytes(broker__message_keep(item->m));
-    }
-    return err;
+    return err == ELO_OK ? place(q, q->count, item) : err;
 }
 
 elo_err broker__queue_push_front(struct queue *q, const struct queued *item)
@@ -78,11 +92,15 @@ elo_err broker__queue_push_front(struct queue *q, const struct queued *item)
     elo_err err = make_room(q, item);
     if (err == ELO_OK) {
         q->first = (q->first + q->cap - 1) & (q->cap - 1);
-        q->count++;
-        *at(q, 0) = *item;
-        q->bytes += broker__message_bytes(broker__message_keep(item->m));
+        err = place(q, 0, item);
+        q->first = (q->first + (err != ELO_OK)) & (q->cap - 1);
     }
     return err;
+}
+
+elo_err broker__queue_restore(struct queue *q, const struct queued *item)
+{
+    return q->count < q->cap || grow(q) ? place(q, q->count, item) : ELO_E_NO_MEMORY;
 }
 
 struct queued *broker__queue_peek(const struct queue *q)
@@ -93,6 +111,7 @@ struct queued *broker__queue_peek(const struct queue *q)
 void broker__queue_pop(struct queue *q)
 {
     struct message *m = q->items[q->first].m;
+    broker__journal_done(q->owner.journal, m, q->items[q->first].row);
     q->bytes -= broker__message_bytes(m);
     q->first = (q->first + 1) & (q->cap - 1);
     q->count--;
@@ -109,8 +128,9 @@ void broker__queue_pop(struct queue *q)
 void broker__queue_free(struct queue *q)
 {
     for (uint32_t i = 0; i < q->count; i++) {
+        broker__journal_done(q->owner.journal, at(q, i)->m, at(q, i)->row);
         broker__message_release(at(q, i)->m);
     }
     mem_free(q->items);
-    *q = (struct queue){0};
+    *q = (struct queue){.owner = q->owner};
 }

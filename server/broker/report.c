@@ -21,6 +21,7 @@ static const struct {
      "no packet for one and a half times the keep-alive"},
     {ELO_E_SLOW_CONSUMER, "THROTTLED", "the client reads more slowly than messages come for it"},
     {ELO_E_NO_MEMORY, "SERVER_ERROR", "the server is out of memory"},
+    {ELO_E_DISK_FULL, "SERVER_ERROR", "what it sent could not be written: the disk is full"},
     {ELO_E_TCP_CLOSED, "CONNECTION_LOST", "the connection was closed without a DISCONNECT"},
     {ELO_E_TCP_TIMEOUT, "CONNECTION_LOST", NULL},
     {ELO_E_NETWORK, "CONNECTION_LOST", NULL},

@@ -16,6 +16,7 @@ static void forget(struct broker *b, elo_span topic)
     struct message *m = map_remove(&b->retained, topic);
     if (m != NULL) {
         b->retained_bytes -= broker__message_bytes(m);
+        broker__journal_forgotten(&b->journal, topic);
         broker__message_release(m);
     }
 }
@@ -41,6 +42,17 @@ static void expect_end(struct broker *b, const struct message *m)
     }
 }
 
+/* It cannot be stored: as it was. */
+static elo_err take_back(struct broker *b, struct message *old, elo_span topic)
+{
+    if (old == NULL || !map_put(&b->retained, broker__message_topic(old), old)) {
+        (void)map_remove(&b->retained, topic);
+        b->retained_bytes -= old != NULL ? broker__message_bytes(old) : 0;
+        broker__message_release(old);
+    }
+    return ELO_E_NO_MEMORY;
+}
+
 elo_err broker__retain(struct broker *b, const struct publication *p)
 {
     if (p->payload.len == 0) {
@@ -57,6 +69,9 @@ elo_err broker__retain(struct broker *b, const struct publication *p)
     }
     if (!map_put(&b->retained, broker__message_topic(p->block), p->block)) {
         return ELO_E_NO_MEMORY;
+    }
+    if (!broker__journal_retained(&b->journal, p->block)) {
+        return take_back(b, old, p->topic);
     }
     b->retained_bytes += broker__message_bytes(broker__message_keep(p->block));
     b->retained_bytes -= old != NULL ? broker__message_bytes(old) : 0;

@@ -31,6 +31,7 @@ broker__session_create(struct broker *b, elo_span client_id, uint8_t version, ui
 void broker__session_destroy(struct session *s)
 {
     struct broker *b = s->broker;
+    broker__journal_session_gone(s);
     broker__drop_subscriptions(s);
     broker__inflight_free(&s->inflight);
     broker__queue_free(&s->queue);
@@ -45,6 +46,7 @@ void broker__session_attach(struct session *s, struct broker_conn *c)
     c->session = s;
     broker__timers_cancel(&s->broker->timers, &s->timer);
     broker__pump_resume(s);
+    (void)broker__journal_session(s);
     if (s->sub_count > 0) {
         s->broker->tree.generation++; /* whom its routes had asked is gone: route.h */
     }
@@ -60,6 +62,7 @@ struct session *broker__session_detach(struct session *s)
         broker__session_destroy(s);
         return NULL;
     }
+    (void)broker__journal_session(s);
     broker__timers_set(&b->timers, &s->timer, b->now.mono_ms + (int64_t)s->expiry_s * 1000);
     return s;
 }

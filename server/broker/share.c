@@ -89,8 +89,11 @@ static struct subscription *draw(const struct share_group *group,
 /* --- handing over -------------------------------------------------------------------------------
  */
 
-/* To a member that is able. false: out of memory, its connection has ended, it has nothing. */
-static bool hand_over(struct subscription *member, const struct publication *p)
+/*
+ * To a member that is able. It takes over the row, which gets 0. false: out of memory, its
+ * connection has ended, it has nothing.
+ */
+static bool hand_over(struct subscription *member, const struct publication *p, int64_t *row)
 {
     struct session *s = member->session;
     bool retain = p->retain && member->as_published;
@@ -102,8 +105,12 @@ static bool hand_over(struct subscription *member, const struct publication *p)
         s->broker->stats.dropped++;
         return true;
     }
-    return !broker__may_receive(s->conn, p->topic, p->hash) ||
-           broker__launch(s, p->block, retain, member->group);
+    if (!broker__may_receive(s->conn, p->topic, p->hash)) {
+        return true;
+    }
+    bool launched = broker__launch(s, p->block, retain, member->group, *row);
+    *row = launched ? 0 : *row;
+    return launched;
 }
 
 /* --- the queue ----------------------------------------------------------------------------------
@@ -124,6 +131,7 @@ static struct share_queue *queue_of(struct share_group *group)
     }
     w->group = group;
     w->broker = b;
+    w->queue.owner = (struct journal_owner){&b->journal, group->row};
     group->waiting = w;
     return w;
 }
@@ -222,13 +230,70 @@ static bool in_order(const struct share_group *group)
            group->waiting->queue.count > 0;
 }
 
+static bool has_stored_member(const struct share_group *group)
+{
+    for (uint32_t i = 0; i < group->members.count; i++) {
+        const struct subscription *member = group->members.items[i];
+        if (member->qos > 0 && member->session->row != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void broker__share_adopt(struct share_group *group, int64_t row)
+{
+    group->row = row;
+    if (group->waiting != NULL) {
+        group->waiting->queue.owner.session = row;
+    }
+}
+
+/* A group outlives its connections if a member does: then what it has waiting is stored. */
+static void be_stored(struct share_group *group)
+{
+    struct journal *j = &broker_of(group)->journal;
+    if (j->store != NULL && group->row == 0 && has_stored_member(group)) {
+        broker__share_adopt(group, broker__journal_group(j, group->members.items[0]));
+    }
+}
+
+/* Directly, with a row of the group's. */
+static bool hand_over_fresh(struct subscription *member, const struct publication *p)
+{
+    struct journal *j = &member->session->broker->journal;
+    const struct journal_owner owner = {j, member->group->row};
+    int64_t row = 0;
+    if (p->qos > 0 && member->qos > 0 &&
+        broker__journal_wait(&owner, p->block, p->retain, &row) != ELO_OK) {
+        return false;
+    }
+    bool done = hand_over(member, p, &row);
+    broker__journal_done(j, p->block, row);
+    return done;
+}
+
+elo_err broker__share_restore(struct share_group *group, const struct queued *item)
+{
+    struct share_queue *w = queue_of(group);
+    if (w == NULL) {
+        return ELO_E_NO_MEMORY;
+    }
+    struct queued placed = *item;
+    placed.until_ms = until(w->broker, item->m);
+    return broker__queue_restore(&w->queue, &placed);
+}
+
 void broker__share_deliver(struct share_group *group, const struct publication *p)
 {
     bool at_least_once = p->qos > 0 && keeps_qos1(group);
     struct subscription *member = at_least_once && in_order(group)
                                       ? NULL
                                       : draw(group, p, at_least_once ? is_able : is_online);
-    if (member != NULL && hand_over(member, p)) {
+    if (at_least_once) {
+        be_stored(group);
+    }
+    if (member != NULL && hand_over_fresh(member, p)) {
         return;
     }
     if (at_least_once) {
@@ -263,7 +328,7 @@ static bool serve_one(struct share_queue *w)
     struct publication p = broker__publication_of(q->m);
     p.retain = q->retain;
     struct subscription *member = draw(w->group, &p, is_due);
-    if (member == NULL || !hand_over(member, &p)) {
+    if (member == NULL || !hand_over(member, &p, &q->row)) {
         return false;
     }
     member->share_left -= member->share_left > 0;
@@ -306,9 +371,11 @@ static void give_back(struct session *s, struct inflight_slot *slot)
     struct broker *b = s->broker;
     struct share_queue *w = queue_of(slot->group);
     const struct queued item = {
-        .m = slot->m, .until_ms = until(b, slot->m), .retain = slot->retain};
+        .m = slot->m, .until_ms = until(b, slot->m), .row = slot->row, .retain = slot->retain};
     if (w == NULL || broker__queue_push_front(&w->queue, &item) != ELO_OK) {
         b->stats.dropped++;
+    } else {
+        slot->row = 0; /* it is the queue's now */
     }
     broker__inflight_remove(&s->inflight, slot);
 }
@@ -332,12 +399,26 @@ void broker__share_give_back(struct session *s)
     broker__share_pump(s);
 }
 
+/* The row was the group's: the session gets one of its own, if it is stored. */
+static void make_own(struct session *s, struct inflight_slot *slot)
+{
+    int64_t row;
+    slot->group = NULL;
+    if (slot->row != 0 &&
+        broker__journal_wait(&s->inflight.owner, slot->m, slot->retain, &row) == ELO_OK) {
+        broker__journal_done(&s->broker->journal, slot->m, slot->row);
+        slot->row = row;
+    }
+}
+
 /* It keeps what it has been sent. */
 static void forget_group(struct session *s, const struct share_group *group)
 {
     struct inflight_slot *slot = NULL;
     while ((slot = broker__inflight_next(&s->inflight, slot)) != NULL) {
-        slot->group = slot->group == group ? NULL : slot->group;
+        if (slot->group == group) {
+            make_own(s, slot);
+        }
     }
 }
 
@@ -350,5 +431,6 @@ void broker__share_leave(struct subscription *sub)
     sub->session->shares--;
     if (sub->group->members.count == 1) {
         free_queue(sub->group);
+        broker__journal_group_gone(&sub->session->broker->journal, sub->group->row);
     }
 }

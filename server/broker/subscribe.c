@@ -44,6 +44,7 @@ static bool reserve(struct session *s)
     return true;
 }
 
+/* Out of the tree; its row is the caller's. */
 static void unsubscribe(struct session *s, struct subscription **at)
 {
     broker__share_leave(*at);
@@ -168,7 +169,33 @@ static uint8_t subscribe_new(struct broker_conn *c, const struct elo_mqtt_subscr
     s->subs[s->sub_count++] = fresh;
     s->shares = (uint8_t)(s->shares + (fresh->group != NULL));
     c->broker->stats.subscriptions++;
+    (void)broker__journal_subscribed(fresh);
     return sub->qos;
+}
+
+elo_err broker__subscription_restore(
+    struct session *s, elo_span literal, uint8_t qos, int64_t options, struct subscription **out)
+{
+    elo_span share;
+    elo_span filter;
+    elo_err err;
+    if (broker__subscribe_fault(literal, &share, &filter, &err) != NULL ||
+        s->sub_count == LIMIT_SUBSCRIPTIONS_MAX) {
+        return ELO_E_CORRUPT;
+    }
+    struct subscription *sub =
+        reserve(s) ? broker__tree_add(&s->broker->tree, s, literal, share, filter) : NULL;
+    if (sub == NULL) {
+        return ELO_E_NO_MEMORY;
+    }
+    sub->qos = qos;
+    sub->no_local = (options & SUBSCRIPTION_NO_LOCAL) != 0;
+    sub->as_published = (options & SUBSCRIPTION_AS_PUBLISHED) != 0;
+    s->subs[s->sub_count++] = sub;
+    s->shares = (uint8_t)(s->shares + (sub->group != NULL));
+    s->broker->stats.subscriptions++;
+    *out = sub;
+    return ELO_OK;
 }
 
 /* The code for the SUBACK. */
@@ -184,6 +211,7 @@ static uint8_t subscribe(struct broker_conn *c, const struct elo_mqtt_subscripti
     if (known != NULL) { /* replaces the earlier one [MQTT-3.8.4-3] */
         c->broker->tree.generation += (*known)->qos != sub->qos;
         (*known)->qos = sub->qos;
+        (void)broker__journal_subscribed(*known);
     } else if (c->session->sub_count >= l->subscriptions_per_client ||
                c->broker->stats.subscriptions >= l->subscriptions) {
         return too_many(c, sub->filter);
@@ -192,6 +220,20 @@ static uint8_t subscribe(struct broker_conn *c, const struct elo_mqtt_subscripti
     }
     report_filter(c, ELO_OK, NULL, sub->filter);
     return sub->qos;
+}
+
+/* The answer to a change waits for the disk. false: the change cannot get there, the end. */
+static bool hold_answer(struct broker_conn *c, const char *event)
+{
+    const struct journal *j = &c->broker->journal;
+    if (j->lost) {
+        broker__refuse(c, event, ELO_E_NO_MEMORY, elo_span_of(NULL, 0), NULL);
+        return false;
+    }
+    if (j->touched) {
+        broker__hold_output(c);
+    }
+    return !c->ended;
 }
 
 static void send_suback(struct broker_conn *c, uint16_t packet_id, elo_span codes)
@@ -226,10 +268,11 @@ void broker__on_subscribe(struct broker_conn *c, const struct elo_mqtt_subscribe
     uint8_t codes[LIMIT_FILTERS_PER_SUBSCRIBE];
     size_t count = 0;
     struct elo_mqtt_subscription sub;
+    broker__journal_watch(&c->broker->journal);
     for (elo_span rest = in->filters; elo_mqtt_next_subscription(&rest, &sub) && !c->ended;) {
         codes[count++] = taken ? subscribe(c, &sub) : throttled(c, sub.filter);
     }
-    if (c->ended) {
+    if (c->ended || !hold_answer(c, "Subscribe")) {
         return;
     }
     send_suback(c, in->packet_id, elo_span_of(codes, count));
@@ -249,13 +292,17 @@ void broker__on_unsubscribe(struct broker_conn *c, const struct elo_mqtt_subscri
         return;
     }
     elo_span filter;
+    broker__journal_watch(&c->broker->journal);
     for (elo_span rest = in->filters; elo_mqtt_next_filter(&rest, &filter);) {
         struct subscription **known = find(c->session, filter);
         if (known != NULL) {
+            broker__journal_unsubscribed(*known);
             unsubscribe(c->session, known);
         }
         struct report r = {.event = "Unsubscribe", .topic = filter};
         broker__report(c, LOG_INFO, &r);
     }
-    broker__send_ack(c, ELO_MQTT_UNSUBACK, in->packet_id); /* known or not [MQTT-3.10.4-5] */
+    if (hold_answer(c, "Unsubscribe")) {
+        broker__send_ack(c, ELO_MQTT_UNSUBACK, in->packet_id); /* known or not [MQTT-3.10.4-5] */
+    }
 }

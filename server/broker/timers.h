@@ -14,7 +14,7 @@
 
 #include "elo/base/span.h"
 
-enum timer_kind { TIMER_CONNECTION, TIMER_SESSION, TIMER_SHARE, TIMER_RETAINED };
+enum timer_kind { TIMER_CONNECTION, TIMER_SESSION, TIMER_SHARE, TIMER_RETAINED, TIMER_JOURNAL };
 
 struct timer {
     int64_t due_ms;

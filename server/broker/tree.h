@@ -38,6 +38,7 @@ struct share_group {
     struct subscription_list members;
     struct share_queue
         *waiting; /* QoS 1 messages no member could take (share.c); NULL: none ever */
+    int64_t row;  /* in the store, of what waits; 0: nothing is stored */
     size_t name_len;
     uint8_t name[];
 };

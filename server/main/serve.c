@@ -177,14 +177,21 @@ static elo_err open_core(struct desk *d, char *why, size_t why_cap)
     struct broker_config broker = {.compat = d->config->compat,
                                    .limits = &d->config->limits,
                                    .log = &d->log,
-                                   .random = system_random};
+                                   .random = system_random,
+                                   .store = d->store};
     d->authorizer = authorizer_create(d->registry);
     d->broker = d->authorizer ? broker_create(&broker, d->authorizer) : NULL;
     if (d->broker == NULL) {
         snprintf(why, why_cap, "not enough memory to start");
         return ELO_E_NO_MEMORY;
     }
-    return ELO_OK;
+    err = broker_restore(d->broker, net_time(d->net));
+    if (err != ELO_OK) {
+        snprintf(why, why_cap, "the sessions in %s cannot be read: %s", d->store_path,
+                 err == ELO_E_NO_MEMORY ? "there is not enough memory for them"
+                                        : "restore it from a backup, or move it away");
+    }
+    return err;
 }
 
 /* host:port; an IPv6 address in brackets. */

@@ -66,6 +66,7 @@ static void on_idle(uv_idle_t *idle)
 /* Everything that the core has to say leaves here, once per turn of the loop. */
 void net_flush(struct net *net)
 {
+    broker_commit(net->config.broker);
     struct broker_conn *ready;
     while ((ready = broker_next_ready(net->config.broker)) != NULL) {
         conn_flush(broker_user(ready));
@@ -103,6 +104,7 @@ static void on_wake(uv_async_t *wake)
      * before the replies leave, because each may make room for a next request: held for what has
      * happened already, its reply would wait for a wake-up that never comes. */
     net->settled = progress.failed > progress.durable ? progress.failed : progress.durable;
+    broker_stored(net->config.broker, &progress, net_time(net));
     http_release(net, &progress);
 }
 

@@ -346,8 +346,8 @@ bool store_put_session(struct store_batch *b, const struct store_session *row)
 
 bool store_delete_session(struct store_batch *b, int64_t id)
 {
-    bool put = TRY(b, STORE_DELETE_SUBSCRIPTIONS, number(id));
-    return TRY(b, STORE_DELETE_SESSION, number(id)) && put;
+    return TRY(b, STORE_DELETE_SUBSCRIPTIONS, number(id)) &&
+           TRY(b, STORE_DELETE_SESSION, number(id));
 }
 
 bool store_put_subscription(struct store_batch *b, const struct store_subscription *row)

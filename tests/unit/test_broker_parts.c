@@ -312,7 +312,7 @@ static void the_window_keeps_order(void **state)
     broker__inflight_init(&f);
     for (unsigned round = 0; round < 100000; round++) {
         if (count < LIMIT_INFLIGHT && roll(100) < 52) {
-            struct inflight_slot *slot = broker__inflight_add(&f, m, false);
+            struct inflight_slot *slot = broker__inflight_add(&f, m, false, 0);
             assert_non_null(slot);
             assert_int_not_equal(slot->id, 0);
             for (unsigned i = 0; i < count; i++) {
