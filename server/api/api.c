@@ -35,6 +35,12 @@ struct api *api_create(const struct api_config *config,
     api->key.access_key_id = elo_span_of(api->access_key_id, config->key.access_key_id.len);
     api->key.secret = elo_span_of(api->secret, config->key.secret.len);
     api->key.session_token = elo_span_of(api->session_token, config->key.session_token.len);
+    /* As AWS writes it of IAM credentials: account/id:user/id:user. */
+    elo_span id = api->key.access_key_id;
+    id = elo_span_starts_with(id, ELO_SPAN("AKIA")) ? elo_span_from(id, 4) : id;
+    int len = id.len < 40 ? (int)id.len : 40;
+    snprintf(api->principal, sizeof api->principal, "%s/AIDA%.*s:desk/AIDA%.*s:desk",
+             registry_account(reg), len, (const char *)id.ptr, len, (const char *)id.ptr);
     api->random = config->random;
     api->log = config->log;
     api->compat = config->compat;
@@ -57,36 +63,6 @@ void api_destroy(struct api *api)
     mem_free(api->secret);
     mem_free(api->session_token);
     mem_free(api);
-}
-
-/* --- who may call ------------------------------------------------------------------------ */
-
-/*
- * The service names that clients sign with. Older CLIs and SDKs sign AWS IoT as "execute-api"; the
- * shadow pages of the Developer Guide sign the data plane as "iotdevicegateway".
- */
-static const char *const control_names[] = {"execute-api", "iot", NULL};
-static const char *const data_names[] = {"iotdata", "iotdevicegateway", NULL};
-static const char *const sts_names[] = {"sts", NULL};
-static const char *const all_names[] = {"execute-api",      "iot", "iotdata",
-                                        "iotdevicegateway", "sts", NULL};
-
-static const char *const *service_names(const struct route *route)
-{
-    static const char *const *const names[] = {
-        [PLANE_CONTROL] = control_names, [PLANE_DATA] = data_names, [PLANE_STS] = sts_names};
-    return route ? names[route->plane] : all_names;
-}
-
-static aws_error authenticate(struct call *c)
-{
-    struct sigv4_scope scope;
-    /* STS is asked in whichever region the client prefers for it, often us-east-1. */
-    bool any_region = c->route != NULL && c->route->plane == PLANE_STS;
-    int64_t now_s = c->now.wall_ms / 1000;
-    return sigv4_verify(&c->request->http, &c->api->key, service_names(c->route),
-                        any_region ? NULL : registry_region(c->api->registry), now_s, &scope,
-                        c->fault);
 }
 
 static aws_error no_route(struct call *c)
@@ -164,13 +140,16 @@ static void report(const struct call *c, aws_error error)
 {
     struct log_record record = {.level = level_of(c, error),
                                 .event_type = c->route ? c->route->operation : "Api",
-                                .err = reason_of(error),
+                                .err = c->cause != ELO_OK ? c->cause : reason_of(error),
                                 .protocol = "HTTP",
+                                .principal_id = c->device != NULL
+                                                    ? auth_session_principal(c->device)
+                                                    : elo_span_of(NULL, 0),
                                 .topic = c->topic,
                                 .source_ip = c->request->source_ip};
     if (error != AWS_OK) {
         record.reason = elo_span_str(aws_error_name(error));
-        record.details = elo_span_str(c->fault->message);
+        record.details = elo_span_str(c->why[0] != '\0' ? c->why : c->fault->message);
     }
     log_emit(c->api->log, &record);
 }
@@ -179,7 +158,7 @@ static void report(const struct call *c, aws_error error)
 
 static aws_error answer(struct call *c)
 {
-    aws_error error = authenticate(c);
+    aws_error error = api__authenticate(c);
     if (error != AWS_OK) {
         return error;
     }
@@ -215,6 +194,36 @@ void api_handle(struct api *api,
     api__free_all(&c);
 }
 
+aws_error api_open_websocket(struct api *api,
+                             const struct api_request *request,
+                             const char *fault,
+                             struct core_time now,
+                             struct auth_peer *out_peer,
+                             struct api_response *out)
+{
+    static const struct route route = {"GET", "/mqtt", PLANE_DATA, "Connect", NULL};
+    struct aws_fault told = {.error = AWS_OK};
+    struct call c = {
+        .api = api, .request = request, .now = now, .route = &route, .out = out, .fault = &told};
+    struct api_request of_nobody = *request;
+    of_nobody.device = NULL; /* a certificate opens no WebSocket */
+    c.request = &of_nobody;
+    api__reply_begin(&c);
+    aws_error error = fault != NULL ? api__invalid(&c, "%s", fault) : api__authenticate(&c);
+    if (error == AWS_OK) {
+        *out_peer = (struct auth_peer){.kind = AUTH_PEER_IAM,
+                                       .principal = elo_span_str(api->principal),
+                                       .source_ip = request->source_ip};
+        api_response_free(out);
+        api__free_all(&c);
+        return AWS_OK;
+    }
+    api__reply_fault(&c);
+    report(&c, error);
+    api__free_all(&c);
+    return error;
+}
+
 /* It may hold a private key. */
 static void wipe(struct buf *body)
 {
@@ -245,7 +254,7 @@ void api_commit_failed(struct api_response *response, elo_err err)
     buf_clear(&response->headers);
     buf_clear(&response->body);
     buf_format(&response->headers,
-               "Content-Type: application/json\r\nx-amzn-RequestId: %s\r\nx-amzn-ErrorType: %s\r\n",
+               "content-type: application/json\r\nx-amzn-RequestId: %s\r\nx-amzn-ErrorType: %s\r\n",
                response->request_id, aws_error_name(AWS_InternalFailureException));
     buf_add(&response->body, elo_span_of(body, len));
 }

@@ -31,11 +31,16 @@ struct api_config {
 struct api_request {
     struct sigv4_request http; /* spans live during the call */
     elo_span source_ip;
+
+    /* Who is known by other means than a signature: a device by its certificate. It may use the
+     * data plane as far as its policies allow. NULL: nobody. */
+    struct auth_session *device;
+    elo_err device_refused; /* not ELO_OK: why the certificate that was shown is no good */
 };
 
 struct api_response {
     int status;
-    struct buf headers; /* "Name: value\r\n" lines, Content-Type and x-amzn-* included */
+    struct buf headers; /* "Name: value\r\n" lines, content-type first, x-amzn-RequestId second */
     struct buf body;
     uint64_t after_seq; /* send when the store says durable; 0: at once */
     char request_id[37];
@@ -53,6 +58,18 @@ void api_handle(struct api *api,
                 const struct api_request *request,
                 struct core_time now,
                 struct api_response *out);
+
+/*
+ * May this request open a WebSocket for MQTT? AWS_OK: `out_peer` (valid while the api lives) is in
+ * whose name; `out` is empty. Otherwise `out` is the refusal, in the data plane's shape; so it is
+ * with `fault` not NULL, which says what is wrong with the request.
+ */
+aws_error api_open_websocket(struct api *api,
+                             const struct api_request *request,
+                             const char *fault,
+                             struct core_time now,
+                             struct auth_peer *out_peer,
+                             struct api_response *out);
 
 /* Turns a response whose commit failed into AWS's 500 with the cause in words. */
 void api_commit_failed(struct api_response *response, elo_err err);

@@ -22,6 +22,7 @@ struct api {
     char *secret;
     char *session_token;
     struct sigv4_key key; /* spans over the three above */
+    char principal[160];  /* AWS's principalIdentifier of who has this key */
     struct core_random random;
     const struct log *log;
     struct compat compat;
@@ -62,7 +63,10 @@ struct call {
     size_t var_count;
     struct param params[API_PARAMS]; /* of the query, decoded */
     size_t param_count;
-    elo_span topic; /* for the log: what Publish published to */
+    elo_span topic;              /* for the log: what Publish published to */
+    struct auth_session *device; /* who calls, if no signature says that it is the administrator */
+    elo_err cause;               /* for the log, where the exception does not tell it, */
+    char why[512];               /* nor the message; empty: it does */
     struct block *blocks;
 };
 
@@ -135,6 +139,15 @@ aws_error api__string_map(struct call *c,
                           struct thing_attribute **out,
                           size_t *out_count);
 
+/* --- caller.c ---------------------------------------------------------------------------- */
+
+/* Who calls, and may they call this at all? Sets c->device. */
+aws_error api__authenticate(struct call *c);
+
+/* May the caller do this? The administrator may everything. Forbidden, with the reason in the log.
+ */
+aws_error api__authorize(struct call *c, enum policy_action action, elo_span name);
+
 /* --- page.c ------------------------------------------------------------------------------ */
 
 struct paging {
@@ -164,6 +177,7 @@ size_t api__json_len(elo_span text);
 aws_error api__reply(struct call *c, writer *write, void *ctx);
 aws_error api__reply_text(struct call *c, const char *text);
 void api__reply_fault(struct call *c);
+void api__allow_origins(struct call *c);
 
 void api__put_text(struct elo_json_writer *w, const char *name, elo_span value);
 void api__put_time(struct elo_json_writer *w, const char *name, int64_t unix_ms);

@@ -2,9 +2,9 @@
 // SPDX-FileCopyrightText: The Elo authors
 /*
  * iot-data Publish: "HTTPS", AWS IoT Developer Guide, and Publish, AWS IoT Data Plane API
- * Reference. The caller is the account's administrator, so no policy is asked. What is meant for
- * MQTT 5 subscribers (content type, response topic, user properties) is checked and not passed on:
- * the desk speaks MQTT 3.1.1.
+ * Reference. Of the account's administrator no policy is asked, of a device's certificate all. What
+ * is meant for MQTT 5 subscribers (content type, response topic, user properties) is checked and
+ * not passed on: the desk speaks MQTT 3.1.1.
  */
 #include "elo/base/utf8.h"
 #include "elo/mqtt/topic.h"
@@ -97,6 +97,8 @@ aws_error api__Publish(struct call *c)
     error = error ? error : api__query_int(c, "qos", 0, 1, &qos, NULL);
     error = error ? error : api__query_bool(c, "retain", &retain);
     error = error ? error : check_mqtt5(c);
+    error = error ? error : api__authorize(c, POLICY_Publish, topic);
+    error = error || !retain ? error : api__authorize(c, POLICY_RetainPublish, topic);
     if (error == AWS_OK && c->request->http.body.len > LIMIT_PAYLOAD_BYTES) {
         error = aws_fault_set(c->fault, AWS_RequestEntityTooLargeException,
                               "The payload has %zu bytes; at most %u are allowed",

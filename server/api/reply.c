@@ -13,7 +13,7 @@
 
 #include "elo/base/utf8.h"
 
-#define HEADER_ROOM 512u
+#define HEADER_ROOM 1024u
 
 void api__reply_begin(struct call *c)
 {
@@ -25,7 +25,7 @@ void api__reply_begin(struct call *c)
     buf_init(&out->body, LIMIT_HTTP_REPLY_BYTES);
     core_uuid(&c->api->random, out->request_id);
     (void)buf_room(&out->headers, HEADER_ROOM);
-    buf_format(&out->headers, "Content-Type: %s\r\nx-amzn-RequestId: %s\r\n",
+    buf_format(&out->headers, "content-type: %s\r\nx-amzn-RequestId: %s\r\n",
                is_xml ? "text/xml" : "application/json", out->request_id);
 }
 
@@ -120,12 +120,31 @@ static aws_error write_fault(struct call *c, struct elo_json_writer *w, void *ct
     return AWS_OK;
 }
 
+static bool is_data(const struct call *c)
+{
+    return c->route != NULL && c->route->plane == PLANE_DATA;
+}
+
+/* Web pages may call the data plane; captured from AWS. */
+void api__allow_origins(struct call *c)
+{
+    buf_text(&c->out->headers, "access-control-allow-origin: *\r\n"
+                               "access-control-expose-headers: x-amzn-ErrorMessage\r\n"
+                               "access-control-expose-headers: x-amzn-RequestId\r\n"
+                               "access-control-expose-headers: x-amzn-ErrorType\r\n"
+                               "access-control-expose-headers: Date\r\n");
+}
+
 void api__reply_fault(struct call *c)
 {
     mend_message(c->fault->message); /* the log reads it too */
     c->out->status = aws_error_status(c->fault->error);
     buf_clear(&c->out->body);
-    buf_format(&c->out->headers, "x-amzn-ErrorType: %s\r\n", aws_error_name(c->fault->error));
+    buf_format(&c->out->headers, "x-amzn-ErrorType: %s%s\r\n", aws_error_name(c->fault->error),
+               is_data(c) ? ":" : ""); /* so AWS's gateway writes it; clients cut it off */
+    if (is_data(c)) {
+        api__allow_origins(c);
+    }
     if (c->route != NULL && c->route->plane == PLANE_STS) {
         api__reply_xml_fault(c);
         return;

@@ -25,13 +25,21 @@ void authorizer_destroy(struct authorizer *a);
 /* How somebody has shown who they are. */
 enum auth_peer_kind {
     AUTH_PEER_CERTIFICATE, /* by a client certificate: its policies decide */
-    AUTH_PEER_PLAIN        /* not at all, on the plain port for tests: everything is allowed */
+    AUTH_PEER_PLAIN,       /* not at all, on the plain port for tests: everything is allowed */
+    AUTH_PEER_IAM          /* by SigV4: the desk's own user, to whom everything is allowed */
 };
+
+/* Is everything allowed, whatever the policies say? */
+static inline bool auth_peer_is_free(enum auth_peer_kind kind)
+{
+    return kind != AUTH_PEER_CERTIFICATE;
+}
 
 /* Who is at the other end, as the edge has seen it. Copied by auth_session_create(). */
 struct auth_peer {
     enum auth_peer_kind kind;
-    elo_span certificate_id;  /* 64 hex; empty: none */
+    elo_span certificate_id; /* 64 hex; empty: none */
+    elo_span principal; /* who it is, where no certificate says it: AWS's principalIdentifier */
     elo_span certificate_der; /* for the subject's policy variables; may be empty */
     elo_span source_ip;
     uint16_t source_port;
@@ -88,6 +96,9 @@ size_t auth_explain(
     struct auth_session *s, enum policy_action action, elo_span name, char *buf, size_t cap);
 
 elo_span auth_session_certificate_id(const struct auth_session *s);
+
+/* Who it is, for log and events: the certificate id, or what stands in its place; may be empty. */
+elo_span auth_session_principal(const struct auth_session *s);
 elo_span auth_session_source_ip(const struct auth_session *s);
 
 #endif

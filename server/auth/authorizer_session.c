@@ -49,8 +49,8 @@ struct auth_session *auth_session_create(struct authorizer *a, const struct auth
     s->authorizer = a;
     s->peer = *peer;
     elo_span *const spans[] = {&s->peer.certificate_id, &s->peer.certificate_der,
-                               &s->peer.source_ip, &s->peer.server_name};
-    if (!keep(spans, 4, &s->peer_text)) {
+                               &s->peer.principal, &s->peer.source_ip, &s->peer.server_name};
+    if (!keep(spans, 5, &s->peer_text)) {
         mem_free(s);
         return NULL;
     }
@@ -132,6 +132,11 @@ elo_err auth_session_connect(struct auth_session *s, const struct auth_connect *
 elo_span auth_session_certificate_id(const struct auth_session *s)
 {
     return s->peer.certificate_id;
+}
+
+elo_span auth_session_principal(const struct auth_session *s)
+{
+    return s->peer.kind == AUTH_PEER_CERTIFICATE ? s->peer.certificate_id : s->peer.principal;
 }
 
 elo_span auth_session_source_ip(const struct auth_session *s)
@@ -276,7 +281,7 @@ bool auth_allows_hashed(struct auth_session *s,
                         elo_span name,
                         uint32_t hash)
 {
-    if (s->peer.kind == AUTH_PEER_PLAIN) {
+    if (auth_peer_is_free(s->peer.kind)) {
         return true;
     }
     if (!is_fresh(s)) {
@@ -301,7 +306,7 @@ bool auth_has_policy(struct auth_session *s)
     if (!is_fresh(s)) {
         refresh(s);
     }
-    return s->peer.kind == AUTH_PEER_PLAIN || policy_count(s) > 0 || s->fault != NULL;
+    return auth_peer_is_free(s->peer.kind) || policy_count(s) > 0 || s->fault != NULL;
 }
 
 /* The names of a fresh session's policies: made for whoever asks why. */
@@ -352,8 +357,8 @@ size_t auth_explain(
 {
     char text[AUTH_ARN_BYTES];
     struct policy_variables vars = {auth_session_variable, s};
-    if (s->peer.kind == AUTH_PEER_PLAIN) {
-        return say(buf, cap, "on the plain port everything is allowed");
+    if (auth_peer_is_free(s->peer.kind)) {
+        return say(buf, cap, "to this user everything is allowed");
     }
     if (!is_fresh(s)) {
         refresh(s);

@@ -45,6 +45,17 @@
       "one it has")                                                                                \
     X(thing_type_delete, "thing-type-delete", "at-once", "after-5-minutes",                        \
       "DeleteThingType of a type that was deprecated less than five minutes ago")                  \
+    X(websocket_split_packet, "websocket-split-packet", "take", "close",                           \
+      "an MQTT packet that is split over several WebSocket messages")                              \
+    X(websocket_subprotocol, "websocket-subprotocol", "not-needed", "needed",                      \
+      "a WebSocket upgrade that offers no subprotocol")                                            \
+    X(http_denied, "http-denied", "403", "401",                                                    \
+      "the status of an HTTPS request that the device's policies do not allow")                    \
+    X(presigned_expires, "presigned-expires", "widens", "ignored",                                 \
+      "X-Amz-Expires in the signed query of a WebSocket upgrade: good for as long, or for the 5 "  \
+      "minutes that all signatures are good for")                                                  \
+    X(presigned_time, "presigned-time", "checked", "off",                                          \
+      "the time of a signed query: off is not AWS's way, but lets in boards without a clock")      \
     X(describe_endpoint_data, "describe-endpoint-data", "refuse", "answer",                        \
       "DescribeEndpoint of iot:Data, also when no type is given, and of iot:Jobs")
 

@@ -83,6 +83,10 @@
 #define LIMIT_HTTP_REPLY_BYTES  (4u * 1024u * 1024u)
 #define LIMIT_PEM_BYTES         65536u
 
+/* Other transports than MQTT over TLS */
+#define LIMIT_WEBSOCKET_FRAME_BYTES (1024u * 1024u)
+#define LIMIT_WEBSOCKET_LIFE_MS     86400000 /* AWS: 24 h */
+
 /* --- what a start can change -------------------------------------------------------------------
  */
 

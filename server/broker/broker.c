@@ -118,6 +118,7 @@ void broker_closed(struct broker_conn *c, elo_err why, struct core_time now)
     broker__hold_free(c);
     b->stats.connections--;
     broker__timers_leave(&b->timers, &c->timer);
+    broker__life_free(c);
     broker__output_free(&c->out, &b->pool);
     buf_free(&c->tail);
     auth_session_destroy(c->auth);
@@ -213,6 +214,9 @@ static void rang(struct broker *b, struct timer *timer)
         break;
     case TIMER_SHARE:
         broker__share_due(timer);
+        break;
+    case TIMER_LIFE:
+        broker__life_over(OWNER(timer, struct life));
         break;
     case TIMER_RETAINED:
         broker__retained_expire(b);

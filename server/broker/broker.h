@@ -99,6 +99,16 @@ size_t broker_output(struct broker_conn *c, elo_span *out, size_t max);
 void broker_output_ack(struct broker_conn *c, size_t sent, struct core_time now);
 size_t broker_output_bytes(const struct broker_conn *c);
 
+/* The client takes its leave by the transport (a WebSocket's close frame): as its DISCONNECT. */
+void broker_left(struct broker_conn *c, struct core_time now);
+
+/* The transport lets nobody stay for ever: after `ms` the connection ends (ELO_E_LIFETIME). Before
+ * any input. false: out of memory. */
+ELO_MUST_USE bool broker_limit_life(struct broker_conn *c, int64_t ms, struct core_time now);
+
+/* A packet has begun whose rest has not come. */
+bool broker_awaits_rest(const struct broker_conn *c);
+
 bool broker_wants_close(const struct broker_conn *c);
 elo_err broker_close_reason(const struct broker_conn *c);
 

@@ -47,13 +47,6 @@ static void refuse_version(struct broker_conn *c)
     refuse_packet(c, ELO_MQTT_CONNECT, ELO_E_UNSUPPORTED, "only MQTT 3.1.1 is spoken here");
 }
 
-/* [MQTT-3.14.4-3]: the will is not due any more. */
-static void on_disconnect(struct broker_conn *c)
-{
-    broker__will_drop(c);
-    broker__end(c, ELO_OK, NULL);
-}
-
 static void on_pingreq(struct broker_conn *c)
 {
     uint8_t packet[2];
@@ -82,7 +75,7 @@ static void dispatch(struct broker_conn *c, elo_span bytes, const struct elo_mqt
         on_pingreq(c);
         break;
     case ELO_MQTT_DISCONNECT:
-        on_disconnect(c);
+        broker__take_leave(c);
         break;
     case ELO_MQTT_CONNECT: /* [MQTT-3.1.0-2] */
         refuse_packet(c, in->type, ELO_E_PROTOCOL, "a second CONNECT on one connection");

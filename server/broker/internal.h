@@ -100,6 +100,12 @@ struct hold {
     size_t open_bytes; /* of the output that may leave */
 };
 
+/* When a connection must end, however busy it is. */
+struct life {
+    struct timer timer;
+    struct broker_conn *conn;
+};
+
 struct broker_conn {
     TAILQ_ENTRY(broker_conn) all;
     TAILQ_ENTRY(broker_conn) ready;
@@ -117,6 +123,7 @@ struct broker_conn {
     struct output out;
     struct timer timer; /* CONNECT must come; then keep-alive */
     throttle publishes_in, publishes_out, bytes_in, bytes_out;
+    struct life *life; /* NULL: it may live for ever */
     int64_t last_packet_ms;
     int64_t patience_ms; /* silence allowed: one and a half keep-alive times */
     elo_err refused;
@@ -458,5 +465,13 @@ void broker__will_publish(struct broker_conn *c, const struct session *s);
 void broker__await_connect(struct broker_conn *c);
 void broker__keep_alive(struct broker_conn *c, uint16_t asked_s);
 void broker__silence(struct broker_conn *c); /* the connection's timer rang */
+
+/* --- life.c ----------------------------------------------------------------------------------- */
+
+void broker__life_over(struct life *life);     /* its timer rang */
+void broker__life_free(struct broker_conn *c); /* there may be none */
+
+/* Its last packet: the will is not due any more [MQTT-3.14.4-3]. */
+void broker__take_leave(struct broker_conn *c);
 
 #endif

@@ -14,7 +14,14 @@
 
 #include "elo/base/span.h"
 
-enum timer_kind { TIMER_CONNECTION, TIMER_SESSION, TIMER_SHARE, TIMER_RETAINED, TIMER_JOURNAL };
+enum timer_kind {
+    TIMER_CONNECTION,
+    TIMER_SESSION,
+    TIMER_SHARE,
+    TIMER_RETAINED,
+    TIMER_JOURNAL,
+    TIMER_LIFE
+};
 
 struct timer {
     int64_t due_ms;

@@ -190,7 +190,7 @@ void conn_flush(struct conn *c)
     }
     obey(c);
     elo_span run;
-    while ((run = next_run(c)).len > 0) {
+    while (c->phase == CONN_OPEN && (run = next_run(c)).len > 0) {
         ssize_t n = transport_transmit(c, run);
         if (n == TRANSPORT_GONE || n == TRANSPORT_END) {
             conn_close(c, ELO_E_TCP_CLOSED);
@@ -201,6 +201,9 @@ void conn_flush(struct conn *c)
             return;
         }
         c->protocol->sent(c, (size_t)n);
+    }
+    if (c->phase != CONN_OPEN) {
+        return;
     }
     if (c->protocol->wants_close(c)) {
         conn_close(c, ELO_OK);

@@ -14,6 +14,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <llhttp.h>
 
@@ -46,6 +47,11 @@ struct http {
     bool keep_alive; /* after this reply */
     bool done;       /* close when `out` is sent */
     struct http *held_next;
+    struct auth_session *device; /* who has shown a certificate; made when first asked for */
+    elo_err device_refused;
+    bool upgraded;         /* what follows is no HTTP */
+    struct buf accept;     /* then: the 101 */
+    struct auth_peer peer; /* and in whose name MQTT is spoken */
 };
 
 /* --- taking a request apart ----------------------------------------------------------------------
@@ -232,6 +238,7 @@ static const char *status_text(int status)
         const char *text;
     } texts[] = {
         {200, "OK"},
+        {204, "No Content"},
         {400, "Bad Request"},
         {401, "Unauthorized"},
         {403, "Forbidden"},
@@ -255,13 +262,36 @@ static const char *status_text(int status)
     return "Status";
 }
 
+static elo_span next_line(elo_span *lines)
+{
+    const uint8_t *end = lines->len > 0 ? memchr(lines->ptr, '\n', lines->len) : NULL;
+    size_t len = end ? (size_t)(end - lines->ptr) + 1 : lines->len;
+    elo_span line = elo_span_first(*lines, len);
+    *lines = elo_span_from(*lines, len);
+    return line;
+}
+
+/* The order is that of AWS's gateway: some small clients count lines. */
+static void write_headers(struct http *h, elo_span headers, size_t body_len)
+{
+    char date[40];
+    time_t now_s = (time_t)(net_time(h->conn->net).wall_ms / 1000);
+    struct tm tm;
+    gmtime_r(&now_s, &tm);
+    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+    buf_add(&h->out, next_line(&headers));
+    buf_format(&h->out, "content-length: %zu\r\ndate: %s\r\n", body_len, date);
+    buf_add(&h->out, next_line(&headers));
+    buf_format(&h->out, "connection: %s\r\n", h->keep_alive ? "keep-alive" : "close");
+    buf_add(&h->out, headers);
+    buf_text(&h->out, "\r\n");
+}
+
 static void write_reply(struct http *h, int status, elo_span headers, elo_span body)
 {
     h->keep_alive = h->keep_alive && !h->conn->net->stopping;
     buf_format(&h->out, "HTTP/1.1 %d %s\r\n", status, status_text(status));
-    buf_add(&h->out, headers);
-    buf_format(&h->out, "content-length: %zu\r\nconnection: %s\r\n\r\n", body.len,
-               h->keep_alive ? "keep-alive" : "close");
+    write_headers(h, headers, body.len);
     if (h->parser.method != HTTP_HEAD) {
         buf_add(&h->out, body);
     }
@@ -288,10 +318,10 @@ static void send_reply(struct http *h)
     api_response_free(&h->reply);
 }
 
-static void ask_api(struct http *h)
+/* The request as the API takes it; `headers` has room for all of them. */
+static struct api_request request_of(struct http *h, struct sigv4_header *headers)
 {
     struct conn *c = h->conn;
-    struct sigv4_header headers[LIMIT_HTTP_HEADERS];
     for (size_t i = 0; i < h->header_count; i++) {
         const struct header_at *at = &h->headers[i];
         headers[i].name = header_text(h, at->name, at->name_len);
@@ -300,7 +330,7 @@ static void ask_api(struct http *h)
     elo_span target = buf_span(&h->target);
     const uint8_t *mark = target.len > 0 ? memchr(target.ptr, '?', target.len) : NULL;
     size_t path_len = mark ? (size_t)(mark - target.ptr) : target.len;
-    struct api_request request = {
+    return (struct api_request){
         .http = {.method = elo_span_str(llhttp_method_name((llhttp_method_t)h->parser.method)),
                  .path = elo_span_first(target, path_len),
                  .query = mark ? elo_span_from(target, path_len + 1) : elo_span_of(NULL, 0),
@@ -309,7 +339,17 @@ static void ask_api(struct http *h)
                  .body = buf_span(&h->body)},
         .source_ip = elo_span_str(c->ip),
     };
-    api_handle(c->net->api, &request, net_time(c->net), &h->reply);
+}
+
+static void ask_api(struct http *h, struct api_request *request)
+{
+    struct conn *c = h->conn;
+    if (h->device == NULL) {
+        h->device = mqtt_device(c, &h->device_refused);
+    }
+    request->device = h->device;
+    request->device_refused = h->device_refused;
+    api_handle(c->net->api, request, net_time(c->net), &h->reply);
     if (h->reply.after_seq <= c->net->settled) {
         send_reply(h);
         return;
@@ -317,6 +357,25 @@ static void ask_api(struct http *h)
     h->held = true;
     h->held_next = c->net->held;
     c->net->held = h;
+}
+
+/* From here on MQTT is spoken; the 101 leaves when the WebSocket begins, see take_over(). */
+static void open_websocket(struct http *h, const struct api_request *request)
+{
+    const struct net *net = h->conn->net;
+    const char *fault = NULL;
+    buf_clear(&h->accept);
+    bool good = upgrade_accept(&request->http, net->config.compat.websocket_subprotocol != 0,
+                               &h->accept, &fault);
+    if (good) {
+        fault = buf_err(&h->accept) == ELO_OK ? NULL : "The desk is out of memory";
+    }
+    aws_error error =
+        api_open_websocket(net->api, request, fault, net_time(net), &h->peer, &h->reply);
+    h->upgraded = error == AWS_OK;
+    if (!h->upgraded) {
+        send_reply(h);
+    }
 }
 
 /* What HTTP itself refuses, and how AWS's gateway calls it. */
@@ -345,7 +404,13 @@ static void answer(struct http *h)
 {
     h->complete = false;
     h->keep_alive = llhttp_should_keep_alive(&h->parser) != 0;
-    ask_api(h);
+    struct sigv4_header headers[LIMIT_HTTP_HEADERS];
+    struct api_request request = request_of(h, headers);
+    if (upgrade_wanted(&request.http)) {
+        open_websocket(h, &request);
+    } else {
+        ask_api(h, &request);
+    }
     buf_free(&h->body); /* a connection at rest keeps nothing large */
 }
 
@@ -357,7 +422,7 @@ static bool has_unsent(const struct http *h)
 /* Is there something to be done before the next request? */
 static bool is_busy(const struct http *h)
 {
-    return h->held || h->done || has_unsent(h);
+    return h->held || h->done || h->upgraded || has_unsent(h);
 }
 
 /* Up to the end of a request, or of the bytes; what is not used up. */
@@ -411,10 +476,53 @@ static void settle(struct http *h)
     }
 }
 
+static void release_all(struct http *h)
+{
+    auth_session_destroy(h->device);
+    buf_free(&h->target);
+    buf_free(&h->text);
+    buf_free(&h->body);
+    buf_free(&h->ahead);
+    buf_free(&h->accept);
+    buf_free(&h->out);
+    mem_free(h);
+}
+
+/*
+ * The WebSocket takes the connection over, with what has come behind the request. It cannot be much
+ * that waits to be sent before: the 101 goes straight into the output of the new protocol.
+ */
+static void take_over(struct http *h)
+{
+    struct conn *c = h->conn;
+    elo_span ahead = buf_span(&h->ahead);
+    conn_wait_end(c);
+    h->peer.source_port = c->port;
+    h->peer.server_name = tls_server_name(c);
+    if (!websocket_begin(c, &h->peer, buf_span(&h->accept))) {
+        conn_log(c, LOG_ERROR, ELO_E_NO_MEMORY, NULL,
+                 "a connection was refused: no memory, or as many connections as are taken");
+        conn_close(c, ELO_E_NO_MEMORY);
+        return;
+    }
+    conn_resume(c);
+    if (ahead.len > 0) {
+        c->protocol->input(c, ahead);
+    }
+    release_all(h);
+    mem_free(c->peer);
+    c->peer = NULL;
+    conn_flush(c);
+}
+
 static void input(struct conn *c, elo_span bytes)
 {
     struct http *h = c->speaker;
     parse(h, bytes);
+    if (h->upgraded) {
+        take_over(h);
+        return;
+    }
     settle(h);
     conn_flush(c);
 }
@@ -441,6 +549,10 @@ static void sent(struct conn *c, size_t len)
     h->out_sent = 0;
     if (!is_busy(h)) {
         parse_ahead(h);
+    }
+    if (h->upgraded) {
+        take_over(h);
+        return;
     }
     settle(h);
 }
@@ -469,12 +581,7 @@ static void closed(struct conn *c, elo_err why)
         unlink_held(h);
         api_response_free(&h->reply);
     }
-    buf_free(&h->target);
-    buf_free(&h->text);
-    buf_free(&h->body);
-    buf_free(&h->ahead);
-    buf_free(&h->out);
-    mem_free(h);
+    release_all(h);
     c->speaker = NULL;
 }
 
@@ -491,6 +598,7 @@ bool http_begin(struct conn *c)
     buf_init(&h->text, LIMIT_HTTP_HEADER_BYTES);
     buf_init(&h->body, LIMIT_HTTP_BODY_BYTES);
     buf_init(&h->ahead, NET_SCRATCH);
+    buf_init(&h->accept, 512);
     buf_init(&h->out, LIMIT_HTTP_REPLY_BYTES);
     llhttp_init(&h->parser, HTTP_REQUEST, settings());
     h->parser.data = h;

@@ -160,6 +160,8 @@ struct net {
     uint64_t settled;  /* every batch up to here is on disk or was taken back */
     struct http *held; /* HTTP replies that wait for the store */
     int64_t deadline;  /* of the timer, mono_ms; INT64_MAX: it does not run */
+    struct buf spare;  /* see websocket.c */
+    bool spare_lent;
     uint8_t scratch[NET_SCRATCH];
     uint8_t record[NET_RECORD];
 };
@@ -184,6 +186,8 @@ int tls_shake(struct conn *c, struct shaken *out);
 
 /* The protocol that ALPN and listener call for. */
 enum listener_kind tls_protocol(const struct conn *c);
+
+elo_span tls_server_name(const struct conn *c); /* SNI; empty: none */
 
 /* shake.c: handshakes on threads of their own */
 /* NULL with `why`: none could be started. */
@@ -240,6 +244,27 @@ void net_start(struct net *net); /* net_run() without the loop: the tests turn i
 /* mqtt.c, http.c: begin to speak; false: out of memory, the caller closes. */
 bool mqtt_begin(struct conn *c);
 bool http_begin(struct conn *c);
+
+/* mqtt.c: whoever has shown a certificate, and whether it is good; NULL: nobody, or no memory. */
+struct auth_session *mqtt_device(struct conn *c, elo_err *out_refused);
+
+/*
+ * websocket.c: speaks MQTT in WebSocket frames from now on, in the name of `peer`; `answer`, to
+ * the upgrade, goes out first. false: out of memory, and nothing has changed.
+ */
+bool websocket_begin(struct conn *c, const struct auth_peer *peer, elo_span answer);
+
+/* upgrade.c: is the request one for MQTT over WebSocket? */
+bool upgrade_wanted(const struct sigv4_request *request);
+
+/*
+ * Its answer in `out`, all of it; `must_offer`: a subprotocol must be offered. false: it is no
+ * handshake that RFC 6455 allows, and `*why` says why.
+ */
+bool upgrade_accept(const struct sigv4_request *request,
+                    bool must_offer,
+                    struct buf *out,
+                    const char **why);
 
 /* The store has moved: replies that waited leave, or become failures. */
 void http_release(struct net *net, const struct store_progress *progress);

@@ -57,23 +57,39 @@ static bool begin_plain(struct conn *c)
     return speak(c, broker_open(c->net->config.broker, &peer, ELO_OK, net_time(c->net)));
 }
 
+/* Who has connected, in `out`, and whether the certificate that was shown is good. */
+static elo_err look(const struct conn *c, struct auth_peer *out)
+{
+    const struct net_config *config = &c->net->config;
+    *out = (struct auth_peer){.certificate_id = elo_span_str(c->peer->certificate_id),
+                              .certificate_der = elo_span_of(c->peer->der, c->peer->der_len),
+                              .source_ip = elo_span_str(c->ip),
+                              .source_port = c->port,
+                              .server_name = tls_server_name(c)};
+    return authorizer_certificate(config->authorizer, out->certificate_id, net_time(c->net).wall_ms,
+                                  config->compat.expired_certificate != 0);
+}
+
+struct auth_session *mqtt_device(struct conn *c, elo_err *out_refused)
+{
+    if (c->peer == NULL || c->peer->der_len == 0) {
+        return NULL;
+    }
+    struct auth_peer peer;
+    *out_refused = look(c, &peer);
+    return auth_session_create(c->net->config.authorizer, &peer);
+}
+
 /* Who has connected, and is the certificate good? */
 bool mqtt_begin(struct conn *c)
 {
     if (c->ssl == NULL) {
         return begin_plain(c);
     }
-    const struct net_config *config = &c->net->config;
-    struct core_time now = net_time(c->net);
-    const char *name = SSL_get_servername(c->ssl, TLSEXT_NAMETYPE_host_name);
-    struct auth_peer peer = {.certificate_id = elo_span_str(c->peer->certificate_id),
-                             .certificate_der = elo_span_of(c->peer->der, c->peer->der_len),
-                             .source_ip = elo_span_str(c->ip),
-                             .source_port = c->port,
-                             .server_name = elo_span_str(name)};
-    elo_err refused = authorizer_certificate(config->authorizer, peer.certificate_id, now.wall_ms,
-                                             config->compat.expired_certificate != 0);
-    struct broker_conn *speaker = broker_open(config->broker, &peer, refused, now);
+    struct auth_peer peer;
+    elo_err refused = look(c, &peer);
+    struct broker_conn *speaker =
+        broker_open(c->net->config.broker, &peer, refused, net_time(c->net));
     mem_free(c->peer);
     c->peer = NULL;
     return speak(c, speaker);

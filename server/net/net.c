@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "server/base/limits.h"
 #include "server/base/mem.h"
 #include "server/net/internal.h"
 
@@ -222,6 +223,7 @@ elo_err net_create(struct net **out, char *why, size_t why_cap)
     }
     net->spare_fd = -1;
     map_init(&net->crowd.by_ip);
+    buf_init(&net->spare, LIMIT_OUTPUT_BYTES);
     net->deadline = INT64_MAX;
     raise_descriptors();
     signal(SIGPIPE, SIG_IGN); /* a peer that is gone, */
@@ -338,6 +340,7 @@ void net_destroy(struct net *net)
     free_loop(net);
     SSL_CTX_free(net->tls);
     crowd_free(net);
+    buf_free(&net->spare);
     if (net->spare_fd >= 0) {
         close(net->spare_fd);
     }

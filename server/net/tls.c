@@ -84,6 +84,12 @@ enum listener_kind tls_protocol(const struct conn *c)
     return c->kind;
 }
 
+elo_span tls_server_name(const struct conn *c)
+{
+    const char *name = c->ssl ? SSL_get_servername(c->ssl, TLSEXT_NAMETYPE_host_name) : NULL;
+    return elo_span_str(name);
+}
+
 static int judge_server_name(SSL *ssl, int *alert, void *arg)
 {
     const struct net *net = arg;

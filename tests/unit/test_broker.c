@@ -124,6 +124,53 @@ static void half_a_connack_is_none(void **state)
     desk_close(&d);
 }
 
+/* "AWS IoT Core endpoints and quotas": 24 hours, however busy the connection is. */
+static void a_websocket_lives_a_day(void **state)
+{
+    (void)state;
+    struct desk d;
+    desk_open(&d, &house, NULL);
+    struct peer *p = peer_open(&d, "a", CERTIFICATE_all, ELO_OK);
+    struct peer *q = peer_open(&d, "b", CERTIFICATE_all, ELO_OK);
+    assert_true(broker_limit_life(p->conn, LIMIT_WEBSOCKET_LIFE_MS, d.now));
+    peer_connect(p, "a-1", true);
+    peer_connect(q, "b-1", true);
+    for (int64_t ms = 0; ms < LIMIT_WEBSOCKET_LIFE_MS; ms += 1000000) {
+        assert_false(p->closed_by_broker);
+        int64_t left = LIMIT_WEBSOCKET_LIFE_MS - ms;
+        desk_wait(&d, left > 1000000 ? 1000000 : left - 1);
+        peer_send(p, ELO_SPAN("\xc0\0"));
+        peer_send(q, ELO_SPAN("\xc0\0"));
+    }
+    assert_false(p->closed_by_broker);
+    desk_wait(&d, 1);
+    assert_true(p->closed_by_broker);
+    assert_int_equal(p->reason, ELO_E_LIFETIME);
+    assert_true(desk_logged(&d, "WEBSOCKET_TTL_EXPIRATION"));
+    assert_false(q->closed_by_broker);
+    desk_close(&d);
+}
+
+/* A transport's farewell is a DISCONNECT: no will [MQTT-3.14.4-3]. The other way: retained.txt. */
+static void who_has_left_has_no_will(void **state)
+{
+    (void)state;
+    static const char connect[] = "\x10\x15\0\4MQTT\4\6\0\x3c\0\3a-1\0\1w\0\1x";
+    struct desk d;
+    desk_open(&d, &house, NULL);
+    struct peer *p = peer_open(&d, "a", CERTIFICATE_all, ELO_OK);
+    struct peer *q = peer_open(&d, "b", CERTIFICATE_all, ELO_OK);
+    peer_connect(q, "b-1", true);
+    peer_subscribe(q, "w", 0);
+    peer_send(p, elo_span_of(connect, sizeof connect - 1));
+    broker_left(p->conn, d.now);
+    desk_pump(&d);
+    assert_true(p->closed_by_broker);
+    assert_null(peer_take(q));
+    assert_true(desk_logged(&d, "CLIENT_INITIATED_DISCONNECT"));
+    desk_close(&d);
+}
+
 static void connections_are_bounded(void **state)
 {
     (void)state;
@@ -245,6 +292,8 @@ int main(void)
         cmocka_unit_test(a_revoked_certificate_ends_its_connections),
         cmocka_unit_test(a_client_waits_for_its_connack),
         cmocka_unit_test(half_a_connack_is_none),
+        cmocka_unit_test(a_websocket_lives_a_day),
+        cmocka_unit_test(who_has_left_has_no_will),
         cmocka_unit_test(connections_are_bounded),
         cmocka_unit_test(stored_sessions_are_bounded),
         cmocka_unit_test(retained_messages_are_bounded),

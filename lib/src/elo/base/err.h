@@ -101,6 +101,9 @@ typedef enum elo_err {
     ELO_E_QUOTA = -92,            /* an AWS IoT quota: filters per SUBSCRIBE, subscriptions ... */
     ELO_E_SLOW_CONSUMER = -93,    /* the client reads too slowly for what it subscribed to */
     ELO_E_THROTTLED = -94,        /* more of something in one second than AWS IoT takes */
+    ELO_E_LIFETIME = -95,         /* a connection as old as its kind may become */
+    ELO_E_AUTHORIZER = -96,       /* a custom authorizer does not let the client in */
+    ELO_E_LAMBDA = -97,           /* a custom authorizer's function gave no usable answer */
 
     /* The machine. */
     ELO_E_IO = -100, /* a file or socket call failed: errno tells */
