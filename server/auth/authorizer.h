@@ -101,4 +101,7 @@ elo_span auth_session_certificate_id(const struct auth_session *s);
 elo_span auth_session_principal(const struct auth_session *s);
 elo_span auth_session_source_ip(const struct auth_session *s);
 
+/* The thing its certificate is attached to exclusively; empty: none. Borrowed from the registry. */
+elo_span auth_session_exclusive_thing(const struct auth_session *s);
+
 #endif

@@ -144,6 +144,14 @@ elo_span auth_session_source_ip(const struct auth_session *s)
     return s->peer.source_ip;
 }
 
+elo_span auth_session_exclusive_thing(const struct auth_session *s)
+{
+    /* Without a client id only an exclusive attachment binds. */
+    const struct thing *thing =
+        registry_bound_thing(s->authorizer->registry, s->peer.certificate_id, elo_span_of(NULL, 0));
+    return thing != NULL ? thing->name : elo_span_of(NULL, 0);
+}
+
 /* --- what the registry says --------------------------------------------------------------------
  */
 

@@ -40,6 +40,8 @@
       "RETAIN on a topic that starts with $: close, or deliver it and keep nothing")               \
     X(overlapping_subscriptions, "overlapping-subscriptions", "one-copy", "copy-each",             \
       "a message that matches several subscriptions of one client")                                \
+    X(lifecycle_event_qos, "lifecycle-event-qos", "1", "0",                                        \
+      "the QoS that $aws/events/presence and $aws/events/subscriptions are published with")        \
     X(reattach_principal, "reattach-principal", "update", "keep",                                  \
       "AttachThingPrincipal of what is attached already: the thingPrincipalType given, or the "    \
       "one it has")                                                                                \

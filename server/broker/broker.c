@@ -47,6 +47,8 @@ struct broker *broker_create(const struct broker_config *config, struct authoriz
     b->random = config->random;
     b->auth = auth;
     b->random.fill(b->random.ctx, &b->dice, sizeof b->dice);
+    b->salt[0] = b->dice;
+    b->salt[1] = ~b->dice * 0x9e3779b97f4a7c15u;
     b->dice |= 1; /* xorshift stays at 0 for ever */
     b->router.copy_each = config->compat.overlapping_subscriptions != 0;
     map_init(&b->sessions);
@@ -95,6 +97,7 @@ broker_open(struct broker *b, const struct auth_peer *peer, elo_err refused, str
     }
     c->broker = b;
     c->auth = auth;
+    c->serial = b->opened++;
     c->refused = refused;
     c->source_port = peer->source_port;
     c->last_packet_ms = now.mono_ms;

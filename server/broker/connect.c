@@ -112,6 +112,7 @@ static bool policy_allows(struct broker_conn *c, const struct elo_mqtt_connect *
     err = auth_has_policy(c->auth) ? ELO_E_POLICY_CONNECT : ELO_E_NO_POLICY;
     c->broker->stats.connects_refused++;
     broker__deny(c, "Connect", err, POLICY_Connect, id);
+    broker__event_connect_failed(c, id);
     return false;
 }
 
@@ -195,6 +196,7 @@ static void note_beginning(struct broker_conn *c, struct known *k, const struct 
 {
     struct broker *b = c->broker;
     k->version += k->connected_wall_ms != 0;
+    c->connection_number = k->version;
     k->connected_wall_ms = b->now.wall_ms;
     k->clean = !broker__persistent(s);
     k->port = c->source_port;
@@ -225,6 +227,7 @@ static void accept(struct broker_conn *c,
     note_beginning(c, known, s);
     struct report r = {.event = "Connect"};
     broker__report(c, LOG_INFO, &r);
+    broker__event_connected(c);
     broker__pump(s);
     broker__share_pump(s);
 }

@@ -91,6 +91,7 @@ void broker__settle(struct broker *b)
         c->session = NULL;
         if (s != NULL) {
             note_ending(c, s);
+            broker__event_disconnected(c, broker__client_id(s));
             s = broker__session_detach(s);
         }
         broker__will_publish(c, s);

@@ -115,8 +115,10 @@ struct broker_conn {
     struct hold *hold;       /* NULL: nothing waits for the store */
     struct session *session; /* NULL before CONNECT and after the end */
     struct auth_session *auth;
-    struct known *known; /* of its client id; NULL before CONNECT and after the end */
-    const char *word;    /* how it ends, AWS's disconnectReason */
+    struct known *known;        /* of its client id; NULL before CONNECT and after the end */
+    const char *word;           /* how it ends, AWS's disconnectReason */
+    uint64_t serial;            /* of all connections since the start */
+    uint64_t connection_number; /* of those with its client id: versionNumber */
     void *user;
     struct will *will; /* NULL: none, or not due any more */
     struct buf tail;   /* the beginning of a packet whose rest has not come */
@@ -162,6 +164,8 @@ struct broker {
     struct authorizer *auth;
     struct core_time now;
     uint64_t dice;
+    uint64_t salt[2]; /* of connections' uuids */
+    uint64_t opened;  /* connections since the start */
     struct timers timers;
     struct tree tree;
     struct map sessions; /* by client id */
@@ -194,6 +198,21 @@ static inline struct broker_conn *broker__online(const struct session *s)
 {
     return s->conn != NULL && !s->conn->ended ? s->conn : NULL;
 }
+
+/* --- events.c: lifecycle events; each before its session is gone ------------------------------ */
+
+void broker__event_connected(const struct broker_conn *c);
+void broker__event_disconnected(const struct broker_conn *c, elo_span client_id);
+void broker__event_connect_failed(const struct broker_conn *c, elo_span client_id);
+
+/* `kind`: "subscriptions/subscribed" or "subscriptions/unsubscribed". */
+void broker__event_subscriptions(const struct broker_conn *c,
+                                 const char *kind,
+                                 const elo_span *filters,
+                                 size_t count);
+
+/* The connection's name in events and log records. */
+void broker__connection_uuid(const struct broker_conn *c, char out[37]);
 
 /* --- throttle.c: rates ------------------------------------------------------------------------ */
 

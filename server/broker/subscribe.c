@@ -276,12 +276,16 @@ void broker__on_subscribe(struct broker_conn *c, const struct elo_mqtt_subscribe
         return;
     }
     send_suback(c, in->packet_id, elo_span_of(codes, count));
+    elo_span granted[LIMIT_FILTERS_PER_SUBSCRIBE];
+    size_t granted_count = 0;
     count = 0;
     for (elo_span rest = in->filters; elo_mqtt_next_subscription(&rest, &sub); count++) {
         if (codes[count] != FAILURE) {
+            granted[granted_count++] = sub.filter;
             broker__send_retained(c->session, sub.filter, codes[count]);
         }
     }
+    broker__event_subscriptions(c, "subscriptions/subscribed", granted, granted_count);
 }
 
 void broker__on_unsubscribe(struct broker_conn *c, const struct elo_mqtt_subscribe *in)
@@ -292,10 +296,13 @@ void broker__on_unsubscribe(struct broker_conn *c, const struct elo_mqtt_subscri
         return;
     }
     elo_span filter;
+    elo_span gone[LIMIT_FILTERS_PER_SUBSCRIBE];
+    size_t gone_count = 0;
     broker__journal_watch(&c->broker->journal);
     for (elo_span rest = in->filters; elo_mqtt_next_filter(&rest, &filter);) {
         struct subscription **known = find(c->session, filter);
         if (known != NULL) {
+            gone[gone_count++] = filter;
             broker__journal_unsubscribed(*known);
             unsubscribe(c->session, known);
         }
@@ -305,4 +312,5 @@ void broker__on_unsubscribe(struct broker_conn *c, const struct elo_mqtt_subscri
     if (hold_answer(c, "Unsubscribe")) {
         broker__send_ack(c, ELO_MQTT_UNSUBACK, in->packet_id); /* known or not [MQTT-3.10.4-5] */
     }
+    broker__event_subscriptions(c, "subscriptions/unsubscribed", gone, gone_count);
 }

@@ -18,6 +18,7 @@ deny(struct broker_conn *c, elo_span client_id, enum policy_action action, elo_s
                        .details = why};
     c->broker->stats.connects_refused++;
     broker__fail(c, &r);
+    broker__event_connect_failed(c, client_id);
     return false;
 }
 
