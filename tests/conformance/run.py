@@ -25,10 +25,7 @@ import desk  # noqa: E402
 import statements  # noqa: E402
 import suite  # noqa: E402
 import wire  # noqa: E402
-try:
-    import websocket
-except ImportError:
-    websocket = None
+import websocket  # noqa: E402
 
 SLOW = 0.5  # seconds from which a test's duration is told
 
@@ -126,8 +123,6 @@ def run(server, wanted, results, used):
             print(f"skip {server.name} does not speak MQTT {statements.SPEC[version]}")
             continue
         chosen = [t for t in wanted if server.takes(t) and t.statements[version]]
-        if server.name == "elo" and websocket is None:
-            chosen = [t for t in chosen if t.module != "v_websocket"]
         began = time.monotonic()
         failed = 0
         for test in chosen:
