@@ -129,6 +129,8 @@
       LIMIT_SUBSCRIPTIONS_MAX, 1, LIMIT_SUBSCRIPTIONS_MAX, "subscriptions of one client")          \
     X(retained, "retained-messages", 5000, LIMIT_RETAINED_MESSAGES, 1, LIMIT_RETAINED_MESSAGES,    \
       "retained messages kept; a new one more is thrown away")                                     \
+    X(queued_messages, "queued-messages", LIMIT_QUEUED_MESSAGES, 1000000, 1, 1000000,              \
+      "messages that wait for one client, or one shared subscription; newer ones are dropped")     \
     X(keep_alive_min_s, "keep-alive-min-seconds", LIMIT_KEEP_ALIVE_MIN_S, 1, 1, 65535,             \
       "the shortest keep-alive; a shorter one is made this")                                       \
     X(keep_alive_max_s, "keep-alive-max-seconds", LIMIT_KEEP_ALIVE_MAX_S, 65535, 1, 65535,         \

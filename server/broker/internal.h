@@ -55,6 +55,7 @@ struct queued {
 struct queue {
     struct journal_owner owner;
     struct queued *items; /* a ring */
+    uint32_t most;        /* messages; 0: LIMIT_QUEUED_MESSAGES */
     uint32_t cap;
     uint32_t first;
     uint32_t count;

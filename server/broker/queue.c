@@ -34,7 +34,8 @@ static bool grow(struct queue *q)
 
 static bool is_full(const struct queue *q, size_t bytes)
 {
-    return q->count == LIMIT_QUEUED_MESSAGES || bytes > LIMIT_QUEUED_BYTES - q->bytes;
+    uint32_t most = q->most > 0 ? q->most : LIMIT_QUEUED_MESSAGES;
+    return q->count >= most || bytes > LIMIT_QUEUED_BYTES - q->bytes;
 }
 
 uint32_t broker__queue_expire(struct queue *q, int64_t now_ms)
@@ -132,5 +133,5 @@ void broker__queue_free(struct queue *q)
         broker__message_release(at(q, i)->m);
     }
     mem_free(q->items);
-    *q = (struct queue){.owner = q->owner};
+    *q = (struct queue){.owner = q->owner, .most = q->most};
 }

@@ -15,6 +15,7 @@ broker__session_create(struct broker *b, elo_span client_id, uint8_t version, ui
     s->expiry_s = expiry_s;
     s->client_id_len = client_id.len;
     memcpy(s->client_id, client_id.ptr, client_id.len);
+    s->queue.most = b->limits.queued_messages;
     broker__inflight_init(&s->inflight);
     if (!broker__timers_join(&b->timers, &s->timer, TIMER_SESSION)) {
         mem_free(s);

@@ -131,6 +131,7 @@ static struct share_queue *queue_of(struct share_group *group)
     }
     w->group = group;
     w->broker = b;
+    w->queue.most = b->limits.queued_messages;
     w->queue.owner = (struct journal_owner){&b->journal, group->row};
     group->waiting = w;
     return w;
