@@ -68,7 +68,6 @@
 #define LIMIT_OUTPUT_BYTES      (4u * 1024u * 1024u) /* unsent bytes a slow consumer may hold */
 #define LIMIT_QUEUED_MESSAGES   10000u /* QoS 1 messages an offline session may hold */
 #define LIMIT_QUEUED_BYTES      (16u * 1024u * 1024u)
-#define LIMIT_STORED_BYTES      ((size_t)512 * 1024 * 1024) /* of all messages that wait on disk */
 #define LIMIT_RETAINED_MESSAGES 50000u
 #define LIMIT_CONNECTIONS       20000u
 #define LIMIT_CONNECT_WAIT_MS   10000 /* TLS done to CONNECT complete */
@@ -131,6 +130,8 @@
       "retained messages kept; a new one more is thrown away")                                     \
     X(queued_messages, "queued-messages", LIMIT_QUEUED_MESSAGES, 1000000, 1, 1000000,              \
       "messages that wait for one client, or one shared subscription; newer ones are dropped")     \
+    X(stored_mb, "stored-megabytes", 512, 2048, 1, 65536,                                          \
+      "of messages that wait for all clients together; newer ones are dropped")                    \
     X(keep_alive_min_s, "keep-alive-min-seconds", LIMIT_KEEP_ALIVE_MIN_S, 1, 1, 65535,             \
       "the shortest keep-alive; a shorter one is made this")                                       \
     X(keep_alive_max_s, "keep-alive-max-seconds", LIMIT_KEEP_ALIVE_MAX_S, 65535, 1, 65535,         \

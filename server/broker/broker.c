@@ -42,6 +42,7 @@ struct broker *broker_create(const struct broker_config *config, struct authoriz
     } else {
         limits_unthrottled(&b->limits);
     }
+    b->journal.bytes_max = (size_t)b->limits.stored_mb * 1024 * 1024;
     broker__rates_init(b);
     b->log = config->log;
     b->random = config->random;

@@ -49,7 +49,7 @@ static elo_err store_content(struct journal *j, struct store_batch *b, struct me
     if (m->rows > 0) {
         return ELO_OK;
     }
-    if (bytes > LIMIT_STORED_BYTES - j->bytes) {
+    if (bytes > j->bytes_max - j->bytes) {
         return ELO_E_QUOTA;
     }
     const struct store_message row = row_of(j, m);

@@ -63,6 +63,7 @@ struct journal {
     int64_t next_session;
     int64_t next_message;
     int64_t next_queued;
+    size_t bytes_max;
     size_t bytes; /* of the messages that are stored */
     bool touched; /* something was put since somebody cleared this: its answer waits */
     bool lost;    /* likewise: something could not be put for lack of memory */
@@ -86,7 +87,7 @@ static inline void broker__journal_watch(struct journal *j)
 
 /*
  * A message waits for the owner. `*out_row` is its row, 0 if the owner's are not stored.
- * ELO_E_QUOTA: LIMIT_STORED_BYTES; ELO_E_NO_MEMORY.
+ * ELO_E_QUOTA: stored-megabytes; ELO_E_NO_MEMORY.
  */
 ELO_MUST_USE elo_err broker__journal_wait(const struct journal_owner *owner,
                                           struct message *m,

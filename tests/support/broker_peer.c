@@ -125,12 +125,22 @@ void house_open(struct house *h)
     add_certificate(h, CERTIFICATE_bare, NULL);
 }
 
-void house_close(struct house *h)
+void house_shut(struct house *h)
 {
-    static const char *const files[] = {"elo.db", "elo.db-wal", "elo.db-shm"};
     authorizer_destroy(h->auth);
     registry_destroy(h->registry);
     store_close(h->store);
+}
+
+void house_open_again(struct house *h)
+{
+    open_registry(h);
+}
+
+void house_close(struct house *h)
+{
+    static const char *const files[] = {"elo.db", "elo.db-wal", "elo.db-shm"};
+    house_shut(h);
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         char path[96];
         snprintf(path, sizeof path, "%s/%s", h->folder, files[i]);
@@ -180,23 +190,54 @@ void desk_open(struct desk *d, struct house *h, const struct compat *compat)
     desk_open_limited(d, h, compat, NULL);
 }
 
-void desk_open_limited(struct desk *d,
-                       struct house *h,
-                       const struct compat *compat,
-                       const struct limits *limits)
+static void open_desk(struct desk *d,
+                      struct house *h,
+                      const struct compat *compat,
+                      const struct limits *limits,
+                      struct store *store)
 {
     memset(d, 0, sizeof *d);
     d->house = h;
     d->seed = 0xfeedface;
     d->now = (struct core_time){.mono_ms = 1000, .wall_ms = 1767323045000};
     d->log = (struct log){.sink = record, .ctx = d, .level = LOG_DEBUG};
-    struct broker_config config = {
-        .limits = limits, .log = &d->log, .random = {.fill = fill, .ctx = &d->seed}};
+    struct broker_config config = {.limits = limits,
+                                   .log = &d->log,
+                                   .random = {.fill = fill, .ctx = &d->seed},
+                                   .store = store};
     if (compat != NULL) {
         config.compat = *compat;
     }
     d->broker = broker_create(&config, h->auth);
     must(d->broker != NULL, "no broker");
+}
+
+void desk_open_limited(struct desk *d,
+                       struct house *h,
+                       const struct compat *compat,
+                       const struct limits *limits)
+{
+    open_desk(d, h, compat, limits, NULL);
+}
+
+void desk_open_stored(struct desk *d, struct house *h, const struct limits *limits, int64_t wall_ms)
+{
+    open_desk(d, h, NULL, limits, h->store);
+    d->stored = true;
+    d->now.wall_ms = wall_ms != 0 ? wall_ms : d->now.wall_ms;
+    must(broker_restore(d->broker, d->now) == ELO_OK, "what was stored cannot be read");
+    desk_disk(d);
+}
+
+void desk_disk(struct desk *d)
+{
+    struct store_progress progress;
+    broker_commit(d->broker);
+    store_poll(d->house->store, &progress);
+    if (progress.failed != 0) {
+        must(registry_reload(d->house->registry) == ELO_OK, "the registry cannot be read");
+    }
+    broker_stored(d->broker, &progress, d->now);
 }
 
 void desk_close(struct desk *d)
@@ -357,10 +398,20 @@ static void close_by_broker(struct peer *p)
     p->conn = NULL;
 }
 
+static struct broker_conn *next_ready(struct desk *d)
+{
+    struct broker_conn *c = broker_next_ready(d->broker);
+    if (c == NULL && d->stored && !d->slow) {
+        desk_disk(d);
+        c = broker_next_ready(d->broker);
+    }
+    return c;
+}
+
 void desk_pump(struct desk *d)
 {
     struct broker_conn *c;
-    while ((c = broker_next_ready(d->broker)) != NULL) {
+    while ((c = next_ready(d)) != NULL) {
         struct peer *p = broker_user(c);
         if (!p->deaf) {
             fetch(p);

@@ -46,6 +46,10 @@ struct house {
 void house_open(struct house *h);
 void house_close(struct house *h);
 
+/* Ends what house_open() made, or begins it again, with the same folder: as a process does. */
+void house_shut(struct house *h);
+void house_open_again(struct house *h);
+
 /* Gives a policy ("all", "lamp") a new document, and sets a certificate's status. */
 void house_set_policy(struct house *h, const char *policy, const char *document);
 void house_set_status(struct house *h, enum certificate_name who, enum certificate_status status);
@@ -67,6 +71,8 @@ struct desk {
     uint64_t seed;
     size_t record_count; /* all; the last DESK_RECORDS of them are kept */
     struct desk_record records[DESK_RECORDS];
+    bool stored; /* what should survive is stored in the house's store */
+    bool slow;   /* the disk has its turn only in desk_disk() */
 };
 
 /* `limits` NULL: AWS's, without throttles. */
@@ -76,6 +82,15 @@ void desk_open_limited(struct desk *d,
                        const struct limits *limits);
 void desk_open(struct desk *d, struct house *h, const struct compat *compat);
 void desk_close(struct desk *d); /* drops every peer */
+
+/* The same with the house's store: what is in it is brought back. `wall_ms`: when; 0: as always. */
+void desk_open_stored(struct desk *d,
+                      struct house *h,
+                      const struct limits *limits,
+                      int64_t wall_ms);
+
+/* The disk has its turn. What fails is told to the broker, and the registry reads again. */
+void desk_disk(struct desk *d);
 
 /* Lets time pass; the broker is woken at each of its deadlines. */
 void desk_wait(struct desk *d, int64_t ms);
