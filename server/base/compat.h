@@ -38,6 +38,17 @@
       "an MQTT 3.1.1 SUBSCRIBE that asks for QoS 2: close, or never answer it")                    \
     X(retain_on_reserved, "retain-on-reserved", "close", "not-kept",                               \
       "RETAIN on a topic that starts with $: close, or deliver it and keep nothing")               \
+    X(qos0_denied, "v5-qos0-denied", "disconnect", "ignore",                                       \
+      "an MQTT 5 PUBLISH with QoS 0 that the policy does not allow")                               \
+    X(auth_method, "v5-auth-method", "connack-8c", "connack-87",                                   \
+      "an MQTT 5 CONNECT with an Authentication Method")                                           \
+    X(connack_defaults, "v5-connack-defaults", "say", "omit",                                      \
+      "properties of an MQTT 5 CONNACK that say what their absence says")                          \
+    X(connack_maximum_packet, "v5-connack-maximum-packet", "149504", "131072",                     \
+      "the Maximum Packet Size in an MQTT 5 CONNACK")                                              \
+    X(unsuback_unknown, "v5-unsuback-unknown", "success", "no-subscription",                       \
+      "the reason code for a filter of an UNSUBSCRIBE that was not subscribed")                    \
+    X(will_delay, "v5-will-delay", "ignore", "honour", "the Will Delay Interval of MQTT 5")        \
     X(overlapping_subscriptions, "overlapping-subscriptions", "one-copy", "copy-each",             \
       "a message that matches several subscriptions of one client")                                \
     X(lifecycle_event_qos, "lifecycle-event-qos", "1", "0",                                        \

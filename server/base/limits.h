@@ -30,6 +30,9 @@
 #define LIMIT_KEEP_ALIVE_MIN_S         30u
 #define LIMIT_KEEP_ALIVE_MAX_S         1200u
 #define LIMIT_REDELIVERY_MS            30000
+#define LIMIT_TOPIC_ALIASES            8u
+#define LIMIT_MESSAGE_EXPIRY_S         604800u
+#define LIMIT_USER_PROPERTY_BYTES      8192u   /* of one packet, names and values together */
 #define LIMIT_SESSION_EXPIRY_MS        3600000 /* a disconnected persistent session lives 1 h */
 #define LIMIT_SUBSCRIPTIONS_MAX        250u    /* with --limits off */
 

@@ -77,6 +77,7 @@ void broker_destroy(struct broker *b)
     broker__router_free(&b->router);
     broker__timers_free(&b->timers);
     broker__output_pool_free(&b->pool);
+    mem_free(b->props_room);
     mem_free(b);
 }
 
@@ -125,6 +126,7 @@ void broker_closed(struct broker_conn *c, elo_err why, struct core_time now)
     broker__life_free(c);
     broker__output_free(&c->out, &b->pool);
     buf_free(&c->tail);
+    broker__aliases_free(c);
     auth_session_destroy(c->auth);
     mem_free(c);
 }
@@ -156,7 +158,7 @@ void broker_output_ack(struct broker_conn *c, size_t sent, struct core_time now)
     broker__hold_sent(c, sent);
     broker__output_ack(&c->out, &b->pool, sent);
     broker__has_sent(c, sent);
-    c->connack_left = (uint8_t)(sent < c->connack_left ? c->connack_left - sent : 0);
+    c->connack_left = (uint16_t)(sent < c->connack_left ? c->connack_left - sent : 0);
     struct session *s = c->session;
     if (s != NULL && (s->queue.count > 0 || s->inflight.unwritten > 0)) {
         broker__pump(s);
@@ -201,7 +203,7 @@ struct broker_conn *broker_next_ready(struct broker *b)
 static void session_rang(struct session *s)
 {
     if (s->conn == NULL) {
-        broker__session_destroy(s); /* stored for as long as AWS does */
+        broker__session_due(s);
     } else {
         broker__pump_due(s);
     }
@@ -300,6 +302,7 @@ void broker_shutdown(struct broker *b, struct core_time now)
     struct broker_conn *c;
     TAILQ_FOREACH(c, &b->conns, all)
     {
+        broker__farewell(c, ELO_MQTT_RC_SHUTTING_DOWN, "the server stops");
         broker__end(c, ELO_OK, "SERVER_INITIATED_DISCONNECT");
     }
     broker__settle(b);

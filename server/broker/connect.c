@@ -2,20 +2,35 @@
 // SPDX-FileCopyrightText: The Elo authors
 /*
  * How this works: a CONNECT passes a row of checks, each of which ends the connection if it fails;
- * most without a word, as AWS does on MQTT 3.1.1. Then whoever holds the client id is ended, its
- * session taken over or thrown away, and the CONNACK goes out before anything else
- * [MQTT-3.2.0-1].
+ * on MQTT 3.1.1 mostly without a word, as AWS does, on MQTT 5 with a CONNACK that says why
+ * (refuse.c). Then whoever holds the client id is ended, its session taken over or thrown away, and
+ * the CONNACK goes out before anything else [MQTT-3.2.0-1].
  */
 #include "server/broker/internal.h"
 
 #include <stdio.h>
 
-#define NONE elo_span_of(NULL, 0)
+#include "elo/mqtt/property.h"
 
 /* "$GEN/" and a UUID. */
 #define GENERATED_BYTES (5u + 36u)
 
-#define CONNACK_BYTES 4u
+/* A CONNECT on its way through the checks. */
+struct entry {
+    const struct elo_mqtt_connect *in;
+    struct elo_mqtt_terms terms; /* of MQTT 5; for 3.1.1 what amounts to the same */
+    elo_span id;
+    uint32_t expiry_s;   /* of the session, within the limit */
+    struct known *known; /* of the client id */
+    char generated[GENERATED_BYTES + 1];
+};
+
+static bool refuse(struct broker_conn *c, const struct report *r)
+{
+    c->broker->stats.connects_refused++;
+    broker__fail(c, r);
+    return false;
+}
 
 bool broker__refuse_connect(struct broker_conn *c,
                             elo_span client_id,
@@ -27,9 +42,7 @@ bool broker__refuse_connect(struct broker_conn *c,
                        .reason = err == ELO_E_NO_MEMORY ? "SERVER_ERROR" : "CLIENT_ERROR",
                        .client_id = client_id,
                        .details = details};
-    c->broker->stats.connects_refused++;
-    broker__fail(c, &r);
-    return false;
+    return refuse(c, &r);
 }
 
 /* The certificate was no good: AWS finishes the handshake and closes now. */
@@ -40,8 +53,7 @@ void broker__refuse_certificate(struct broker_conn *c, elo_span client_id)
                        .reason = "AUTHORIZATION_FAILURE",
                        .client_id = client_id,
                        .details = "the client's certificate is not good for a connection"};
-    c->broker->stats.connects_refused++;
-    broker__fail(c, &r);
+    (void)refuse(c, &r);
 }
 
 /* A user name means nothing beside a certificate, but see the switch. */
@@ -55,96 +67,120 @@ static bool user_acceptable(struct broker_conn *c, const struct elo_mqtt_connect
                        .err = ELO_E_PROTOCOL,
                        .reason = "AUTHORIZATION_FAILURE",
                        .client_id = in->client_id,
-                       .details = "user name and password are there and empty: leave them out"};
-    c->broker->stats.connects_refused++;
-    broker__fail(c, &r);
-    return false;
+                       .details = "user name and password are there and empty: leave them out",
+                       .code5 = ELO_MQTT_RC_NOT_AUTHORIZED};
+    return refuse(c, &r);
 }
 
-static bool client_id_valid(struct broker_conn *c, elo_span client_id)
+static bool terms_acceptable(struct broker_conn *c, const struct entry *e)
 {
-    if (client_id.len > LIMIT_CLIENT_ID_BYTES) {
-        return broker__refuse_connect(c, client_id, ELO_E_TOO_LARGE,
-                                      "a client id may have at most 128 bytes");
+    struct report r = {.event = "Connect", .reason = "CLIENT_ERROR", .client_id = e->in->client_id};
+    if (e->terms.has_auth_method) {
+        r.err = ELO_E_UNSUPPORTED;
+        r.details = "AWS IoT Core has no enhanced authentication";
+        r.code5 = c->broker->compat.auth_method == 0 ? ELO_MQTT_RC_AUTH_METHOD
+                                                     : ELO_MQTT_RC_NOT_AUTHORIZED;
+        return refuse(c, &r);
     }
-    if (client_id.len > 0 && client_id.ptr[0] == '$') {
-        return broker__refuse_connect(c, client_id, ELO_E_PROTOCOL,
-                                      "a client id may not start with $");
+    if (!broker__user_properties_fit(e->in->properties) ||
+        !broker__user_properties_fit(e->in->will.properties)) {
+        r.err = ELO_E_QUOTA;
+        r.details = "user properties may have at most 8 KB together";
+        return refuse(c, &r);
+    }
+    return true;
+}
+
+static bool refuse_client_id(struct broker_conn *c, elo_span id, elo_err err, const char *details)
+{
+    struct report r = {.event = "Connect",
+                       .err = err,
+                       .reason = "CLIENT_ERROR",
+                       .client_id = id,
+                       .details = details,
+                       .code5 = ELO_MQTT_RC_CLIENT_ID};
+    r.code3 = id.len == 0 ? ELO_MQTT_REFUSED_CLIENT_ID : 0; /* [MQTT-3.1.3-8] */
+    return refuse(c, &r);
+}
+
+static bool client_id_valid(struct broker_conn *c, elo_span id)
+{
+    if (id.len > LIMIT_CLIENT_ID_BYTES) {
+        return refuse_client_id(c, id, ELO_E_TOO_LARGE, "a client id may have at most 128 bytes");
+    }
+    if (id.len > 0 && id.ptr[0] == '$') {
+        return refuse_client_id(c, id, ELO_E_PROTOCOL, "a client id may not start with $");
     }
     return true;
 }
 
 /* An empty client id is the server's to choose [MQTT-3.1.3-6] [MQTT-3.1.3-7]. */
-static bool choose_client_id(struct broker_conn *c,
-                             const struct elo_mqtt_connect *in,
-                             char room[GENERATED_BYTES + 1],
-                             elo_span *id)
+static bool choose_client_id(struct broker_conn *c, struct entry *e)
 {
+    const struct elo_mqtt_connect *in = e->in;
     if (in->client_id.len > 0) {
-        *id = in->client_id;
-        return client_id_valid(c, *id);
+        e->id = in->client_id;
+        return client_id_valid(c, e->id);
     }
-    if (!in->clean_session && c->broker->compat.empty_id_persistent == 0) {
-        broker__send_connack(c, ELO_MQTT_REFUSED_CLIENT_ID, false); /* [MQTT-3.1.3-8] */
-        return broker__refuse_connect(c, NONE, ELO_E_PROTOCOL,
-                                      "an empty client id needs clean session");
+    if (c->version != ELO_MQTT_5 && !in->clean_session &&
+        c->broker->compat.empty_id_persistent == 0) {
+        return refuse_client_id(c, NONE, ELO_E_PROTOCOL, "an empty client id needs clean session");
     }
     char uuid[37];
     core_uuid(&c->broker->random, uuid);
-    (void)snprintf(room, GENERATED_BYTES + 1, "$GEN/%s", uuid);
-    *id = elo_span_of(room, GENERATED_BYTES);
+    (void)snprintf(e->generated, sizeof e->generated, "$GEN/%s", uuid);
+    e->id = elo_span_of(e->generated, GENERATED_BYTES);
     return true;
 }
 
-static bool policy_allows(struct broker_conn *c, const struct elo_mqtt_connect *in, elo_span id)
+static bool policy_allows(struct broker_conn *c, const struct entry *e)
 {
-    struct auth_connect facts = {.client_id = id,
-                                 .persistent = !in->clean_session,
+    const struct elo_mqtt_connect *in = e->in;
+    struct auth_connect facts = {.client_id = e->id,
+                                 .persistent = e->expiry_s > 0,
                                  .has_will = in->has_will,
                                  .will_topic = in->will.topic};
     elo_err err = auth_session_connect(c->auth, &facts);
     if (err != ELO_OK) {
-        return broker__refuse_connect(c, id, err, NULL);
+        return broker__refuse_connect(c, e->id, err, NULL);
     }
-    if (auth_allows(c->auth, POLICY_Connect, id)) {
-        return !in->has_will || broker__will_allowed(c, id, &in->will);
+    if (auth_allows(c->auth, POLICY_Connect, e->id)) {
+        return !in->has_will || broker__will_allowed(c, e->id, &in->will);
     }
     err = auth_has_policy(c->auth) ? ELO_E_POLICY_CONNECT : ELO_E_NO_POLICY;
     c->broker->stats.connects_refused++;
-    broker__deny(c, "Connect", err, POLICY_Connect, id);
-    broker__event_connect_failed(c, id);
+    broker__deny(c, "Connect", err, POLICY_Connect, e->id);
+    broker__event_connect_failed(c, e->id);
     return false;
 }
 
 /* One CONNECT a second with one client id, and so many of all clients. */
-static bool in_time(struct broker_conn *c, elo_span id, struct known **out)
+static bool in_time(struct broker_conn *c, struct entry *e)
 {
     struct broker *b = c->broker;
     int64_t now = b->now.mono_ms;
-    *out = broker__known_add(&b->known, id, now);
-    if (*out == NULL) {
-        return broker__refuse_connect(c, id, ELO_E_NO_MEMORY, NULL);
+    e->known = broker__known_add(&b->known, e->id, now);
+    if (e->known == NULL) {
+        return broker__refuse_connect(c, e->id, ELO_E_NO_MEMORY, NULL);
     }
-    bool own = throttle_take(&(*out)->connects, b->rates.connects, now);
+    bool own = throttle_take(&e->known->connects, b->rates.connects, now);
     if (own && throttle_take(&b->account.connects, b->rates.account_connects, now)) {
         return true;
     }
     struct report r = {.event = "Connect",
                        .err = ELO_E_THROTTLED,
                        .reason = "THROTTLED",
-                       .client_id = id,
+                       .client_id = e->id,
                        .details = own ? "more CONNECT packets of all clients in one second than "
                                         "the account may send"
                                       : "more than one CONNECT in one second with this client id"};
-    b->stats.connects_refused++;
     b->stats.connects_throttled++;
-    broker__fail(c, &r);
-    return false;
+    return refuse(c, &r);
 }
 
-static bool keep_will(struct broker_conn *c, const struct elo_mqtt_connect *in, elo_span id)
+static bool keep_will(struct broker_conn *c, const struct entry *e)
 {
-    return broker__will_keep(c, in) || broker__refuse_connect(c, id, ELO_E_NO_MEMORY, NULL);
+    return broker__will_keep(c, e->in) || broker__refuse_connect(c, e->id, ELO_E_NO_MEMORY, NULL);
 }
 
 /* The newer connection wins [MQTT-3.1.4-2]; the older one's will is published. */
@@ -157,38 +193,47 @@ static void take_over(struct broker *b, elo_span id)
     }
 }
 
-/* The session this CONNECT goes on with [MQTT-3.1.2-4] to [MQTT-3.1.2-6]; NULL: it has ended. */
-static struct session *open_session(struct broker_conn *c,
-                                    elo_span id,
-                                    const struct elo_mqtt_connect *in,
-                                    bool *out_present)
+/* NULL: it has ended. */
+static struct session *make_session(struct broker_conn *c, const struct entry *e)
 {
     struct broker *b = c->broker;
-    uint32_t expiry_s = in->clean_session ? 0 : b->limits.session_expiry_s;
-    take_over(b, id);
-    struct session *s = map_get(&b->sessions, id);
-    *out_present = s != NULL && !in->clean_session && s->version == in->level;
+    if (map_len(&b->sessions) >= SESSIONS_MAX) {
+        struct report r = {.event = "Connect",
+                           .err = ELO_E_QUOTA,
+                           .reason = "CLIENT_ERROR",
+                           .client_id = e->id,
+                           .details = "there are as many stored sessions as may be kept",
+                           .code3 = ELO_MQTT_REFUSED_SERVER};
+        (void)refuse(c, &r);
+        return NULL;
+    }
+    struct session *s = broker__session_create(b, e->id, c->version, e->expiry_s);
+    if (s == NULL) {
+        (void)broker__refuse_connect(c, e->id, ELO_E_NO_MEMORY, NULL);
+    } else {
+        (void)broker__journal_session(s); /* if it cannot be put, `lost` tells */
+    }
+    return s;
+}
+
+/*
+ * The session this CONNECT goes on with [MQTT-3.1.2-4] to [MQTT-3.1.2-6]; NULL: it has ended. One
+ * of the other version is thrown away ("MQTT", Differences between MQTT 5 and MQTT 3).
+ */
+static struct session *open_session(struct broker_conn *c, const struct entry *e, bool *out_present)
+{
+    struct broker *b = c->broker;
+    take_over(b, e->id);
+    struct session *s = map_get(&b->sessions, e->id);
+    *out_present = s != NULL && !e->in->clean_session && s->version == c->version;
     if (*out_present) {
-        s->expiry_s = expiry_s;
+        s->expiry_s = e->expiry_s;
         return s;
     }
     if (s != NULL) {
-        broker__session_destroy(s);
+        broker__session_end(s);
     }
-    if (map_len(&b->sessions) >= SESSIONS_MAX) {
-        broker__send_connack(c, ELO_MQTT_REFUSED_SERVER, false);
-        (void)broker__refuse_connect(c, id, ELO_E_QUOTA,
-                                     "there are as many stored sessions as may be kept");
-        return NULL;
-    }
-    s = broker__session_create(b, id, in->level, expiry_s);
-    if (s != NULL) {
-        (void)broker__journal_session(s); /* if it cannot be put, `lost` tells */
-    }
-    if (s == NULL) {
-        (void)broker__refuse_connect(c, id, ELO_E_NO_MEMORY, NULL);
-    }
-    return s;
+    return make_session(c, e);
 }
 
 /* The connection counts; its number is one more than the last one's. */
@@ -207,24 +252,19 @@ static void note_beginning(struct broker_conn *c, struct known *k, const struct 
     c->known = k;
 }
 
-static void accept(struct broker_conn *c,
-                   struct session *s,
-                   struct known *known,
-                   bool present,
-                   uint16_t keep_alive_s)
+static void accept(struct broker_conn *c, const struct entry *e, struct session *s, bool present)
 {
     if (c->broker->journal.touched) {
         broker__hold_output(c); /* a session was made or has ended: that must be durable first */
     }
-    c->version = 4;
-    c->window = LIMIT_INFLIGHT;
-    c->packet_max = UINT32_MAX;
     broker__session_attach(s, c);
-    broker__send_connack(c, ELO_MQTT_ACCEPTED, present);
-    c->connack_left = CONNACK_BYTES;
+    struct acceptance a = {.session_present = present,
+                           .keep_alive_s = broker__keep_alive(c, e->in->keep_alive_s),
+                           .id_assigned = e->in->client_id.len == 0,
+                           .expiry_adjusted = s->expiry_s != e->terms.session_expiry_s};
+    broker__send_connack(c, &a);
     c->broker->stats.connects++;
-    broker__keep_alive(c, keep_alive_s);
-    note_beginning(c, known, s);
+    note_beginning(c, e->known, s);
     struct report r = {.event = "Connect"};
     broker__report(c, LOG_INFO, &r);
     broker__event_connected(c);
@@ -232,32 +272,80 @@ static void accept(struct broker_conn *c,
     broker__share_pump(s);
 }
 
+/* What the client has asked for, and what it takes. */
+static void read_terms(struct broker_conn *c, struct entry *e)
+{
+    uint32_t most_s = c->broker->limits.session_expiry_s;
+    c->version = e->in->level;
+    elo_mqtt_read_terms(e->in->properties, &e->terms);
+    if (c->version != ELO_MQTT_5) {
+        e->terms.session_expiry_s = e->in->clean_session ? 0 : most_s;
+    }
+    e->expiry_s = e->terms.session_expiry_s < most_s ? e->terms.session_expiry_s : most_s;
+    c->no_reasons = !e->terms.wants_problem_info;
+    c->packet_max = e->terms.maximum_packet;
+    c->window = (uint8_t)(e->terms.receive_maximum < LIMIT_INFLIGHT ? e->terms.receive_maximum
+                                                                    : LIMIT_INFLIGHT);
+}
+
 void broker__on_connect(struct broker_conn *c, const struct elo_mqtt_connect *in)
 {
-    char room[GENERATED_BYTES + 1];
-    elo_span id;
-    struct known *known;
+    struct entry e = {.in = in};
+    read_terms(c, &e);
     if (c->refused != ELO_OK) {
         broker__refuse_certificate(c, in->client_id);
         return;
     }
-    if (!user_acceptable(c, in) || !choose_client_id(c, in, room, &id) ||
-        !policy_allows(c, in, id) || !in_time(c, id, &known) || !keep_will(c, in, id)) {
+    if (!user_acceptable(c, in) || !terms_acceptable(c, &e) || !choose_client_id(c, &e) ||
+        !policy_allows(c, &e) || !in_time(c, &e) || !keep_will(c, &e)) {
         return;
     }
     bool present;
     broker__journal_watch(&c->broker->journal);
-    struct session *s = open_session(c, id, in, &present);
+    struct session *s = open_session(c, &e, &present);
     if (s != NULL && c->broker->journal.lost) {
         if (!present) {
             broker__session_destroy(s);
         }
-        (void)broker__refuse_connect(c, id, ELO_E_NO_MEMORY, NULL);
+        (void)broker__refuse_connect(c, e.id, ELO_E_NO_MEMORY, NULL);
         s = NULL;
     }
     if (s == NULL) {
         broker__will_drop(c); /* it never was connected */
         return;
     }
-    accept(c, s, known, present, in->keep_alive_s);
+    accept(c, &e, s, present);
+}
+
+/* --- DISCONNECT -------------------------------------------------------------------------------
+ */
+
+/* MQTT 5: the session may live for another time than CONNECT said. */
+static bool new_expiry(struct broker_conn *c, elo_span properties)
+{
+    struct session *s = c->session;
+    struct elo_mqtt_property p;
+    if (!elo_mqtt_find_property(properties, ELO_MQTT_PROP_SESSION_EXPIRY, &p)) {
+        return true;
+    }
+    if (s->expiry_s == 0 && p.number != 0) { /* [MQTT5-3.14.2.2.2] */
+        broker__refuse(c, "Disconnect", ELO_E_PROTOCOL, NONE,
+                       "a session that began without an expiry cannot be given one in DISCONNECT");
+        return false;
+    }
+    uint32_t most_s = c->broker->limits.session_expiry_s;
+    s->expiry_s = p.number < most_s ? p.number : most_s;
+    return true;
+}
+
+/* [MQTT-3.14.4-3]: the will is not due any more, unless MQTT 5 says so: "with will", an error. */
+void broker__on_disconnect(struct broker_conn *c, const struct elo_mqtt_disconnect *in)
+{
+    if (!new_expiry(c, in->properties)) {
+        return;
+    }
+    if (in->code == ELO_MQTT_RC_SUCCESS) {
+        broker__will_drop(c);
+    }
+    broker__end(c, ELO_OK, NULL);
 }

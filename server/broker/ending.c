@@ -3,10 +3,11 @@
 #include "server/broker/internal.h"
 
 /* Peers that are gone or do not read: what they have not been sent is not worth waiting for. */
-static bool is_deaf(elo_err err)
+static bool is_deaf(const struct broker_conn *c, elo_err err)
 {
-    return err == ELO_E_TAKEN_OVER || err == ELO_E_KEEP_ALIVE || err == ELO_E_SLOW_CONSUMER ||
-           err == ELO_E_NO_MEMORY;
+    bool may_hear = c->version == ELO_MQTT_5 && c->out.bytes <= OUTPUT_RESERVE_BYTES;
+    return ((err == ELO_E_TAKEN_OVER || err == ELO_E_KEEP_ALIVE) && !may_hear) ||
+           err == ELO_E_SLOW_CONSUMER || err == ELO_E_NO_MEMORY;
 }
 
 static void report_ending(struct broker_conn *c)
@@ -18,31 +19,43 @@ static void report_ending(struct broker_conn *c)
     broker__report(c, c->reason == ELO_OK ? LOG_INFO : LOG_ERROR, &r);
 }
 
-void broker__end(struct broker_conn *c, elo_err err, const char *word)
+/* `r`: what the client is told. */
+static void end(struct broker_conn *c, const struct report *r, const char *word)
 {
     struct broker *b = c->broker;
     if (c->ended) {
         return;
     }
+    if (is_deaf(c, r->err)) {
+        broker__output_free(&c->out, &b->pool);
+    } else if (!c->mute) {
+        broker__last_words(c, r);
+    }
+    if (c->ended) { /* for want of memory or room, and that was the end */
+        return;
+    }
     c->ended = true;
-    c->reason = err;
-    c->word = word != NULL ? word : broker__ending_word(err);
+    c->reason = r->err;
+    c->word = word != NULL ? word : broker__ending_word(r->err);
     if (c->session != NULL) {
         report_ending(c);
     }
     broker__timers_cancel(&b->timers, &c->timer);
-    if (is_deaf(err)) {
-        broker__output_free(&c->out, &b->pool);
-    }
     TAILQ_INSERT_TAIL(&b->ending, c, ending);
     broker__make_ready(c);
+}
+
+void broker__end(struct broker_conn *c, elo_err err, const char *word)
+{
+    const struct report r = {.err = err, .details = broker__ending_details(err)};
+    end(c, &r, word);
 }
 
 void broker__fail(struct broker_conn *c, const struct report *r)
 {
     if (!c->ended) {
         broker__report(c, LOG_ERROR, r);
-        broker__end(c, r->err, NULL);
+        end(c, r, NULL);
     }
 }
 
@@ -57,13 +70,20 @@ void broker__refuse(
     broker__fail(c, &r);
 }
 
+void broker__explain(
+    struct broker_conn *c, enum policy_action action, elo_span name, char *why, size_t cap)
+{
+    why[0] = '\0';
+    if (broker__heard(c->broker, LOG_ERROR) || c->version == ELO_MQTT_5) {
+        (void)auth_explain(c->auth, action, name, why, cap);
+    }
+}
+
 void broker__deny(
     struct broker_conn *c, const char *event, elo_err err, enum policy_action action, elo_span name)
 {
-    char why[512] = "";
-    if (broker__heard(c->broker, LOG_ERROR)) {
-        (void)auth_explain(c->auth, action, name, why, sizeof why);
-    }
+    char why[512];
+    broker__explain(c, action, name, why, sizeof why);
     struct report r = {
         .event = event, .err = err, .reason = "AUTHORIZATION_FAILURE", .details = why};
     *(action == POLICY_Connect ? &r.client_id : &r.topic) = name;
@@ -94,6 +114,6 @@ void broker__settle(struct broker *b)
             broker__event_disconnected(c, broker__client_id(s));
             s = broker__session_detach(s);
         }
-        broker__will_publish(c, s);
+        broker__will_leave(c, s);
     }
 }

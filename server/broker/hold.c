@@ -76,6 +76,21 @@ void broker__ack_publish(struct broker_conn *c, uint16_t packet_id, bool stored)
         (struct held_ack){.epoch = stored ? c->broker->journal.epoch : 0, .packet_id = packet_id};
 }
 
+uint32_t broker__hold_count(const struct broker_conn *c)
+{
+    return c->hold == NULL ? 0 : c->hold->count;
+}
+
+bool broker__hold_has(const struct broker_conn *c, uint16_t packet_id)
+{
+    const struct hold *h = c->hold;
+    bool found = false;
+    for (uint32_t i = 0; h != NULL && i < h->count && !found; i++) {
+        found = h->acks[(h->first + i) & (h->cap - 1)].packet_id == packet_id;
+    }
+    return found;
+}
+
 void broker__hold_output(struct broker_conn *c)
 {
     struct hold *h = c->ended ? NULL : hold_of(c);
@@ -157,6 +172,7 @@ void broker__hold_fail(struct broker *b, uint64_t epoch, elo_err err)
         next = TAILQ_NEXT(c, holding);
         if (waits_for(c->hold, epoch)) {
             if (c->hold->barrier != 0) {
+                c->mute = c->out.bytes > 0;
                 broker__output_free(&c->out, &b->pool);
             }
             broker__hold_free(c);

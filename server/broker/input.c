@@ -33,18 +33,30 @@ static void refuse_packet(struct broker_conn *c, elo_mqtt_type type, elo_err err
 
 static const char *decode_fault(elo_err err)
 {
-    return err == ELO_E_UTF8    ? "a string in the packet is not UTF-8, or has a NUL"
-           : err == ELO_E_TOPIC ? "a topic breaks the rules of MQTT"
-                                : "the bytes are no MQTT 3.1.1 packet";
+    return err == ELO_E_UTF8       ? "a string in the packet is not UTF-8, or has a NUL"
+           : err == ELO_E_TOPIC    ? "a topic breaks the rules of MQTT"
+           : err == ELO_E_PROTOCOL ? "a packet that MQTT 5 forbids"
+                                   : "the bytes are no MQTT packet";
 }
 
-/* A protocol level that is not ours: the one refusal with an answer [MQTT-3.1.2-2]. */
+/* A protocol level that is not ours: of MQTT 3, the one refusal with an answer [MQTT-3.1.2-2]. */
 static void refuse_version(struct broker_conn *c)
 {
-    if (c->broker->compat.unknown_version == 0) {
-        broker__send_connack(c, ELO_MQTT_REFUSED_VERSION, false);
-    }
-    refuse_packet(c, ELO_MQTT_CONNECT, ELO_E_UNSUPPORTED, "only MQTT 3.1.1 is spoken here");
+    struct report r = {.event = "Connect",
+                       .err = ELO_E_UNSUPPORTED,
+                       .reason = "CLIENT_ERROR",
+                       .details = "only MQTT 3.1.1 and MQTT 5 are spoken here"};
+    r.code3 = c->broker->compat.unknown_version == 0 ? ELO_MQTT_REFUSED_VERSION : 0;
+    c->broker->stats.connects_refused++;
+    broker__fail(c, &r);
+}
+
+/* Is this, whatever else is wrong with it, a CONNECT of MQTT 5? Then it can be told so. */
+static bool says_mqtt5(elo_span bytes)
+{
+    struct elo_mqtt_frame frame;
+    return elo_mqtt_frame(bytes, UINT32_MAX, &frame) == ELO_OK &&
+           elo_span_starts_with(elo_span_from(bytes, frame.header_len), ELO_SPAN("\0\4MQTT\5"));
 }
 
 static void on_pingreq(struct broker_conn *c)
@@ -56,8 +68,17 @@ static void on_pingreq(struct broker_conn *c)
     }
 }
 
-static void dispatch(struct broker_conn *c, elo_span bytes, const struct elo_mqtt_packet *in)
+/* AUTH is for enhanced authentication, which AWS has not ("MQTT", Differences). */
+static void refuse_type(struct broker_conn *c, elo_mqtt_type type)
 {
+    refuse_packet(c, type, ELO_E_PROTOCOL,
+                  type == ELO_MQTT_AUTH ? "AWS IoT Core has no enhanced authentication"
+                                        : "a packet that a client must not send");
+}
+
+static void dispatch(struct broker_conn *c, elo_span bytes, struct elo_mqtt_packet *in)
+{
+    static const struct elo_mqtt_disconnect normal = {.code = ELO_MQTT_RC_SUCCESS};
     switch (in->type) {
     case ELO_MQTT_PUBLISH:
         broker__on_publish(c, bytes, &in->u.publish);
@@ -75,13 +96,13 @@ static void dispatch(struct broker_conn *c, elo_span bytes, const struct elo_mqt
         on_pingreq(c);
         break;
     case ELO_MQTT_DISCONNECT:
-        broker__take_leave(c);
+        broker__on_disconnect(c, c->version == ELO_MQTT_5 ? &in->u.disconnect : &normal);
         break;
     case ELO_MQTT_CONNECT: /* [MQTT-3.1.0-2] */
         refuse_packet(c, in->type, ELO_E_PROTOCOL, "a second CONNECT on one connection");
         break;
     default:
-        refuse_packet(c, in->type, ELO_E_PROTOCOL, "a packet that a client must not send");
+        refuse_type(c, in->type);
     }
 }
 
@@ -100,18 +121,34 @@ static bool has_waited(struct broker_conn *c, elo_mqtt_type type)
     return false;
 }
 
+static void
+on_bad_packet(struct broker_conn *c, elo_span bytes, const struct elo_mqtt_packet *in, elo_err err)
+{
+    elo_mqtt_type type = (elo_mqtt_type)(bytes.ptr[0] >> 4);
+    if (c->session != NULL && err == ELO_E_TOPIC && in->type == ELO_MQTT_PUBLISH) {
+        broker__on_wild_publish(c, &in->u.publish);
+        return;
+    }
+    if (c->session == NULL && type == ELO_MQTT_CONNECT && says_mqtt5(bytes)) {
+        c->version = ELO_MQTT_5;
+        c->packet_max = UINT32_MAX;
+    }
+    refuse_packet(c, type, err, decode_fault(err));
+}
+
 /* One whole packet. */
 static void on_packet(struct broker_conn *c, elo_span bytes)
 {
-    struct elo_mqtt_packet in = {0};
-    elo_err err = elo_mqtt_decode(bytes, &in);
+    struct elo_mqtt_packet in;
+    in.type = (elo_mqtt_type)0;
+    elo_err err = elo_mqtt_decode_as(c->version, bytes, &in);
     elo_mqtt_type type = (elo_mqtt_type)(bytes.ptr[0] >> 4);
     if (c->session == NULL && type != ELO_MQTT_CONNECT) { /* [MQTT-3.1.0-1] */
         refuse_packet(c, type, ELO_E_PROTOCOL, "the first packet is no CONNECT");
     } else if (err == ELO_E_UNSUPPORTED && c->session == NULL) {
         refuse_version(c);
     } else if (err != ELO_OK) {
-        refuse_packet(c, type, err, decode_fault(err));
+        on_bad_packet(c, bytes, &in, err);
     } else {
         c->last_packet_ms = c->broker->now.mono_ms;
         if (c->session == NULL) {
@@ -127,7 +164,7 @@ static size_t measure(struct broker_conn *c, elo_span in)
 {
     struct elo_mqtt_frame frame = {.type = (elo_mqtt_type)0};
     uint32_t most = c->refused == ELO_OK ? LIMIT_PACKET_BYTES : REFUSED_PACKET_BYTES;
-    elo_err err = elo_mqtt_frame(in, most, &frame);
+    elo_err err = elo_mqtt_frame_as(c->version, in, most, &frame);
     if (err == ELO_OK) {
         return frame.total;
     }

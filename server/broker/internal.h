@@ -33,6 +33,8 @@
 /* Output that only acknowledgements and the like may fill; a QoS 0 PUBLISH is dropped before. */
 #define OUTPUT_RESERVE_BYTES 65536u
 
+#define NONE elo_span_of(NULL, 0)
+
 /* What one machine keeps of clients that are not there. */
 #define SESSIONS_MAX (2u * LIMIT_CONNECTIONS)
 
@@ -75,7 +77,10 @@ struct session {
     bool pacing;        /* what was stored is being sent, so many a second: pump.c */
     uint32_t pace_left; /* of it, what may leave before pace_ms */
     int64_t pace_ms;
-    uint32_t expiry_s;    /* it lives so long after its connection; 0: not at all */
+    uint32_t expiry_s; /* it lives so long after its connection; 0: not at all */
+    int64_t gone_ms;   /* offline: when it ends */
+    struct will *will; /* offline: waits for its delay; NULL: none */
+    int64_t will_ms;
     int64_t row;          /* in the store; 0: nothing of it is stored */
     uint32_t route_place; /* see route.c */
     uint64_t route_round;
@@ -105,6 +110,13 @@ struct hold {
 struct life {
     struct timer timer;
     struct broker_conn *conn;
+};
+
+/* A topic that the client has given a number. */
+struct alias {
+    uint8_t *text; /* NULL: not in use */
+    uint32_t hash; /* map_hash() of it */
+    uint16_t len;
 };
 
 struct broker_conn {
@@ -137,9 +149,11 @@ struct broker_conn {
     uint8_t version;       /* of MQTT: 4 or 5; 0 before CONNECT */
     uint8_t window;        /* QoS 1 messages it takes before it acknowledges one */
     bool no_reasons;       /* MQTT 5: it wants no reason strings */
+    struct alias *aliases; /* MQTT 5: LIMIT_TOPIC_ALIASES of them; NULL: none used yet */
     bool is_ready;
     bool ended;
     bool receive_denied; /* told once */
+    bool mute;           /* its output was cut: nothing can follow */
     bool throttled_in;   /* told once */
     bool throttled_out;  /* told once */
 };
@@ -180,6 +194,8 @@ struct broker {
     struct conn_list holding;
     struct journal journal;
     struct output_pool pool;
+    uint8_t *props_room; /* where properties are put together; see props.c */
+    size_t props_cap;
     struct broker_stats stats;
     struct router router;
 };
@@ -267,6 +283,8 @@ struct report {
     elo_span client_id;  /* empty: the session's */
     elo_span topic;      /* empty: none */
     const char *details; /* NULL: none */
+    uint8_t code3;       /* CONNACK code of MQTT 3.1.1; 0: it is closed without one */
+    uint8_t code5;       /* reason code of MQTT 5; 0: that of `err`, see refuse.c */
 };
 
 bool broker__heard(const struct broker *b, enum log_level level);
@@ -275,6 +293,33 @@ void broker__report(const struct broker_conn *c, enum log_level level, const str
 /* AWS's word for an ending ("disconnectReason") and one sentence about it. */
 const char *broker__ending_word(elo_err err);
 const char *broker__ending_details(elo_err err);
+
+/* --- refuse.c: what a client is told --------------------------------------------------------- */
+
+enum answer { ANSWER_CONNACK, ANSWER_PUBACK, ANSWER_SUBACK, ANSWER_UNSUBACK, ANSWER_DISCONNECT };
+#define ANSWERS (ANSWER_DISCONNECT + 1)
+
+/* What a packet with a reason string needs beside it. */
+#define REASON_OVERHEAD 24u
+
+/* 0: this packet has no word for it. */
+uint8_t broker__reason_code(const struct report *r, enum answer answer);
+
+/*
+ * Something in a packet is refused. With MQTT 5 and a reason code for it: that is logged, and the
+ * code is to be sent. Otherwise the connection has ended; a failure code all the same.
+ */
+uint8_t broker__refused(struct broker_conn *c, const struct report *r, enum answer answer);
+
+/* A PUBACK with a reason code. MQTT 5. */
+void broker__send_refusal(
+    struct broker_conn *c, elo_mqtt_type type, uint16_t packet_id, uint8_t code, const char *text);
+
+/* The connection is about to end: its CONNACK or DISCONNECT, if its version has one for this. */
+void broker__last_words(struct broker_conn *c, const struct report *r);
+
+/* The same for an ending that is nobody's fault: shutdown, administration. Harmless on 3.1.1. */
+void broker__farewell(struct broker_conn *c, uint8_t code, const char *text);
 
 /* --- ending.c --------------------------------------------------------------------------------- */
 
@@ -288,7 +333,11 @@ void broker__fail(struct broker_conn *c, const struct report *r);
 void broker__refuse(
     struct broker_conn *c, const char *event, elo_err err, elo_span topic, const char *details);
 
-/* The same for a policy's denial, with the explanation. */
+/* Why the policy says no, if somebody wants to know: the log, or a client that can be told. */
+void broker__explain(
+    struct broker_conn *c, enum policy_action action, elo_span name, char *why, size_t cap);
+
+/* The same as broker__refuse() for a policy's denial, with the explanation. */
 void broker__deny(struct broker_conn *c,
                   const char *event,
                   elo_err err,
@@ -301,10 +350,19 @@ void broker__settle(struct broker *b);
 
 void broker__make_ready(struct broker_conn *c);
 
+/* What a CONNACK says that accepts. */
+struct acceptance {
+    uint16_t keep_alive_s;
+    bool session_present;
+    bool id_assigned;
+    bool expiry_adjusted; /* the session lives for another time than was asked for */
+};
+
+void broker__send_connack(struct broker_conn *c, const struct acceptance *a);
+
 /* An acknowledgement or the like. A client that leaves even these unread is ended. */
 void broker__send(struct broker_conn *c, elo_span packet);
 void broker__send_ack(struct broker_conn *c, elo_mqtt_type type, uint16_t packet_id);
-void broker__send_connack(struct broker_conn *c, uint8_t code, bool session_present);
 
 /* Is there room for a PUBLISH of so many bytes? */
 bool broker__has_room(const struct broker_conn *c, size_t bytes);
@@ -316,6 +374,30 @@ bool broker__takes(const struct broker_conn *c, const struct publication *p, uin
 bool broker__send_qos0(struct broker_conn *c, const struct publication *p, bool retain);
 bool broker__send_qos1(struct broker_conn *c, struct message *m, uint16_t id, bool retain);
 
+/* --- props.c: MQTT 5 properties ----------------------------------------------------------------
+ */
+
+/*
+ * What is passed on of the properties of a PUBLISH or a will, in `*out`: valid until the next call.
+ * `all`: nothing is to be left out. false: out of memory.
+ */
+bool broker__forwardable(struct broker *b, elo_span properties, bool all, elo_span *out);
+
+/* Are the user properties within AWS's quota of their total size? */
+bool broker__user_properties_fit(elo_span properties);
+
+/* When a message ends that has `expiry_s` seconds, "1 to 604,800". */
+int64_t broker__message_end(const struct broker *b, uint32_t expiry_s);
+
+/* --- alias.c: topic aliases ------------------------------------------------------------------- */
+
+/* The topic of a PUBLISH with an alias, and its hash. false: the connection has ended. */
+bool broker__alias_resolve(struct broker_conn *c, struct elo_mqtt_publish *in, uint32_t *hash);
+
+/* Its topic is a good one: from now on the alias stands for it. false: out of memory, ended. */
+bool broker__alias_set(struct broker_conn *c, const struct elo_mqtt_publish *in, uint32_t hash);
+void broker__aliases_free(struct broker_conn *c);
+
 /* --- packets ---------------------------------------------------------------------------------- */
 
 void broker__on_connect(struct broker_conn *c, const struct elo_mqtt_connect *in);
@@ -326,7 +408,9 @@ bool broker__refuse_connect(struct broker_conn *c,
                             elo_span client_id,
                             elo_err err,
                             const char *details);
-void broker__on_publish(struct broker_conn *c, elo_span packet, const struct elo_mqtt_publish *in);
+void broker__on_disconnect(struct broker_conn *c, const struct elo_mqtt_disconnect *in);
+void broker__on_publish(struct broker_conn *c, elo_span packet, struct elo_mqtt_publish *in);
+void broker__on_wild_publish(struct broker_conn *c, const struct elo_mqtt_publish *in);
 void broker__on_puback(struct broker_conn *c, uint16_t packet_id);
 void broker__on_subscribe(struct broker_conn *c, const struct elo_mqtt_subscribe *in);
 void broker__on_unsubscribe(struct broker_conn *c, const struct elo_mqtt_subscribe *in);
@@ -413,6 +497,12 @@ uint32_t broker__queue_expire(struct queue *q, int64_t now_ms);
 struct session *
 broker__session_create(struct broker *b, elo_span client_id, uint8_t version, uint32_t expiry_s);
 void broker__session_destroy(struct session *s);
+
+/* The same, but a will that waits is published. */
+void broker__session_end(struct session *s);
+
+/* The timer of a session that is offline rang: its will, its end. */
+void broker__session_due(struct session *s);
 void broker__session_attach(struct session *s, struct broker_conn *c);
 
 /* Its connection has ended: it is stored for a while, or gone (NULL). */
@@ -437,6 +527,10 @@ void broker__hold_output(struct broker_conn *c);
 /* Of the pieces of the output, those that may leave; how many. */
 size_t broker__hold_clip(const struct broker_conn *c, elo_span *pieces, size_t count);
 void broker__hold_sent(struct broker_conn *c, size_t bytes);
+
+/* How many PUBACKs wait; is this identifier's among them? */
+uint32_t broker__hold_count(const struct broker_conn *c);
+bool broker__hold_has(const struct broker_conn *c, uint16_t packet_id);
 void broker__hold_free(struct broker_conn *c);
 
 /* Epochs up to this one are durable, or have failed: who waits for them is closed. */
@@ -478,12 +572,16 @@ bool broker__will_keep(struct broker_conn *c, const struct elo_mqtt_connect *in)
 void broker__will_drop(struct broker_conn *c);
 
 /* The connection has ended; `s` is what is left of its session, or NULL. */
-void broker__will_publish(struct broker_conn *c, const struct session *s);
+void broker__will_leave(struct broker_conn *c, struct session *s);
+
+/* The will that waits with a session: now. */
+void broker__will_publish(struct session *s);
+void broker__will_free(struct will *will); /* NULL is allowed */
 
 /* --- keepalive.c ------------------------------------------------------------------------------ */
 
 void broker__await_connect(struct broker_conn *c);
-void broker__keep_alive(struct broker_conn *c, uint16_t asked_s);
+uint16_t broker__keep_alive(struct broker_conn *c, uint16_t asked_s); /* what it is */
 void broker__silence(struct broker_conn *c); /* the connection's timer rang */
 
 /* --- life.c ----------------------------------------------------------------------------------- */

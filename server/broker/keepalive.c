@@ -14,7 +14,7 @@ void broker__await_connect(struct broker_conn *c)
 }
 
 /* "AWS IoT Core endpoints and quotas": 30 to 1,200 s; none asked for is the longest. */
-static int64_t clamp_s(const struct limits *l, uint16_t asked_s)
+static uint32_t clamp_s(const struct limits *l, uint16_t asked_s)
 {
     if (asked_s == 0 || asked_s > l->keep_alive_max_s) {
         return l->keep_alive_max_s;
@@ -22,11 +22,13 @@ static int64_t clamp_s(const struct limits *l, uint16_t asked_s)
     return asked_s < l->keep_alive_min_s ? l->keep_alive_min_s : asked_s;
 }
 
-void broker__keep_alive(struct broker_conn *c, uint16_t asked_s)
+uint16_t broker__keep_alive(struct broker_conn *c, uint16_t asked_s)
 {
     struct broker *b = c->broker;
-    c->patience_ms = clamp_s(&b->limits, asked_s) * 1500; /* [MQTT-3.1.2-24] */
+    uint32_t s = clamp_s(&b->limits, asked_s);
+    c->patience_ms = s * INT64_C(1500); /* [MQTT-3.1.2-24] */
     broker__timers_set(&b->timers, &c->timer, b->now.mono_ms + c->patience_ms);
+    return (uint16_t)s;
 }
 
 static void no_connect(struct broker_conn *c)

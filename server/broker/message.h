@@ -60,7 +60,8 @@ struct publication {
     uint8_t qos;
     bool retain;                /* as published: for Retain As Published */
     const struct session *from; /* whose it is, for No Local; NULL: nobody's */
-    elo_span head3;             /* of MQTT 3.1.1, if it came that way; empty: see heads */
+    elo_span head3;             /* if it came that way from MQTT 3.1.1; empty: see heads */
+    elo_span head5;             /* the same of MQTT 5 */
     struct heads *heads;        /* of this routing pass */
     struct message *block;      /* NULL: borrowed from elsewhere */
 };

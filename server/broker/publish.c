@@ -10,9 +10,36 @@
 #include "server/broker/internal.h"
 #include "server/broker/reserved.h"
 
-static bool refuse(struct broker_conn *c, elo_err err, elo_span topic, const char *details)
+/*
+ * A PUBLISH is refused: with MQTT 5 and QoS 1 by its PUBACK, else by the end of the connection; but
+ * see the switch about those without QoS and permission.
+ */
+static bool refuse(struct broker_conn *c, const struct elo_mqtt_publish *in, struct report *r)
 {
-    broker__refuse(c, "Publish-In", err, topic, details);
+    r->event = "Publish-In";
+    r->topic = in->topic;
+    r->reason = r->reason != NULL ? r->reason : "CLIENT_ERROR";
+    bool silent = in->qos == 0 && c->version == ELO_MQTT_5 && r->err == ELO_E_POLICY_PUBLISH &&
+                  c->broker->compat.qos0_denied != 0;
+    if (silent) {
+        broker__report(c, LOG_ERROR, r);
+    } else if (in->qos == 0) {
+        broker__fail(c, r);
+    } else {
+        uint8_t code = broker__refused(c, r, ANSWER_PUBACK);
+        if (!c->ended) {
+            broker__send_refusal(c, ELO_MQTT_PUBACK, in->packet_id, code, r->details);
+        }
+    }
+    c->broker->stats.dropped += !c->ended;
+    return false;
+}
+
+/* Nothing but the end of the connection answers this. */
+static bool
+fail(struct broker_conn *c, const struct elo_mqtt_publish *in, elo_err err, const char *details)
+{
+    broker__refuse(c, "Publish-In", err, in->topic, details);
     return false;
 }
 
@@ -25,23 +52,36 @@ static bool payload_fits(struct broker_conn *c, const struct elo_mqtt_publish *i
                        .err = ELO_E_TOO_LARGE,
                        .reason = "PAYLOAD_LIMIT_EXCEEDED",
                        .topic = in->topic,
-                       .details = "Message payload exceeds size limit for message type"};
+                       .details = "Message payload exceeds size limit for message type",
+                       .code5 = ELO_MQTT_RC_QUOTA};
     broker__fail(c, &r);
     return false;
 }
 
 static bool topic_allowed(struct broker_conn *c, const struct elo_mqtt_publish *in)
 {
-    elo_err err;
-    const char *fault = broker__publish_fault(in->topic, &err);
-    if (fault != NULL) {
-        return refuse(c, err, in->topic, fault);
+    struct report r = {.err = ELO_OK};
+    r.details = broker__publish_fault(in->topic, &r.err);
+    if (r.details != NULL) {
+        return refuse(c, in, &r);
     }
     if (in->retain && in->topic.ptr[0] == '$' && c->broker->compat.retain_on_reserved == 0) {
-        return refuse(c, ELO_E_UNSUPPORTED, in->topic,
-                      "messages on reserved topics cannot be retained");
+        r.err = ELO_E_UNSUPPORTED;
+        r.details = "messages on reserved topics cannot be retained";
+        r.code5 = ELO_MQTT_RC_TOPIC_INVALID;
+        return refuse(c, in, &r);
     }
     return true;
+}
+
+static bool
+deny(struct broker_conn *c, const struct elo_mqtt_publish *in, enum policy_action action)
+{
+    char why[512];
+    broker__explain(c, action, in->topic, why, sizeof why);
+    struct report r = {
+        .err = ELO_E_POLICY_PUBLISH, .reason = "AUTHORIZATION_FAILURE", .details = why};
+    return refuse(c, in, &r);
 }
 
 static bool
@@ -50,26 +90,38 @@ policy_allows(struct broker_conn *c, const struct elo_mqtt_publish *in, uint32_t
     static const enum policy_action actions[] = {POLICY_Publish, POLICY_RetainPublish};
     for (unsigned i = 0; i <= in->retain; i++) {
         if (!auth_allows_hashed(c->auth, actions[i], in->topic, topic_hash)) {
-            broker__deny(c, "Publish-In", ELO_E_POLICY_PUBLISH, actions[i], in->topic);
-            return false;
+            return deny(c, in, actions[i]);
         }
     }
     return true;
 }
 
-/* AWS has no QoS 2: there is no PUBREC to wait for, only silence. */
+/* What only a client of MQTT 5 can do wrong. */
+static bool properties_acceptable(struct broker_conn *c, const struct elo_mqtt_publish *in)
+{
+    if ((in->has & ELO_MQTT_HAS_SUBSCRIPTION_ID) != 0) { /* [MQTT5-3.3.4-6] */
+        return fail(c, in, ELO_E_PROTOCOL, "a client does not send subscription identifiers");
+    }
+    if (broker__user_properties_fit(in->properties)) {
+        return true;
+    }
+    struct report r = {.err = ELO_E_QUOTA,
+                       .details = "user properties may have at most 8 KB together"};
+    return refuse(c, in, &r);
+}
+
+/* AWS has no QoS 2: on MQTT 3.1.1 there is no PUBREC to wait for, only silence. */
 static void on_qos2(struct broker_conn *c, const struct elo_mqtt_publish *in)
 {
-    const char *details = "AWS IoT Core has no QoS 2: the message is ignored";
-    if (c->broker->compat.qos2_publish != 0) {
-        (void)refuse(c, ELO_E_UNSUPPORTED, in->topic, "AWS IoT Core has no QoS 2");
+    if (c->version == ELO_MQTT_5 || c->broker->compat.qos2_publish != 0) {
+        (void)fail(c, in, ELO_E_UNSUPPORTED, "AWS IoT Core has no QoS 2");
         return;
     }
     struct report r = {.event = "Publish-In",
                        .err = ELO_E_UNSUPPORTED,
                        .reason = "CLIENT_ERROR",
                        .topic = in->topic,
-                       .details = details};
+                       .details = "AWS IoT Core has no QoS 2: the message is ignored"};
     c->broker->stats.dropped++;
     broker__report(c, LOG_ERROR, &r);
 }
@@ -80,49 +132,66 @@ static void report_accepted(struct broker_conn *c, const struct elo_mqtt_publish
     broker__report(c, LOG_DEBUG, &r);
 }
 
-/* `packet` is the whole PUBLISH. QoS 0 without RETAIN is on the wire as subscribers get it. */
-static struct publication
-publication_of(elo_span packet, const struct elo_mqtt_publish *in, uint32_t topic_hash)
+#define NOT_PASSED_ON (ELO_MQTT_HAS_ALIAS | ELO_MQTT_HAS_EXPIRY | ELO_MQTT_HAS_SUBSCRIPTION_ID)
+
+/*
+ * `packet` is the whole PUBLISH. QoS 0 without RETAIN is on the wire as subscribers of the same
+ * version get it, if it has no properties. false: out of memory.
+ */
+static bool publication_of(struct broker_conn *c,
+                           elo_span packet,
+                           const struct elo_mqtt_publish *in,
+                           struct publication *out)
 {
     struct publication p = {.topic = in->topic,
-                            .hash = topic_hash,
                             .payload = in->payload,
                             .expires_ms = MESSAGE_FOREVER,
                             .qos = in->qos,
-                            .retain = in->retain};
-    if (in->qos == 0 && !in->retain) {
-        p.head3 = elo_span_first(packet, packet.len - in->payload.len);
+                            .retain = in->retain,
+                            .from = c->session};
+    if (in->properties.len > 0) {
+        bool all = (in->has & NOT_PASSED_ON) == 0;
+        if ((in->has & ELO_MQTT_HAS_EXPIRY) != 0) {
+            p.expires_ms = broker__message_end(c->broker, in->expiry_s);
+        }
+        *out = p;
+        return broker__forwardable(c->broker, in->properties, all, &out->props);
     }
-    return p;
+    if (in->qos == 0 && !in->retain) {
+        *(c->version == ELO_MQTT_5 ? &p.head5 : &p.head3) =
+            elo_span_first(packet, packet.len - in->payload.len);
+    }
+    *out = p;
+    return true;
 }
 
 static void route_failed(struct broker_conn *c, const struct elo_mqtt_publish *in, elo_err err)
 {
-    if (c->broker->journal.halted && err == c->broker->journal.err) {
-        struct report r = {.event = "Publish-In",
-                           .err = err,
-                           .reason = "SERVER_ERROR",
-                           .topic = in->topic,
-                           .details = "it would have to be stored, and the disk takes nothing"};
-        broker__fail(c, &r);
-        return;
-    }
+    const struct journal *j = &c->broker->journal;
+    struct report r = {.event = "Publish-In", .err = err, .topic = in->topic};
     if (err != ELO_E_QUOTA) {
-        (void)refuse(c, err, in->topic, NULL);
+        r.reason = "SERVER_ERROR";
+        if (j->halted && err == j->err) {
+            r.details = "it would have to be stored, and the disk takes nothing";
+        }
+        (void)refuse(c, in, &r);
         return;
     }
-    struct report r = {.event = "Publish-In",
-                       .err = err,
-                       .reason = "THROTTLED",
-                       .topic = in->topic,
-                       .details = "there are as many retained messages as may be kept"};
+    r.reason = "THROTTLED";
+    r.details = "there are as many retained messages as may be kept";
+    if (c->version == ELO_MQTT_5) {
+        (void)refuse(c, in, &r);
+        return;
+    }
     c->broker->stats.dropped++;
     broker__report(c, LOG_ERROR, &r);
 }
 
-/* Thrown away without a PUBACK: the client is to send it again ("AWS IoT Core endpoints and
- * quotas", Publish requests per second per connection). */
-static void throttled(struct broker_conn *c, const struct elo_mqtt_publish *in)
+/*
+ * The client is to send it again ("AWS IoT Core endpoints and quotas", Publish requests per second
+ * per connection): on MQTT 3.1.1 it is thrown away without a PUBACK.
+ */
+static bool throttled(struct broker_conn *c, const struct elo_mqtt_publish *in)
 {
     enum log_level level = c->throttled_in ? LOG_DEBUG : LOG_ERROR;
     struct report r = {.event = "Publish-In",
@@ -135,29 +204,79 @@ static void throttled(struct broker_conn *c, const struct elo_mqtt_publish *in)
     c->broker->stats.dropped++;
     c->broker->stats.publish_in_throttled++;
     broker__report(c, level, &r);
+    if (c->version == ELO_MQTT_5 && in->qos > 0) {
+        uint8_t code = broker__reason_code(&r, ANSWER_PUBACK);
+        broker__send_refusal(c, ELO_MQTT_PUBACK, in->packet_id, code, r.details);
+    }
+    return false;
 }
 
-void broker__on_publish(struct broker_conn *c, elo_span packet, const struct elo_mqtt_publish *in)
+/* MQTT 5: what the client has sent before and has not been acknowledged. */
+static bool within_window(struct broker_conn *c, const struct elo_mqtt_publish *in)
 {
-    uint32_t hash = map_hash(in->topic);
-    c->broker->stats.publish_in++;
-    if (!broker__takes_publish(c)) {
-        throttled(c, in);
-        return;
+    struct report r = {
+        .event = "Publish-In", .err = ELO_E_QUOTA, .reason = "CLIENT_ERROR", .topic = in->topic};
+    if (c->version != ELO_MQTT_5 || in->qos == 0 || broker__hold_count(c) == 0) {
+        return true;
     }
-    if (!payload_fits(c, in) || !topic_allowed(c, in) || !policy_allows(c, in, hash)) {
+    if (broker__hold_has(c, in->packet_id)) {
+        r.err = ELO_E_PROTOCOL;
+        r.details = "the packet identifier is in use";
+        broker__report(c, LOG_ERROR, &r);
+        broker__send_refusal(c, ELO_MQTT_PUBACK, in->packet_id, ELO_MQTT_RC_ID_IN_USE, r.details);
+        return false;
+    }
+    if (broker__hold_count(c) >= LIMIT_INFLIGHT) {
+        r.details = "more than 100 messages that have not been acknowledged";
+        r.code5 = ELO_MQTT_RC_RECEIVE_MAXIMUM;
+        broker__fail(c, &r);
+        return false;
+    }
+    return true;
+}
+
+/* The topic of a PUBLISH, its hash, and whether the client may publish there. */
+static bool acceptable(struct broker_conn *c, struct elo_mqtt_publish *in, uint32_t *out_hash)
+{
+    bool by_alias = (in->has & ELO_MQTT_HAS_ALIAS) != 0;
+    if (!payload_fits(c, in)) {
+        return false;
+    }
+    if (!by_alias) {
+        *out_hash = map_hash(in->topic);
+    } else if (!broker__alias_resolve(c, in, out_hash)) {
+        return false;
+    }
+    if (!topic_allowed(c, in) || (by_alias && !broker__alias_set(c, in, *out_hash))) {
+        return false;
+    }
+    if (!broker__takes_publish(c)) {
+        return throttled(c, in);
+    }
+    return within_window(c, in) && (in->properties.len == 0 || properties_acceptable(c, in)) &&
+           policy_allows(c, in, *out_hash);
+}
+
+void broker__on_publish(struct broker_conn *c, elo_span packet, struct elo_mqtt_publish *in)
+{
+    uint32_t hash;
+    c->broker->stats.publish_in++;
+    if (!acceptable(c, in, &hash)) {
         return;
     }
     if (in->qos > 1) {
         on_qos2(c, in);
         return;
     }
-    struct publication p = publication_of(packet, in, hash);
-    p.from = c->session;
     struct journal *j = &c->broker->journal;
-    broker__journal_watch(j);
-    elo_err err = broker__publish(c->broker, &p);
-    err = err == ELO_OK && j->lost ? ELO_E_NO_MEMORY : err;
+    struct publication p;
+    elo_err err = ELO_E_NO_MEMORY;
+    if (publication_of(c, packet, in, &p)) {
+        p.hash = hash;
+        broker__journal_watch(j);
+        err = broker__publish(c->broker, &p);
+        err = err == ELO_OK && j->lost ? ELO_E_NO_MEMORY : err;
+    }
     if (err != ELO_OK) {
         route_failed(c, in, err);
         return;
@@ -166,6 +285,14 @@ void broker__on_publish(struct broker_conn *c, elo_span packet, const struct elo
     if (in->qos == 1) {
         broker__ack_publish(c, in->packet_id, j->touched);
     }
+}
+
+/* A wildcard in the topic: MQTT 5 has an answer, where it can be answered. */
+void broker__on_wild_publish(struct broker_conn *c, const struct elo_mqtt_publish *in)
+{
+    struct report r = {.err = ELO_E_TOPIC, .details = "a topic name with a wildcard"};
+    c->broker->stats.publish_in++;
+    (void)refuse(c, in, &r);
 }
 
 /* --- routing ------------------------------------------------------------------------------------

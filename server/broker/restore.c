@@ -119,7 +119,8 @@ static elo_err restore_session(void *ctx, const struct store_session *row)
     /* Packet identifiers start anywhere: an acknowledgement of before must not hit one of now. */
     b->random.fill(b->random.ctx, &s->inflight.turn, sizeof s->inflight.turn);
     int64_t left = time_left(row, b->now.wall_ms);
-    broker__timers_set(&b->timers, &s->timer, b->now.mono_ms + (left > 0 ? left : 0));
+    s->gone_ms = b->now.mono_ms + (left > 0 ? left : 0);
+    broker__timers_set(&b->timers, &s->timer, s->gone_ms);
     const struct numbered fresh = {.row = row->id, .session = s};
     elo_err err = learn(&r->sessions, &fresh);
     if (err == ELO_OK && row->offline_ms == 0) {

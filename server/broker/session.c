@@ -36,6 +36,7 @@ void broker__session_destroy(struct session *s)
     broker__drop_subscriptions(s);
     broker__inflight_free(&s->inflight);
     broker__queue_free(&s->queue);
+    broker__will_free(s->will);
     broker__timers_leave(&b->timers, &s->timer);
     (void)map_remove(&b->sessions, broker__client_id(s));
     mem_free(s);
@@ -46,6 +47,8 @@ void broker__session_attach(struct session *s, struct broker_conn *c)
     s->conn = c;
     c->session = s;
     broker__timers_cancel(&s->broker->timers, &s->timer);
+    broker__will_free(s->will); /* it is back in time [MQTT5-3.1.3-9] */
+    s->will = NULL;
     broker__pump_resume(s);
     (void)broker__journal_session(s);
     if (s->sub_count > 0) {
@@ -64,6 +67,28 @@ struct session *broker__session_detach(struct session *s)
         return NULL;
     }
     (void)broker__journal_session(s);
-    broker__timers_set(&b->timers, &s->timer, b->now.mono_ms + (int64_t)s->expiry_s * 1000);
+    s->gone_ms = b->now.mono_ms + (int64_t)s->expiry_s * 1000;
+    broker__timers_set(&b->timers, &s->timer, s->gone_ms);
     return s;
+}
+
+void broker__session_end(struct session *s)
+{
+    if (s->will != NULL) {
+        broker__will_publish(s);
+    }
+    broker__session_destroy(s);
+}
+
+void broker__session_due(struct session *s)
+{
+    struct broker *b = s->broker;
+    if (s->will != NULL && s->will_ms <= b->now.mono_ms) {
+        broker__will_publish(s);
+    }
+    if (s->gone_ms <= b->now.mono_ms) {
+        broker__session_end(s); /* stored for as long as AWS does */
+    } else {
+        broker__timers_set(&b->timers, &s->timer, s->gone_ms);
+    }
 }

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
 /*
- * How this works: a SUBSCRIBE is first judged as a whole - AWS closes an MQTT 3.1.1 connection for
- * one bad filter, and then none of the packet counts. Only what is answered filter by filter, in
- * the SUBACK, is decided while subscribing: the quota of subscriptions, and denials if the switch
- * says so. Retained messages follow the SUBACK.
+ * How this works: the filters of a SUBSCRIBE are first judged, all of them. AWS closes an MQTT
+ * 3.1.1 connection for one bad filter, and then none of the packet counts; MQTT 5 has a code for
+ * each, and the others count. What is about quotas is decided while subscribing. Retained messages
+ * follow the SUBACK.
  */
 #include <stdio.h>
 
 #include "elo/mqtt/decode.h"
 #include "elo/mqtt/encode.h"
+#include "elo/mqtt/property.h"
 #include "elo/mqtt/topic.h"
 #include "server/base/mem.h"
 #include "server/broker/internal.h"
@@ -87,69 +88,122 @@ static bool refuse_qos2(struct broker_conn *c, elo_span filter)
     return false;
 }
 
-static bool filter_acceptable(struct broker_conn *c, const struct elo_mqtt_subscription *sub)
+static const char *filter_fault(const struct broker_conn *c, elo_span filter, elo_err *out_err)
 {
     elo_span share;
-    elo_span filter;
-    elo_err err;
-    const char *fault = broker__subscribe_fault(sub->filter, &share, &filter, &err);
-    if (fault != NULL) {
-        return refuse(c, err, sub->filter, fault);
+    elo_span rest;
+    if (c->version == ELO_MQTT_5 && !elo_topic_filter_valid(filter)) {
+        *out_err = ELO_E_TOPIC;
+        return "the filter breaks the rules of MQTT";
     }
-    if (sub->qos > 1) {
+    return broker__subscribe_fault(filter, &share, &rest, out_err);
+}
+
+static uint8_t deny(struct broker_conn *c, elo_span filter)
+{
+    char why[512];
+    broker__explain(c, POLICY_Subscribe, filter, why, sizeof why);
+    struct report r = {.event = "Subscribe",
+                       .err = ELO_E_POLICY_SUBSCRIBE,
+                       .reason = "AUTHORIZATION_FAILURE",
+                       .topic = filter,
+                       .details = why};
+    if (c->version != ELO_MQTT_5 && c->broker->compat.subscribe_denied != 0) {
+        broker__report(c, LOG_ERROR, &r);
+        return FAILURE;
+    }
+    return broker__refused(c, &r, ANSWER_SUBACK);
+}
+
+/*
+ * The code for one filter of a SUBSCRIBE, as far as it is not about quotas. false: there will be no
+ * answer, and mostly the connection has ended.
+ */
+static bool judge(struct broker_conn *c, const struct elo_mqtt_subscription *sub, uint8_t *code)
+{
+    struct report r = {.event = "Subscribe", .reason = "CLIENT_ERROR", .topic = sub->filter};
+    *code = sub->qos;
+    r.details = filter_fault(c, sub->filter, &r.err);
+    if (r.details != NULL) {
+        *code = broker__refused(c, &r, ANSWER_SUBACK);
+    } else if (sub->qos > 1) {
         return refuse_qos2(c, sub->filter);
+    } else if (!auth_allows(c->auth, POLICY_Subscribe, sub->filter)) {
+        *code = deny(c, sub->filter);
     }
-    if (c->broker->compat.subscribe_denied == 0 &&
-        !auth_allows(c->auth, POLICY_Subscribe, sub->filter)) {
-        broker__deny(c, "Subscribe", ELO_E_POLICY_SUBSCRIBE, POLICY_Subscribe, sub->filter);
+    return !c->ended;
+}
+
+/* MQTT 5: what AWS does not have, in the words it says so in. */
+static bool has_subscription_id(struct broker_conn *c, elo_span properties)
+{
+    struct elo_mqtt_property p;
+    if (!elo_mqtt_find_property(properties, ELO_MQTT_PROP_SUBSCRIPTION_ID, &p)) {
         return false;
     }
+    struct report r = {.event = "Subscribe",
+                       .err = ELO_E_UNSUPPORTED,
+                       .reason = "CLIENT_ERROR",
+                       .details = "DISCONNECT: Subscription Id is not supported now",
+                       .code5 = ELO_MQTT_RC_SUBSCRIPTION_ID};
+    broker__fail(c, &r);
     return true;
 }
 
+/* What ends the connection whatever the filters are. */
 static bool acceptable(struct broker_conn *c, const struct elo_mqtt_subscribe *in)
 {
     if (in->count > LIMIT_FILTERS_PER_SUBSCRIBE) {
-        return refuse(c, ELO_E_QUOTA, elo_span_of(NULL, 0),
-                      "a SUBSCRIBE may have at most 8 filters");
+        return refuse(c, ELO_E_QUOTA, NONE, "a SUBSCRIBE may have at most 8 filters");
     }
-    struct elo_mqtt_subscription sub;
-    for (elo_span rest = in->filters; elo_mqtt_next_subscription(&rest, &sub);) {
-        if (!filter_acceptable(c, &sub)) {
-            return false;
-        }
+    if (!broker__user_properties_fit(in->properties)) {
+        return refuse(c, ELO_E_QUOTA, NONE, "user properties may have at most 8 KB together");
     }
-    return true;
+    return !has_subscription_id(c, in->properties);
 }
 
 /* --- subscribing ------------------------------------------------------------------------------
  */
 
-static void report_filter(struct broker_conn *c, elo_err err, const char *reason, elo_span filter)
+/* What a SUBSCRIBE comes to, filter by filter. */
+struct outcome {
+    uint8_t codes[LIMIT_FILTERS_PER_SUBSCRIBE];
+    bool is_new[LIMIT_FILTERS_PER_SUBSCRIBE];
+    size_t count;
+};
+
+static void report_granted(struct broker_conn *c, elo_span filter)
 {
-    struct report r = {.event = "Subscribe", .err = err, .reason = reason, .topic = filter};
-    char why[512] = "";
-    if (err == ELO_E_POLICY_SUBSCRIBE && broker__heard(c->broker, LOG_ERROR)) {
-        (void)auth_explain(c->auth, POLICY_Subscribe, filter, why, sizeof why);
-        r.details = why;
-    } else if (err == ELO_E_QUOTA) {
-        snprintf(why, sizeof why, "a client may have at most %u subscriptions, all clients %u",
-                 c->broker->limits.subscriptions_per_client, c->broker->limits.subscriptions);
-        r.details = why;
-    } else if (err == ELO_E_THROTTLED) {
-        r.details = "more SUBSCRIBE packets of all clients in one second than the account may send";
-    }
-    broker__report(c, err == ELO_OK ? LOG_INFO : LOG_ERROR, &r);
+    struct report r = {.event = "Subscribe", .topic = filter};
+    broker__report(c, LOG_INFO, &r);
 }
 
 /* One more than there may be. The code for the SUBACK, or the connection has ended. */
 static uint8_t too_many(struct broker_conn *c, elo_span filter)
 {
-    report_filter(c, ELO_E_QUOTA, "SUBSCRIPTION_LIMIT_EXCEEDED", filter);
+    char why[100];
+    snprintf(why, sizeof why, "a client may have at most %u subscriptions, all clients %u",
+             c->broker->limits.subscriptions_per_client, c->broker->limits.subscriptions);
+    struct report r = {.event = "Subscribe",
+                       .err = ELO_E_QUOTA,
+                       .reason = "SUBSCRIPTION_LIMIT_EXCEEDED",
+                       .topic = filter,
+                       .details = why};
+    if (c->version == ELO_MQTT_5) {
+        return broker__refused(c, &r, ANSWER_SUBACK);
+    }
+    broker__report(c, LOG_ERROR, &r);
     if (c->broker->compat.too_many_subscriptions != 0) {
         broker__end(c, ELO_E_QUOTA, NULL);
     }
     return FAILURE;
+}
+
+static void set_options(struct subscription *to, const struct elo_mqtt_subscription *sub)
+{
+    to->qos = sub->qos;
+    to->no_local = sub->no_local;
+    to->as_published = sub->retain_as_published;
 }
 
 static uint8_t subscribe_new(struct broker_conn *c, const struct elo_mqtt_subscription *sub)
@@ -165,7 +219,7 @@ static uint8_t subscribe_new(struct broker_conn *c, const struct elo_mqtt_subscr
         broker__refuse(c, "Subscribe", ELO_E_NO_MEMORY, sub->filter, NULL);
         return FAILURE;
     }
-    fresh->qos = sub->qos;
+    set_options(fresh, sub);
     s->subs[s->sub_count++] = fresh;
     s->shares = (uint8_t)(s->shares + (fresh->group != NULL));
     c->broker->stats.subscriptions++;
@@ -198,19 +252,16 @@ elo_err broker__subscription_restore(
     return ELO_OK;
 }
 
-/* The code for the SUBACK. */
-static uint8_t subscribe(struct broker_conn *c, const struct elo_mqtt_subscription *sub)
+/* The code for the SUBACK; `*is_new`: it replaces none [MQTT-3.8.4-3]. */
+static uint8_t
+subscribe(struct broker_conn *c, const struct elo_mqtt_subscription *sub, bool *is_new)
 {
     const struct limits *l = &c->broker->limits;
-    if (c->broker->compat.subscribe_denied != 0 &&
-        !auth_allows(c->auth, POLICY_Subscribe, sub->filter)) {
-        report_filter(c, ELO_E_POLICY_SUBSCRIBE, "AUTHORIZATION_FAILURE", sub->filter);
-        return FAILURE;
-    }
     struct subscription **known = find(c->session, sub->filter);
-    if (known != NULL) { /* replaces the earlier one [MQTT-3.8.4-3] */
-        c->broker->tree.generation += (*known)->qos != sub->qos;
-        (*known)->qos = sub->qos;
+    *is_new = known == NULL;
+    if (known != NULL) {
+        set_options(*known, sub);
+        c->broker->tree.generation++;
         (void)broker__journal_subscribed(*known);
     } else if (c->session->sub_count >= l->subscriptions_per_client ||
                c->broker->stats.subscriptions >= l->subscriptions) {
@@ -218,7 +269,7 @@ static uint8_t subscribe(struct broker_conn *c, const struct elo_mqtt_subscripti
     } else if (subscribe_new(c, sub) == FAILURE) {
         return FAILURE;
     }
-    report_filter(c, ELO_OK, NULL, sub->filter);
+    report_granted(c, sub->filter);
     return sub->qos;
 }
 
@@ -236,13 +287,30 @@ static bool hold_answer(struct broker_conn *c, const char *event)
     return !c->ended;
 }
 
-static void send_suback(struct broker_conn *c, uint16_t packet_id, elo_span codes)
+static void send_suback(struct broker_conn *c, elo_mqtt_type type, uint16_t id, elo_span codes)
 {
-    uint8_t packet[ELO_MQTT_MAX_FIXED_HEADER + 2 + LIMIT_FILTERS_PER_SUBSCRIBE];
+    uint8_t packet[ELO_MQTT_MAX_FIXED_HEADER + 3 + LIMIT_FILTERS_PER_SUBSCRIBE];
+    const struct elo_mqtt_suback suback = {.packet_id = id, .codes = codes};
     size_t len;
-    if (elo_mqtt_encode_suback(packet_id, codes, packet, sizeof packet, &len) == ELO_OK) {
+    elo_err err = c->version == ELO_MQTT_5
+                      ? elo_mqtt5_encode_suback(type, &suback, packet, sizeof packet, &len)
+                      : elo_mqtt_encode_suback(id, codes, packet, sizeof packet, &len);
+    if (err == ELO_OK) {
         broker__send(c, elo_span_of(packet, len));
     }
+}
+
+/* Judges all before any counts: one may end an MQTT 3.1.1 connection. false: no answer. */
+static bool
+judge_all(struct broker_conn *c, const struct elo_mqtt_subscribe *in, struct outcome *out)
+{
+    struct elo_mqtt_subscription sub;
+    for (elo_span rest = in->filters; elo_mqtt_next_subscription(&rest, &sub); out->count++) {
+        if (!judge(c, &sub, &out->codes[out->count])) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* May a SUBSCRIBE be taken now? */
@@ -255,44 +323,116 @@ static bool in_time(struct broker *b)
 
 static uint8_t throttled(struct broker_conn *c, elo_span filter)
 {
-    report_filter(c, ELO_E_THROTTLED, "THROTTLED", filter);
-    return FAILURE;
+    struct report r = {.event = "Subscribe",
+                       .err = ELO_E_THROTTLED,
+                       .reason = "THROTTLED",
+                       .topic = filter,
+                       .details = "more SUBSCRIBE packets of all clients in one second than the "
+                                  "account may send"};
+    broker__report(c, LOG_ERROR, &r);
+    return c->version == ELO_MQTT_5 ? broker__reason_code(&r, ANSWER_SUBACK) : FAILURE;
+}
+
+static bool is_granted(uint8_t code)
+{
+    return code < ELO_MQTT_RC_UNSPECIFIED;
+}
+
+static void
+subscribe_all(struct broker_conn *c, const struct elo_mqtt_subscribe *in, struct outcome *out)
+{
+    bool taken = in_time(c->broker);
+    struct elo_mqtt_subscription sub;
+    size_t i = 0;
+    for (elo_span rest = in->filters; elo_mqtt_next_subscription(&rest, &sub) && !c->ended; i++) {
+        if (is_granted(out->codes[i])) {
+            out->codes[i] = taken ? subscribe(c, &sub, &out->is_new[i]) : throttled(c, sub.filter);
+        }
+    }
+}
+
+/* [MQTT5-3.3.1-9] to [MQTT5-3.3.1-11]; on 3.1.1 always. */
+static void
+send_retained(struct broker_conn *c, const struct elo_mqtt_subscribe *in, const struct outcome *out)
+{
+    struct elo_mqtt_subscription sub;
+    size_t i = 0;
+    for (elo_span rest = in->filters; elo_mqtt_next_subscription(&rest, &sub); i++) {
+        bool wanted = sub.retain_handling == ELO_MQTT_RETAINED_ALWAYS ||
+                      (sub.retain_handling == ELO_MQTT_RETAINED_IF_NEW && out->is_new[i]);
+        if (wanted && is_granted(out->codes[i])) {
+            broker__send_retained(c->session, sub.filter, out->codes[i]);
+        }
+    }
+}
+
+static void
+publish_event(struct broker_conn *c, const struct elo_mqtt_subscribe *in, const struct outcome *out)
+{
+    elo_span granted[LIMIT_FILTERS_PER_SUBSCRIBE];
+    size_t count = 0;
+    size_t i = 0;
+    struct elo_mqtt_subscription sub;
+    for (elo_span rest = in->filters; elo_mqtt_next_subscription(&rest, &sub); i++) {
+        if (is_granted(out->codes[i])) {
+            granted[count++] = sub.filter;
+        }
+    }
+    broker__event_subscriptions(c, "subscriptions/subscribed", granted, count);
 }
 
 void broker__on_subscribe(struct broker_conn *c, const struct elo_mqtt_subscribe *in)
 {
-    if (!acceptable(c, in)) {
+    struct outcome out = {.count = 0};
+    if (!acceptable(c, in) || !judge_all(c, in, &out)) {
         return;
     }
-    bool taken = in_time(c->broker);
-    uint8_t codes[LIMIT_FILTERS_PER_SUBSCRIBE];
-    size_t count = 0;
-    struct elo_mqtt_subscription sub;
     broker__journal_watch(&c->broker->journal);
-    for (elo_span rest = in->filters; elo_mqtt_next_subscription(&rest, &sub) && !c->ended;) {
-        codes[count++] = taken ? subscribe(c, &sub) : throttled(c, sub.filter);
-    }
+    subscribe_all(c, in, &out);
     if (c->ended || !hold_answer(c, "Subscribe")) {
         return;
     }
-    send_suback(c, in->packet_id, elo_span_of(codes, count));
-    elo_span granted[LIMIT_FILTERS_PER_SUBSCRIBE];
-    size_t granted_count = 0;
-    count = 0;
-    for (elo_span rest = in->filters; elo_mqtt_next_subscription(&rest, &sub); count++) {
-        if (codes[count] != FAILURE) {
-            granted[granted_count++] = sub.filter;
-            broker__send_retained(c->session, sub.filter, codes[count]);
-        }
+    send_suback(c, ELO_MQTT_SUBACK, in->packet_id, elo_span_of(out.codes, out.count));
+    send_retained(c, in, &out);
+    publish_event(c, in, &out);
+    broker__share_pump(c->session);
+}
+
+/* --- unsubscribing ----------------------------------------------------------------------------
+ */
+
+/* The code for the UNSUBACK, which only MQTT 5 has. */
+static uint8_t unsubscribe_one(struct broker_conn *c, elo_span filter, bool *gone)
+{
+    struct report r = {.event = "Unsubscribe", .topic = filter};
+    if (c->version == ELO_MQTT_5 && !elo_topic_filter_valid(filter)) {
+        r.err = ELO_E_TOPIC;
+        r.reason = "CLIENT_ERROR";
+        r.details = "the filter breaks the rules of MQTT";
+        return broker__refused(c, &r, ANSWER_UNSUBACK);
     }
-    broker__event_subscriptions(c, "subscriptions/subscribed", granted, granted_count);
+    struct subscription **known = find(c->session, filter);
+    if (known != NULL) {
+        broker__journal_unsubscribed(*known);
+        unsubscribe(c->session, known);
+        *gone = true;
+    }
+    broker__report(c, LOG_INFO, &r);
+    return known == NULL && c->broker->compat.unsuback_unknown != 0 ? ELO_MQTT_RC_NO_SUBSCRIPTION
+                                                                    : ELO_MQTT_RC_SUCCESS;
 }
 
 void broker__on_unsubscribe(struct broker_conn *c, const struct elo_mqtt_subscribe *in)
 {
-    if (in->count > LIMIT_FILTERS_PER_SUBSCRIBE) {
-        broker__refuse(c, "Unsubscribe", ELO_E_QUOTA, elo_span_of(NULL, 0),
-                       "an UNSUBSCRIBE may have at most 8 filters");
+    uint8_t codes[LIMIT_FILTERS_PER_SUBSCRIBE];
+    size_t count = 0;
+    const char *fault = in->count > LIMIT_FILTERS_PER_SUBSCRIBE
+                            ? "an UNSUBSCRIBE may have at most 8 filters"
+                        : !broker__user_properties_fit(in->properties)
+                            ? "user properties may have at most 8 KB together"
+                            : NULL;
+    if (fault != NULL) {
+        broker__refuse(c, "Unsubscribe", ELO_E_QUOTA, NONE, fault);
         return;
     }
     elo_span filter;
@@ -300,16 +440,17 @@ void broker__on_unsubscribe(struct broker_conn *c, const struct elo_mqtt_subscri
     size_t gone_count = 0;
     broker__journal_watch(&c->broker->journal);
     for (elo_span rest = in->filters; elo_mqtt_next_filter(&rest, &filter);) {
-        struct subscription **known = find(c->session, filter);
-        if (known != NULL) {
-            gone[gone_count++] = filter;
-            broker__journal_unsubscribed(*known);
-            unsubscribe(c->session, known);
-        }
-        struct report r = {.event = "Unsubscribe", .topic = filter};
-        broker__report(c, LOG_INFO, &r);
+        bool was_there = false;
+        codes[count++] = unsubscribe_one(c, filter, &was_there);
+        gone[gone_count] = filter;
+        gone_count += was_there;
     }
-    if (hold_answer(c, "Unsubscribe")) {
+    if (!hold_answer(c, "Unsubscribe")) {
+        return;
+    }
+    if (c->version == ELO_MQTT_5) {
+        send_suback(c, ELO_MQTT_UNSUBACK, in->packet_id, elo_span_of(codes, count));
+    } else {
         broker__send_ack(c, ELO_MQTT_UNSUBACK, in->packet_id); /* known or not [MQTT-3.10.4-5] */
     }
     broker__event_subscriptions(c, "subscriptions/unsubscribed", gone, gone_count);

@@ -11,6 +11,7 @@
 #include "errors/explain.h"
 #include "server/registry/registry.h"
 #include "server/store/store.h"
+#include "tests/support/broker_text.h"
 
 #define BIG   400000u
 #define LARGE 4096u /* packets from here on are chopped coarsely: a test must end */
@@ -285,68 +286,15 @@ void desk_wait(struct desk *d, int64_t ms)
 /* --- what peers get -----------------------------------------------------------------------------
  */
 
-/* As it is, or "x*N" for a run, or "-" for nothing. */
-static void put_text(FILE *out, elo_span s)
-{
-    size_t run = 0;
-    while (run < s.len && s.ptr[run] == s.ptr[0]) {
-        run++;
-    }
-    if (s.len == 0) {
-        fputc('-', out);
-    } else if (run == s.len && run > 8) {
-        fprintf(out, "%c*%zu", s.ptr[0], run);
-    } else {
-        fwrite(s.ptr, 1, s.len, out);
-    }
-}
-
-static void put_publish(FILE *out, const struct elo_mqtt_publish *p)
-{
-    fputs("PUBLISH ", out);
-    put_text(out, p->topic);
-    fputc(' ', out);
-    put_text(out, p->payload);
-    fprintf(out, "%s%s%s", p->qos ? " qos1" : "", p->retain ? " retain" : "", p->dup ? " dup" : "");
-}
-
-static uint16_t put_packet(FILE *out, const struct elo_mqtt_packet *p)
-{
-    switch (p->type) {
-    case ELO_MQTT_CONNACK:
-        fprintf(out, "CONNACK %u%s", p->u.connack.code,
-                p->u.connack.session_present ? " session" : "");
-        return 0;
-    case ELO_MQTT_PUBLISH:
-        put_publish(out, &p->u.publish);
-        return p->u.publish.packet_id;
-    case ELO_MQTT_PUBACK:
-        fprintf(out, "PUBACK %u", p->u.ack.packet_id);
-        return 0;
-    case ELO_MQTT_UNSUBACK:
-        fprintf(out, "UNSUBACK %u", p->u.ack.packet_id);
-        return 0;
-    case ELO_MQTT_SUBACK:
-        fprintf(out, "SUBACK %u", p->u.suback.packet_id);
-        for (size_t i = 0; i < p->u.suback.codes.len; i++) {
-            fprintf(out, " %02x", p->u.suback.codes.ptr[i]);
-        }
-        return 0;
-    default:
-        fputs(p->type == ELO_MQTT_PINGRESP ? "PINGRESP" : "A PACKET NO SERVER SENDS", out);
-        return 0;
-    }
-}
-
 static void into_inbox(struct peer *p, elo_span packet)
 {
     struct elo_mqtt_packet in;
-    must(elo_mqtt_decode(packet, &in) == ELO_OK, "the broker sends what is no packet");
+    must(elo_mqtt_decode_as(p->level, packet, &in) == ELO_OK, "the broker sends what is no packet");
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     must(out != NULL, "no memory");
-    uint16_t id = put_packet(out, &in);
+    uint16_t id = broker_text(out, &in, p->level, p->desk->reasons);
     fclose(out);
     p->inbox = realloc(p->inbox, (p->inbox_count + 1) * sizeof *p->inbox);
     must(p->inbox != NULL, "no memory");
@@ -498,8 +446,19 @@ void peer_hear(struct peer *p)
     }
 }
 
+/* The first packet says in its CONNECT which version is spoken from now on. */
+static void note_level(struct peer *p, elo_span bytes)
+{
+    const uint8_t *name = memmem(bytes.ptr, bytes.len < 16 ? bytes.len : 16, "\0\4MQTT", 6);
+    if (p->level == 0) {
+        bool five = name != NULL && name + 6 < bytes.ptr + bytes.len && name[6] == ELO_MQTT_5;
+        p->level = five ? ELO_MQTT_5 : ELO_MQTT_3_1_1;
+    }
+}
+
 void peer_send(struct peer *p, elo_span bytes)
 {
+    note_level(p, bytes);
     size_t chop = p->chop * (bytes.len > LARGE ? LARGE : 1);
     while (bytes.len > 0 && p->conn != NULL) {
         size_t n = chop > 0 && chop < bytes.len ? chop : bytes.len;

@@ -11,6 +11,11 @@
  *      CONNACK 0 session      PUBLISH TOPIC PAYLOAD [qos1] [retain] [dup]      PUBACK 7
  *      SUBACK 1 00 80         UNSUBACK 1         PINGRESP
  *
+ * and of MQTT 5 (broker_text.h) with codes in hex, "reason" for a reason string and properties:
+ *
+ *      CONNACK 87 reason      PUBACK 7 97 reason      DISCONNECT 8e reason
+ *      CONNACK 0 session server_keep_alive=1200        PUBLISH t x qos1 expires=59 user=a:b
+ *
  * Payloads and topics are as in tests/vectors/broker: `x*300` is 300 times x, `-` is empty.
  * Setting up fails the test; what the broker does is left to the test to judge.
  */
@@ -69,6 +74,7 @@ struct desk {
     struct log log;
     struct peer *peers;
     uint64_t seed;
+    bool reasons;        /* reason strings are told in full */
     size_t record_count; /* all; the last DESK_RECORDS of them are kept */
     struct desk_record records[DESK_RECORDS];
     bool stored; /* what should survive is stored in the house's store */
@@ -107,9 +113,10 @@ struct peer {
     struct broker_conn *conn; /* NULL: closed */
     elo_err reason;           /* why the broker closed it */
     bool closed_by_broker;
-    size_t left; /* bytes it had not taken when it was closed */
-    bool deaf;   /* does not take output */
-    size_t chop; /* input is handed over in pieces of so many bytes; 0: whole */
+    size_t left;   /* bytes it had not taken when it was closed */
+    bool deaf;     /* does not take output */
+    uint8_t level; /* ELO_MQTT_5 or ELO_MQTT_3_1_1, once it has said CONNECT */
+    size_t chop;   /* input is handed over in pieces of so many bytes; 0: whole */
     uint8_t *bytes;
     size_t byte_count;
     struct {

@@ -8,6 +8,7 @@
 
 #include "elo/mqtt/encode.h"
 #include "errors/explain.h"
+#include "tests/support/broker_text.h"
 
 #define WORDS_MAX  40u
 #define PACKET_MAX 400000u
@@ -161,7 +162,14 @@ static elo_err error_of(const char *name)
 /* --- what peers send ----------------------------------------------------------------------------
  */
 
+#define NONE elo_span_of(NULL, 0)
+
 static uint8_t packet[PACKET_MAX];
+
+static bool speaks_5(const struct run *r)
+{
+    return r->peer->level == ELO_MQTT_5;
+}
 
 static void send_packet(struct run *r, elo_err err, size_t len)
 {
@@ -187,11 +195,36 @@ static void read_will(const char *text, struct elo_mqtt_connect *c, char room[4]
     c->will.retain = room[3][0] == '1';
 }
 
+/* The properties that the words from `first` on mean; in `room`. */
+static elo_span properties_of(const struct run *r, size_t first, uint8_t *room, size_t cap)
+{
+    struct elo_mqtt_property_writer w = elo_mqtt_properties_into(room, cap);
+    for (size_t i = first; i < r->count; i++) {
+        (void)broker_text_property(&w, r->words[i]);
+    }
+    return elo_mqtt_properties_done(&w);
+}
+
+/* Words that begin with "will_" mean properties of the will. */
+static elo_span will_properties_of(const struct run *r, uint8_t *room, size_t cap)
+{
+    struct elo_mqtt_property_writer w = elo_mqtt_properties_into(room, cap);
+    for (size_t i = 2; i < r->count; i++) {
+        if (strncmp(r->words[i], "will_", 5) == 0) {
+            (void)broker_text_property(&w, r->words[i] + 5);
+        }
+    }
+    return elo_mqtt_properties_done(&w);
+}
+
+static uint8_t rooms[2][PACKET_MAX / 2];
+
 static void do_connect(struct run *r)
 {
     char room[4][600];
     const char *keep_alive = option(r, "keep_alive");
-    struct elo_mqtt_connect c = {.level = 4,
+    bool five = has_word(r, "v5");
+    struct elo_mqtt_connect c = {.level = five ? ELO_MQTT_5 : ELO_MQTT_3_1_1,
                                  .clean_session = !has_word(r, "persistent"),
                                  .keep_alive_s = 1200,
                                  .client_id = text_of(word(r, 2))};
@@ -200,17 +233,20 @@ static void do_connect(struct run *r)
     }
     if (option(r, "will") != NULL) {
         read_will(option(r, "will"), &c, room);
+        c.will.properties = will_properties_of(r, rooms[1], sizeof rooms[1]);
     }
     if (option(r, "username") != NULL) {
         c.has_username = c.has_password = true;
         c.username = c.password = elo_span_str(option(r, "username"));
     }
+    c.properties = properties_of(r, 3, rooms[0], sizeof rooms[0]);
     size_t len;
-    elo_err err = elo_mqtt_encode_connect(&c, packet, sizeof packet, &len);
+    elo_err err = five ? elo_mqtt5_encode_connect(&c, NONE, packet, sizeof packet, &len)
+                       : elo_mqtt_encode_connect(&c, packet, sizeof packet, &len);
     send_packet(r, err, len);
 }
 
-/* PUBLISH TOPIC PAYLOAD [qos1=ID] [qos2=ID] [retain] [dup] */
+/* PUBLISH TOPIC PAYLOAD [qos1=ID] [qos2=ID] [retain] [dup] [PROPERTY=VALUE ...] */
 static void do_publish(struct run *r)
 {
     struct elo_mqtt_publish p = {.topic = text_of(word(r, 2)),
@@ -224,36 +260,61 @@ static void do_publish(struct run *r)
             p.packet_id = (uint16_t)strtoul(id, NULL, 10);
         }
     }
+    p.properties = properties_of(r, 4, rooms[0], sizeof rooms[0]);
     size_t len;
-    elo_err err = elo_mqtt_encode_publish(&p, packet, sizeof packet, &len);
+    elo_err err = speaks_5(r) ? elo_mqtt5_encode_publish(&p, NONE, packet, sizeof packet, &len)
+                              : elo_mqtt_encode_publish(&p, packet, sizeof packet, &len);
     send_packet(r, err, len);
 }
 
-/* SUBSCRIBE ID FILTER QOS [FILTER QOS ...] */
+/* QOS[,no-local][,as-published][,if-new|,never] */
+static struct elo_mqtt_subscription subscription_of(const char *filter, const char *how)
+{
+    struct elo_mqtt_subscription s = {.filter = text_of(filter),
+                                      .qos = (uint8_t)strtoul(how, NULL, 10)};
+    s.no_local = strstr(how, ",no-local") != NULL;
+    s.retain_as_published = strstr(how, ",as-published") != NULL;
+    s.retain_handling = strstr(how, ",if-new") != NULL  ? ELO_MQTT_RETAINED_IF_NEW
+                        : strstr(how, ",never") != NULL ? ELO_MQTT_RETAINED_NEVER
+                                                        : ELO_MQTT_RETAINED_ALWAYS;
+    return s;
+}
+
+/* SUBSCRIBE ID FILTER QOS [FILTER QOS ...] [PROPERTY=VALUE ...] */
 static void do_subscribe(struct run *r)
 {
     struct elo_mqtt_subscription subs[WORDS_MAX];
     size_t count = 0;
-    for (size_t i = 3; i + 1 < r->count; i += 2) {
-        subs[count++] = (struct elo_mqtt_subscription){.filter = text_of(word(r, i)),
-                                                       .qos = (uint8_t)number(r, i + 1)};
+    size_t i = 3;
+    for (; i + 1 < r->count && strchr(word(r, i), '=') == NULL; i += 2) {
+        subs[count++] = subscription_of(word(r, i), word(r, i + 1));
     }
+    elo_span properties = properties_of(r, i, rooms[0], sizeof rooms[0]);
+    uint16_t id = (uint16_t)number(r, 2);
     size_t len;
     elo_err err =
-        elo_mqtt_encode_subscribe((uint16_t)number(r, 2), subs, count, packet, sizeof packet, &len);
+        speaks_5(r)
+            ? elo_mqtt5_encode_subscribe(id, properties, subs, count, packet, sizeof packet, &len)
+            : elo_mqtt_encode_subscribe(id, subs, count, packet, sizeof packet, &len);
     send_packet(r, err, len);
 }
 
+/* UNSUBSCRIBE ID FILTER ... [PROPERTY=VALUE ...] */
 static void do_unsubscribe(struct run *r)
 {
     elo_span filters[WORDS_MAX];
     size_t count = 0;
-    for (size_t i = 3; i < r->count; i++) {
+    size_t i = 3;
+    for (; i < r->count && strchr(word(r, i), '=') == NULL; i++) {
         filters[count++] = text_of(word(r, i));
     }
+    elo_span properties = properties_of(r, i, rooms[0], sizeof rooms[0]);
+    uint16_t id = (uint16_t)number(r, 2);
     size_t len;
-    elo_err err = elo_mqtt_encode_unsubscribe((uint16_t)number(r, 2), filters, count, packet,
-                                              sizeof packet, &len);
+    elo_err err =
+        speaks_5(r) ? elo_mqtt5_encode_unsubscribe(id, properties, filters, count, packet,
+                                                   sizeof packet, &len)
+                    : elo_mqtt_encode_unsubscribe(id, filters, count, packet, sizeof packet, &len);
     send_packet(r, err, len);
 }
 
@@ -277,9 +338,20 @@ static void do_pingreq(struct run *r)
     peer_send(r->peer, elo_span_of("\xC0\x00", 2));
 }
 
+/* DISCONNECT [code=HEX] [PROPERTY=VALUE ...] */
 static void do_disconnect(struct run *r)
 {
-    peer_send(r->peer, elo_span_of("\xE0\x00", 2));
+    const char *code = option(r, "code");
+    struct elo_mqtt_disconnect d = {.code = 0};
+    if (!speaks_5(r)) {
+        peer_send(r->peer, elo_span_of("\xE0\x00", 2));
+        return;
+    }
+    d.code = (uint8_t)(code != NULL ? strtoul(code, NULL, 16) : 0);
+    d.properties = properties_of(r, 2, rooms[0], sizeof rooms[0]);
+    size_t len;
+    elo_err err = elo_mqtt5_encode_disconnect(ELO_MQTT_DISCONNECT, &d, packet, sizeof packet, &len);
+    send_packet(r, err, len);
 }
 
 /* Hex, words together. */
@@ -365,6 +437,7 @@ static uint64_t stat_of(const struct broker_stats *s, const char *name)
         {"publish_in", s->publish_in},
         {"publish_out", s->publish_out},
         {"dropped", s->dropped},
+        {"expired", s->expired},
         {"publish_in_throttled", s->publish_in_throttled},
         {"publish_out_throttled", s->publish_out_throttled},
         {"connects_throttled", s->connects_throttled},
@@ -556,6 +629,14 @@ static void split(struct run *r, char *line)
     }
 }
 
+/* limit NAME=VALUE */
+static void set_limit(struct run *r)
+{
+    if (limits_set(&r->limits, word(r, 1)) != ELO_OK) {
+        complain(r, "no such limit");
+    }
+}
+
 static void run_line(struct run *r, const char *text)
 {
     char *line = must(strdup(text));
@@ -575,14 +656,14 @@ static void run_line(struct run *r, const char *text)
         return;
     }
     if (strcmp(first, "limit") == 0) {
-        if (limits_set(&r->limits, word(r, 1)) != ELO_OK) {
-            complain(r, "no such limit");
-        }
+        set_limit(r);
         free(line);
         return;
     }
     ensure_desk(r);
-    if (strcmp(first, "log") == 0) {
+    if (strcmp(first, "reasons") == 0) {
+        r->desk->reasons = true;
+    } else if (strcmp(first, "log") == 0) {
         expect_log(r, rest);
     } else if (strcmp(first, "open") == 0) {
         (void)open_peer(r, word(r, 1));

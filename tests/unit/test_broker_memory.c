@@ -119,8 +119,10 @@ static void survives(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        FILE_TEST("connect.txt"),  FILE_TEST("publish.txt"),  FILE_TEST("subscribe.txt"),
-        FILE_TEST("sessions.txt"), FILE_TEST("retained.txt"),
+        FILE_TEST("connect.txt"),  FILE_TEST("publish.txt"),    FILE_TEST("subscribe.txt"),
+        FILE_TEST("sessions.txt"), FILE_TEST("retained.txt"),   FILE_TEST("connect5.txt"),
+        FILE_TEST("publish5.txt"), FILE_TEST("subscribe5.txt"), FILE_TEST("shared.txt"),
+        FILE_TEST("paced.txt"),
     };
     return cmocka_run_group_tests(tests, open_house, close_house);
 }
