@@ -40,6 +40,7 @@
 #include "elo/json/write.h"
 
 #include "elo/client/client.h"
+#include "elo/client/mqtt5.h"
 
 #include "elo/tls/bearssl.h"
 #include "elo/tls/credentials.h"

@@ -79,6 +79,9 @@ typedef enum elo_err {
     ELO_E_SUBACK_REFUSED = -60, /* SUBACK 0x80 for a filter */
     ELO_E_CLIENTID_TAKEN = -61, /* closed again and again soon after connecting: a twin */
     ELO_E_ACK_TIMEOUT = -62,    /* a PUBACK or SUBACK never came */
+    ELO_E_PUBACK_REFUSED = -63, /* a PUBACK whose reason code refuses the message (MQTT 5) */
+    ELO_E_SERVER_GONE = -64, /* a DISCONNECT: the server shuts down, is busy, has moved (MQTT 5) */
+    ELO_E_SERVER_REFUSED = -65, /* a CONNACK or DISCONNECT of another reason code (MQTT 5) */
 
     /* The outbox. */
     ELO_E_OUTBOX_FULL = -70,   /* dropped: the outbox is full and the policy keeps the older */

@@ -24,6 +24,7 @@
 #include "elo/client/backoff.h"
 #include "elo/client/internal.h"
 #include "elo/client/limits.h"
+#include "elo/client/mqtt5_hooks.h"
 
 void elo_client_defaults(struct elo_client_config *config)
 {
@@ -51,6 +52,7 @@ elo_err elo_client_init(struct elo_client *c, const struct elo_client_config *co
     ELO_ASSERT(config->subs != NULL || config->subs_count == 0);
     memset(e, 0, sizeof *e);
     e->config = *config;
+    e->keep_alive_s = config->keep_alive_s;
     elo__outbox_init(&e->outbox, config->outbox, config->outbox_size);
     e->outbox.window = config->window;
     e->outbox.retry_ms = config->retry_ms;
@@ -60,6 +62,10 @@ elo_err elo_client_init(struct elo_client *c, const struct elo_client_config *co
     }
     elo_err err = elo__check_config(config);
     size_t len;
+    if (config->mqtt5 != NULL) {
+        ELO_ASSERT(config->mqtt5->_internal.hooks != NULL); /* elo_client_mqtt5_defaults() */
+        config->mqtt5->_internal.hooks->init(e);
+    }
     return err == ELO_OK ? elo__output_connect(config, &len) : err;
 }
 
@@ -221,7 +227,7 @@ void elo_client_transport_closed(struct elo_client *c, elo_err reason, uint32_t 
  * the keep-alive is left for late ticks. */
 static uint32_t ping_left(const struct elo__client *e)
 {
-    uint32_t keep_alive_ms = e->config.keep_alive_s * (uint32_t)1000;
+    uint32_t keep_alive_ms = e->keep_alive_s * (uint32_t)1000;
     if (keep_alive_ms == 0) {
         return ELO__NEVER;
     }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
 /*
- * The device's MQTT 3.1.1 session: connect, stay connected, publish, subscribe, come back.
+ * The device's MQTT session, 3.1.1 or 5 (mqtt5.h): connect, stay connected, publish, subscribe,
+ * come back.
  *
  * Purpose
  *   An engine without sockets, TLS, clock, heap or threads. Bytes, times and transport events go
@@ -38,10 +39,9 @@
  *             hold the CONNECT (about 14 + client id + will + user name + password) and the
  *             longest filter + 10.
  *     outbox  holds every PUBLISH until it is written (QoS 0) or acknowledged (QoS 1). A message
- *             costs its packet (about 4 + topic + payload, 2 more with QoS 1) and
- *             ELO_CLIENT_MESSAGE_OVERHEAD bytes.
- *     subs    one entry for each topic filter subscribed to at a time.
- *   Nothing is ever written outside these, whatever the server sends.
+ *             costs its packet (about 4 + topic + payload, 2 more with QoS 1, 1 to 4 with MQTT 5)
+ * and ELO_CLIENT_MESSAGE_OVERHEAD bytes. subs    one entry for each topic filter subscribed to at a
+ * time. Nothing is ever written outside these, whatever the server sends.
  *
  * Times
  *   are uint32_t milliseconds of any clock that never jumps; it may wrap (after 49.7 days) and
@@ -162,6 +162,8 @@ struct elo_client_config {
 
     elo_client_random_fn random; /* must */
     void *random_ctx;
+
+    struct elo_client_mqtt5 *mqtt5; /* NULL: MQTT 3.1.1. Else see mqtt5.h */
 };
 
 typedef enum elo_client_state {
@@ -200,6 +202,8 @@ struct elo_client_event {
             bool was_connected; /* a CONNECTED event came before it */
             bool will_retry;    /* false after elo_client_stop() */
             uint32_t wait_ms;   /* the backoff chosen, if will_retry */
+            uint8_t code;       /* MQTT 5: the reason code of the server's CONNACK or DISCONNECT */
+            elo_span text;      /* and its Reason String, until the next elo_client_input() */
         } disconnected;
         struct {
             elo_span topic; /* both valid until the next elo_client_input() */
@@ -207,6 +211,7 @@ struct elo_client_event {
             uint8_t qos; /* 0 or 1 */
             bool retain;
             bool dup;
+            elo_span properties; /* MQTT 5; as long as the topic */
         } message;
         /*
          * A message larger than rx went by. With QoS 1 it is acknowledged all the same: else the
@@ -220,6 +225,8 @@ struct elo_client_event {
         } oversize;
         struct {
             uint32_t token; /* of the QoS 1 message that the server has acknowledged */
+            elo_err result; /* ELO_OK; MQTT 5: or ELO_E_PUBACK_REFUSED, which is final */
+            uint8_t code;   /* MQTT 5: the reason code, else 0 */
         } published;
         /*
          * Messages that the policy has dropped since the last event of this type, and the tokens
@@ -228,7 +235,8 @@ struct elo_client_event {
          * neighbours in the order of publication, but for those that are on their way.
          */
         struct {
-            elo_err reason; /* ELO_E_OUTBOX_FULL (DROP_NEWEST) or ELO_E_OUTBOX_OLD (DROP_OLDEST) */
+            elo_err reason; /* ELO_E_OUTBOX_FULL (DROP_NEWEST) or ELO_E_OUTBOX_OLD (DROP_OLDEST);
+                               MQTT 5: ELO_E_TOO_LARGE, if some were, for this server */
             uint32_t count;
             uint32_t first_token;
             uint32_t last_token;
@@ -237,6 +245,7 @@ struct elo_client_event {
             elo_span filter; /* as given to elo_client_subscribe() */
             elo_err result;  /* ELO_OK, or ELO_E_SUBACK_REFUSED: then it is also forgotten */
             uint8_t granted; /* QoS, with ELO_OK */
+            uint8_t code;    /* as the server's SUBACK has it; MQTT 5: says why it refused */
         } subscribed;
         struct {
             elo_span filter; /* as given; the engine no longer borrows it */
@@ -251,6 +260,7 @@ struct elo_client_message {
     uint8_t qos; /* 0 or 1 */
     bool retain;
     uint32_t token;
+    elo_span properties; /* MQTT 5, else not read; none of Topic Alias: see mqtt5.h */
 };
 
 /* The engine's inside. Complete so that you can place it; its fields are nobody's business. */
@@ -278,6 +288,9 @@ struct elo__client {
     bool sub_again;       /* it is to be written once more */
     uint16_t sub_id;      /* of the SUBSCRIBE or UNSUBSCRIBE under way; 0: none */
     uint16_t rx_ack;      /* packet id of the PUBACK owed; 0: none */
+    uint16_t keep_alive_s; /* on this connection */
+    uint8_t code;          /* for DISCONNECTED and PUBLISHED: a reason code */
+    bool drop_large;       /* for DROPPED */
 
     uint32_t now_ms;   /* as last told */
     uint32_t since_ms; /* when the present state began */
@@ -294,6 +307,7 @@ struct elo__client {
     size_t tx_at;
     size_t tx_end;
 
+    elo_span text;                   /* for DISCONNECTED */
     struct elo_mqtt_publish message; /* for MESSAGE and OVERSIZE */
     uint32_t oversize;
     uint32_t token;      /* for PUBLISHED */

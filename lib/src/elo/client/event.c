@@ -5,6 +5,7 @@
  * bit set into words. DISCONNECTED comes last, after what was heard on that connection.
  */
 #include "elo/client/internal.h"
+#include "elo/client/mqtt5_hooks.h"
 
 void elo__event_release(struct elo__client *e)
 {
@@ -61,10 +62,8 @@ static void tell_disconnected(const struct elo__client *e, struct elo_client_eve
     out->u.disconnected.wait_ms = e->run ? e->wait_ms : 0;
 }
 
-bool elo_client_next_event(struct elo_client *c, struct elo_client_event *out)
+static bool next_event(struct elo__client *e, struct elo_client_event *out)
 {
-    struct elo__client *e = &c->_internal;
-    elo__event_release(e);
     if (take_bit(e, ELO__EV_CONNECTED)) {
         out->type = ELO_CLIENT_CONNECTED;
         out->u.connected.session_present = e->session_present;
@@ -87,4 +86,16 @@ bool elo_client_next_event(struct elo_client *c, struct elo_client_event *out)
         return false;
     }
     return true;
+}
+
+bool elo_client_next_event(struct elo_client *c, struct elo_client_event *out)
+{
+    struct elo__client *e = &c->_internal;
+    elo__event_release(e);
+    memset(out, 0, sizeof *out);
+    bool told = next_event(e, out);
+    if (told && e->config.mqtt5 != NULL) {
+        e->config.mqtt5->_internal.hooks->event(e, out);
+    }
+    return told;
 }

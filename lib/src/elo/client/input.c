@@ -18,7 +18,8 @@
 #include "elo/base/bytes.h"
 #include "elo/base/utf8.h"
 #include "elo/client/internal.h"
-#include "elo/mqtt/decode.h"
+#include "elo/client/mqtt5_hooks.h"
+#include "elo/mqtt/parts.h"
 #include "elo/mqtt/topic.h"
 #include "elo/mqtt/wire.h"
 
@@ -76,18 +77,23 @@ static void got_puback(struct elo__client *e, uint16_t packet_id)
 static void got_packet(struct elo__client *e)
 {
     struct elo_mqtt_packet p;
-    elo_err err = elo_mqtt_decode(elo_span_of(e->config.rx, e->rx_total), &p);
+    if (e->config.mqtt5 != NULL) {
+        e->config.mqtt5->_internal.hooks->packet(e);
+        return;
+    }
+    elo_err err = elo__decode_answer(elo_span_of(e->config.rx, e->rx_total), e->rx_header, &p);
+    unsigned first = e->config.rx[0]; /* far between: the compiler makes no table of them */
     if (err != ELO_OK) {
         elo__client_fail(e, err);
-    } else if (p.type == ELO_MQTT_PUBLISH) {
+    } else if (first >> 4 == ELO_MQTT_PUBLISH) {
         got_publish(e, &p.u.publish);
-    } else if (p.type == ELO_MQTT_PUBACK) {
+    } else if (first == ELO_MQTT_PUBACK << 4) {
         got_puback(e, p.u.ack.packet_id);
-    } else if (p.type == ELO_MQTT_CONNACK) {
+    } else if (first == ELO_MQTT_CONNACK << 4) {
         got_connack(e, &p.u.connack);
-    } else if (p.type == ELO_MQTT_SUBACK) {
+    } else if (first == ELO_MQTT_SUBACK << 4) {
         elo__subs_answer(e, false, p.u.suback.packet_id, p.u.suback.codes);
-    } else if (p.type == ELO_MQTT_UNSUBACK) {
+    } else if (first == ELO_MQTT_UNSUBACK << 4) {
         elo__subs_answer(e, true, p.u.ack.packet_id, elo_span_of(NULL, 0));
     } else {
         elo__client_pong(e);
@@ -169,7 +175,11 @@ static void take_end(struct elo__client *e)
 static elo_err admit(const struct elo__client *e, const struct elo_mqtt_frame *f, elo_err framed)
 {
     bool linked = elo__client_linked(e);
-    if (((linked ? LINKED_TYPES : BIT(ELO_MQTT_CONNACK)) & BIT(f->type)) == 0) {
+    unsigned types = linked ? LINKED_TYPES : BIT(ELO_MQTT_CONNACK);
+    if (linked && e->config.mqtt5 != NULL) {
+        types |= BIT(ELO_MQTT_DISCONNECT);
+    }
+    if ((types & BIT(f->type)) == 0) {
         return ELO_E_PROTOCOL;
     }
     if (f->type != ELO_MQTT_PUBLISH) {

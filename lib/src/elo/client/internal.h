@@ -11,6 +11,7 @@
  *   subscribe.c  remembered filters, SUBSCRIBE and UNSUBSCRIBE
  *   reasons.c    why a connection ended                backoff.c  how long to wait then
  *   limits.c     what the server would refuse
+ *   mqtt5.c      what is different in MQTT 5, behind mqtt5_hooks.h; alias.c its topic aliases
  */
 #ifndef ELO_CLIENT_INTERNAL_H
 #define ELO_CLIENT_INTERNAL_H

@@ -22,7 +22,8 @@
  * be finished, or the stream would break. Packet id and DUP are patched into the packet when its
  * writing begins, for only then are they known.
  *
- * The first record that is neither SENT nor GONE is the next to write, and nothing overtakes it:
+ * The first record that is neither SENT nor GONE is the next to write, and nothing overtakes it;
+ * `first` says where to look for it, so that a long queue is not walked for each packet:
  * that is the order of publication, also for what is sent again [MQTT-4.6.0-1].
  */
 #include "elo/client/outbox.h"
@@ -30,11 +31,13 @@
 #include "elo/base/assert.h"
 #include "elo/base/bytes.h"
 #include "elo/client/elapsed.h"
+#include "elo/client/mqtt5_hooks.h"
 #include "elo/mqtt/encode.h"
 #include "elo/mqtt/wire.h"
 
 enum { QUEUED, SENT, AGAIN, ACKED, GONE };
 
+#define HOOKS(o) ((o)->mqtt5->_internal.hooks)
 #define QOS_BITS (3u << ELO__PUBLISH_QOS_SHIFT)
 
 struct record {
@@ -111,6 +114,7 @@ static void make_hole(struct elo__outbox *o, struct place *p)
     if (o->holes == o->end) {
         o->holes = 0;
         o->end = 0;
+        o->first = 0;
     }
 }
 
@@ -124,6 +128,21 @@ static void finish(struct elo__outbox *o, struct place *p)
     make_hole(o, p);
 }
 
+/* Slides a record down to `*to`, behind the one before it. */
+static void slide(struct elo__outbox *o, const struct place *p, size_t *to)
+{
+    size_t size = sizeof p->r + p->r.size;
+    memmove(o->buf + *to, o->buf + p->at, size);
+    *to += size;
+}
+
+static void closed_up(struct elo__outbox *o, size_t end)
+{
+    o->end = end;
+    o->holes = 0;
+    o->first = 0;
+}
+
 static void close_holes(struct elo__outbox *o)
 {
     size_t to = 0;
@@ -135,11 +154,25 @@ static void close_holes(struct elo__outbox *o)
         if (is_busy(o, &p)) {
             o->cur = to;
         }
-        memmove(o->buf + to, o->buf + p.at, p.next - p.at);
-        to += p.next - p.at;
+        slide(o, &p, &to);
     }
-    o->end = to;
-    o->holes = 0;
+    closed_up(o, to);
+}
+
+void elo__outbox_rewrite(struct elo__outbox *o, elo__edit_fn edit, uint32_t arg)
+{
+    size_t to = 0;
+    struct place p;
+    ELO_ASSERT(!o->busy);
+    for (p.next = 0; walk(o, &p);) {
+        if (p.r.state == GONE) {
+            continue;
+        }
+        p.r.size = (uint32_t)edit(packet(o, p.at), p.r.size, arg);
+        store(o, &p);
+        slide(o, &p, &to);
+    }
+    closed_up(o, to);
 }
 
 void elo__outbox_init(struct elo__outbox *o, uint8_t *buf, size_t cap)
@@ -159,7 +192,8 @@ static elo_err append(struct elo__outbox *o,
     size_t room = tail > ELO__RECORD_SIZE ? tail - ELO__RECORD_SIZE : 0;
     uint8_t *to = room > 0 ? packet(o, o->end) : o->buf;
     size_t len = 0;
-    elo_err err = elo_mqtt_encode_publish(publish, to, room, &len);
+    elo_err err = o->mqtt5 != NULL ? HOOKS(o)->publish(o->mqtt5, publish, to, room, &len)
+                                   : elo_mqtt_encode_publish(publish, to, room, &len);
     *out_need = ELO__RECORD_SIZE + len;
     if (err != ELO_OK) {
         return err;
@@ -213,6 +247,22 @@ size_t elo__outbox_room_dropping(const struct elo__outbox *o, bool in_flight_too
     return room;
 }
 
+uint32_t elo__outbox_drop_larger(struct elo__outbox *o, size_t max, uint32_t *first, uint32_t *last)
+{
+    uint32_t count = 0;
+    struct place p;
+    for (p.next = 0; walk(o, &p);) {
+        if (p.r.state == GONE || p.r.size <= max) {
+            continue;
+        }
+        *first = count == 0 ? p.r.token : *first;
+        *last = p.r.token;
+        count++;
+        finish(o, &p);
+    }
+    return count;
+}
+
 bool elo__outbox_drop(struct elo__outbox *o, bool in_flight_too, uint32_t *out_token)
 {
     struct place p;
@@ -246,13 +296,18 @@ uint16_t elo__outbox_new_id(struct elo__outbox *o, uint16_t except)
     return o->last_id;
 }
 
-/* Where the packet id of a QoS 1 PUBLISH of ours stands: behind the remaining length, whose last
- * byte has no high bit, and the topic [MQTT-3.3.2.2]. */
-static uint8_t *id_in(uint8_t *bytes)
+uint8_t *elo__topic_in(uint8_t *bytes)
 {
     uint8_t *topic = bytes + 1;
     while ((*topic++ & 0x80u) != 0) {
     }
+    return topic;
+}
+
+/* Where the packet id of a QoS 1 PUBLISH of ours stands: behind the topic [MQTT-3.3.2.2]. */
+static uint8_t *id_in(uint8_t *bytes)
+{
+    uint8_t *topic = elo__topic_in(bytes);
     return topic + 2 + elo_rd16be(topic);
 }
 
@@ -280,15 +335,34 @@ static void begin(struct elo__outbox *o, struct place *p, uint16_t except, uint3
     o->cur = p->at;
     o->written = 0;
     o->busy = true;
+    o->cut = 0;
+    o->head_len = 0;
+    if (o->mqtt5 != NULL) {
+        HOOKS(o)->begin(o, bytes, p->r.size);
+    }
+}
+
+size_t elo__outbox_unanswered(const struct elo__outbox *o)
+{
+    size_t n = 0;
+    struct place p;
+    for (p.next = 0; walk(o, &p);) {
+        n += in_flight(&p) && p.r.tries > 0;
+    }
+    return n;
 }
 
 static void begin_next(struct elo__outbox *o, uint16_t except, uint32_t now_ms)
 {
     struct place p;
-    for (p.next = 0; walk(o, &p);) {
+    for (p.next = o->first; walk(o, &p);) {
         bool queued = p.r.state == QUEUED;
+        o->first = p.at;
         if (queued && o->in_flight >= o->window && (packet(o, p.at)[0] & QOS_BITS) != 0) {
             return; /* the window is full, and nothing may overtake */
+        }
+        if (p.r.state == AGAIN && o->mqtt5 != NULL && HOOKS(o)->window_full(o)) {
+            return;
         }
         if (queued || p.r.state == AGAIN) {
             begin(o, &p, except, now_ms);
@@ -307,7 +381,11 @@ elo_span elo__outbox_output(struct elo__outbox *o, uint16_t except, uint32_t now
     }
     struct place p;
     find_current(o, &p);
-    return elo_span_of(packet(o, p.at) + o->written, p.r.size - o->written);
+    if (o->written < o->head_len) {
+        return elo_span_of(o->head + o->written, o->head_len - o->written);
+    }
+    size_t at = o->written - o->head_len + o->cut;
+    return elo_span_of(packet(o, p.at) + at, p.r.size - at);
 }
 
 elo__written elo__outbox_written(struct elo__outbox *o, size_t n, uint32_t now_ms)
@@ -315,9 +393,10 @@ elo__written elo__outbox_written(struct elo__outbox *o, size_t n, uint32_t now_m
     ELO_ASSERT(o->busy);
     struct place p;
     find_current(o, &p);
-    ELO_ASSERT(n <= p.r.size - o->written);
+    size_t size = p.r.size - o->cut + o->head_len;
+    ELO_ASSERT(n <= size - o->written);
     o->written += n;
-    if (o->written < p.r.size) {
+    if (o->written < size) {
         return ELO__WRITTEN_PART;
     }
     o->busy = false;
@@ -360,6 +439,7 @@ void elo__outbox_cut(struct elo__outbox *o)
     struct place p;
     find_current(o, &p);
     o->busy = false;
+    o->first = 0;
     if (p.r.state == ACKED) {
         make_hole(o, &p);
     } else if (p.r.id == 0) {
@@ -371,6 +451,7 @@ void elo__outbox_cut(struct elo__outbox *o)
 void elo__outbox_resume(struct elo__outbox *o, bool present)
 {
     struct place p;
+    o->first = 0;
     for (p.next = 0; walk(o, &p);) {
         if (in_flight(&p)) {
             p.r.state = present ? AGAIN : QUEUED;
@@ -443,6 +524,7 @@ bool elo__outbox_tick(struct elo__outbox *o, uint32_t now_ms)
         if (retry_left(o, &p, now_ms) == 0) {
             p.r.state = AGAIN;
             store(o, &p);
+            o->first = 0;
         }
     }
     return false;

@@ -19,6 +19,12 @@ extern "C" {
 /* Bytes of a record before its packet. */
 #define ELO__RECORD_SIZE 16u
 
+/* A PUBLISH's fixed header, no topic, and a packet id: what is written instead of its beginning
+ * when an alias stands for the topic (MQTT 5). */
+#define ELO__HEAD_SIZE 9u
+
+struct elo_client_mqtt5;
+
 struct elo__outbox {
     uint8_t *buf;
     size_t cap;
@@ -33,6 +39,11 @@ struct elo__outbox {
     uint16_t in_flight; /* of these, QoS 1 with a packet id: written, or to be written again */
     uint16_t last_id;   /* packet id given out last */
     bool busy;
+    struct elo_client_mqtt5 *mqtt5; /* NULL: the packets are of 3.1.1 */
+    size_t first;                   /* no record before it is to be written */
+    size_t cut;      /* of the packet being written, `cut` bytes are not; these stand for them */
+    size_t head_len; /* of `head`, used with an alias only */
+    uint8_t head[ELO__HEAD_SIZE];
 };
 
 /* What elo__outbox_written() has finished. */
@@ -50,6 +61,15 @@ ELO_MUST_USE elo_err elo__outbox_put(struct elo__outbox *o,
                                      uint32_t token,
                                      size_t *out_need);
 
+/* Changes a packet in place, which grows no longer; returns its size then. */
+typedef size_t (*elo__edit_fn)(uint8_t *packet, size_t size, uint32_t arg);
+
+/* Lets `edit` change each packet; none is being written. */
+void elo__outbox_rewrite(struct elo__outbox *o, elo__edit_fn edit, uint32_t arg);
+
+/* Messages in flight that were written on this connection. */
+size_t elo__outbox_unanswered(const struct elo__outbox *o);
+
 /* Bytes that a record may take now. */
 size_t elo__outbox_room(const struct elo__outbox *o);
 
@@ -64,7 +84,8 @@ uint16_t elo__outbox_new_id(struct elo__outbox *o, uint16_t except);
 
 /*
  * The rest of the packet being written; when there is none, the next one that is due and allowed
- * by the window is begun, with a packet id other than `except`. Empty: nothing to write.
+ * by the window is begun, with a packet id other than `except`. Empty: nothing to write. May be a
+ * part of it; the next call has the next.
  */
 elo_span elo__outbox_output(struct elo__outbox *o, uint16_t except, uint32_t now_ms);
 

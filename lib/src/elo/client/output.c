@@ -11,6 +11,7 @@
  */
 #include "elo/base/assert.h"
 #include "elo/client/internal.h"
+#include "elo/client/mqtt5_hooks.h"
 #include "elo/mqtt/encode.h"
 
 uint8_t *elo__tx_end(struct elo__client *e)
@@ -36,6 +37,9 @@ elo_err elo__output_connect(const struct elo_client_config *config, size_t *out_
     p.will = config->will;
     p.username = config->username;
     p.password = config->password;
+    if (config->mqtt5 != NULL) {
+        return config->mqtt5->_internal.hooks->connect(config, &p, out_len);
+    }
     return elo_mqtt_encode_connect(&p, config->tx, config->tx_size, out_len);
 }
 

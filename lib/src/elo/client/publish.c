@@ -40,6 +40,7 @@ static elo_err put(struct elo__client *e, const struct elo_client_message *messa
     p.payload = message->payload;
     p.qos = message->qos;
     p.retain = message->retain;
+    p.properties = message->properties;
     size_t need;
     elo_err err = elo__outbox_put(&e->outbox, &p, message->token, &need);
     if (err != ELO_E_NO_SPACE) {

@@ -18,13 +18,14 @@
 #include "elo/base/assert.h"
 #include "elo/client/internal.h"
 #include "elo/client/limits.h"
+#include "elo/client/mqtt5_hooks.h"
 #include "elo/mqtt/encode.h"
 
 enum { FREE, IDLE, ASKED, UNASKED, ANSWERED, GONE };
 enum { NOTHING, SUB, UNSUB };
 
 /* What a packet of one filter takes besides it, at most: fixed header 5, packet id 2, length 2,
- * QoS 1. */
+ * QoS 1. MQTT 5 has one more, the length of no properties. */
 #define PACKET_OVERHEAD 10u
 
 typedef struct elo_client_sub sub;
@@ -55,7 +56,7 @@ static elo_err wish(struct elo__client *e, elo_span filter, uint8_t qos, uint8_t
         return err;
     }
     sub *s = find(e, filter);
-    if (s == NULL || filter.len + PACKET_OVERHEAD > e->config.tx_size) {
+    if (s == NULL || filter.len + PACKET_OVERHEAD + (e->config.mqtt5 != NULL) > e->config.tx_size) {
         return ELO_E_NO_SPACE;
     }
     if (s->_internal.phase == FREE) {
@@ -171,7 +172,14 @@ static elo_err encode(struct elo__client *e, const struct batch *b, const union 
     uint8_t *end = elo__tx_end(e);
     size_t room = elo__tx_room(e);
     size_t len;
-    elo_err err = b->phase == ASKED
+    bool asks = b->phase == ASKED;
+    if (e->config.mqtt5 != NULL) {
+        elo_err err = e->config.mqtt5->_internal.hooks->subscribe(
+            b->id, list->subs, asks ? NULL : list->unsubs, b->count, end, room, &len);
+        e->tx_end += err == ELO_OK ? len : 0;
+        return err;
+    }
+    elo_err err = asks
                       ? elo_mqtt_encode_subscribe(b->id, list->subs, b->count, end, room, &len)
                       : elo_mqtt_encode_unsubscribe(b->id, list->unsubs, b->count, end, room, &len);
     e->tx_end += err == ELO_OK ? len : 0;
@@ -289,7 +297,7 @@ void elo__subs_answer(struct elo__client *e, bool unsub, uint16_t id, elo_span c
 
 static bool refused(const sub *s)
 {
-    return s->_internal.granted == ELO_MQTT_SUBACK_FAILURE;
+    return s->_internal.granted >= ELO_MQTT_SUBACK_FAILURE;
 }
 
 static void tell(const sub *s, struct elo_client_event *out)
@@ -302,6 +310,7 @@ static void tell(const sub *s, struct elo_client_event *out)
     out->type = ELO_CLIENT_SUBSCRIBED;
     out->u.subscribed.filter = s->_internal.filter;
     out->u.subscribed.result = refused(s) ? ELO_E_SUBACK_REFUSED : ELO_OK;
+    out->u.subscribed.code = s->_internal.granted;
     out->u.subscribed.granted = refused(s) ? 0 : s->_internal.granted;
 }
 

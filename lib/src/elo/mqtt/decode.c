@@ -275,28 +275,28 @@ static bool is_ack(elo_mqtt_type type)
     return (type >= ELO_MQTT_PUBACK && type <= ELO_MQTT_PUBCOMP) || type == ELO_MQTT_UNSUBACK;
 }
 
-static elo_err
-decode_body(const struct elo_mqtt_frame *frame, struct elo__cursor c, struct elo_mqtt_packet *out)
+elo_err elo__decode_answer(elo_span in, size_t header_len, struct elo_mqtt_packet *out)
 {
-    if (frame->type == ELO_MQTT_PUBLISH) {
-        return decode_publish(c, frame->flags, &out->u.publish);
+    struct elo__cursor c = elo__cursor_over(elo_span_from(in, header_len));
+    elo_mqtt_type type = (elo_mqtt_type)(in.ptr[0] >> 4);
+    if (type == ELO_MQTT_PUBLISH) {
+        return decode_publish(c, in.ptr[0] & 0x0Fu, &out->u.publish);
     }
-    if (is_ack(frame->type)) {
+    if (is_ack(type)) {
         return decode_ack(c, &out->u.ack);
     }
-    if (frame->type == ELO_MQTT_SUBSCRIBE || frame->type == ELO_MQTT_UNSUBSCRIBE) {
-        return decode_filters(c, frame->type == ELO_MQTT_SUBSCRIBE, &out->u.subscribe);
-    }
-    if (frame->type == ELO_MQTT_SUBACK) {
+    if (type == ELO_MQTT_SUBACK) {
         return decode_suback(c, &out->u.suback);
     }
-    if (frame->type == ELO_MQTT_CONNECT) {
-        return decode_connect(c, &out->u.connect);
-    }
-    if (frame->type == ELO_MQTT_CONNACK) {
+    if (type == ELO_MQTT_CONNACK) {
         return decode_connack(c, &out->u.connack);
     }
     return elo__left(&c) == 0 ? ELO_OK : ELO_E_MALFORMED; /* PINGREQ, PINGRESP, DISCONNECT */
+}
+
+static bool is_subscribe(elo_mqtt_type type)
+{
+    return type == ELO_MQTT_SUBSCRIBE || type == ELO_MQTT_UNSUBSCRIBE;
 }
 
 elo_err elo_mqtt_decode(elo_span in, struct elo_mqtt_packet *out)
@@ -309,8 +309,14 @@ elo_err elo_mqtt_decode(elo_span in, struct elo_mqtt_packet *out)
     if (in.len != frame.total) {
         return in.len < frame.total ? ELO_NEED_MORE : ELO_E_MALFORMED;
     }
-    elo_span body = elo_span_from(in, frame.header_len);
-    err = decode_body(&frame, elo__cursor_over(body), out);
+    struct elo__cursor c = elo__cursor_over(elo_span_from(in, frame.header_len));
+    if (is_subscribe(frame.type)) {
+        err = decode_filters(c, frame.type == ELO_MQTT_SUBSCRIBE, &out->u.subscribe);
+    } else if (frame.type == ELO_MQTT_CONNECT) {
+        err = decode_connect(c, &out->u.connect);
+    } else {
+        err = elo__decode_answer(in, frame.header_len, out);
+    }
     if (err == ELO_OK || err == ELO_E_UNSUPPORTED) {
         out->type = frame.type;
     }

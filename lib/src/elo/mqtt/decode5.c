@@ -308,39 +308,37 @@ decode_filters(struct elo__cursor c, elo_mqtt_type type, struct elo_mqtt_subscri
     return err;
 }
 
-static elo_err
-decode_body(const struct elo_mqtt_frame *frame, struct elo__cursor c, struct elo_mqtt_packet *out)
+/* Is the remaining length written in as few bytes as it needs? */
+static bool length_shortest(size_t body_len, size_t header_len)
 {
-    elo_mqtt_type type = frame->type;
+    size_t bytes = header_len - 1;
+    return bytes == 1 || body_len >> 7u * (bytes - 1) != 0;
+}
+
+elo_err elo__decode_answer5(elo_span in, size_t header_len, struct elo_mqtt_packet *out)
+{
+    struct elo__cursor c = elo__cursor_over(elo_span_from(in, header_len));
+    elo_mqtt_type type = (elo_mqtt_type)(in.ptr[0] >> 4);
+    unsigned first = in.ptr[0]; /* far between, so that the compiler makes no table of them */
+    if (!length_shortest(elo__left(&c), header_len)) {
+        return ELO_E_MALFORMED; /* [MQTT5-1.5.5-1] */
+    }
     if (type == ELO_MQTT_PUBLISH) {
-        return decode_publish(c, frame->flags, &out->u.publish);
+        return decode_publish(c, in.ptr[0] & 0x0Fu, &out->u.publish);
     }
     if (type >= ELO_MQTT_PUBACK && type <= ELO_MQTT_PUBCOMP) {
         return decode_ack(c, type, &out->u.ack);
     }
-    if (type == ELO_MQTT_SUBSCRIBE || type == ELO_MQTT_UNSUBSCRIBE) {
-        return decode_filters(c, type, &out->u.subscribe);
-    }
-    if (type == ELO_MQTT_SUBACK || type == ELO_MQTT_UNSUBACK) {
+    if (first == ELO_MQTT_SUBACK << 4 || first == ELO_MQTT_UNSUBACK << 4) {
         return decode_suback(c, type, &out->u.suback);
     }
-    if (type == ELO_MQTT_DISCONNECT || type == ELO_MQTT_AUTH) {
+    if (first >= ELO_MQTT_DISCONNECT << 4) {
         return decode_disconnect(c, type, &out->u.disconnect);
     }
-    if (type == ELO_MQTT_CONNECT) {
-        return decode_connect(c, &out->u.connect);
-    }
-    if (type == ELO_MQTT_CONNACK) {
+    if (first == ELO_MQTT_CONNACK << 4) {
         return decode_connack(c, &out->u.connack);
     }
     return elo__left(&c) == 0 ? ELO_OK : ELO_E_MALFORMED; /* PINGREQ, PINGRESP */
-}
-
-/* Is the remaining length written in as few bytes as it needs? */
-static bool length_shortest(const struct elo_mqtt_frame *frame)
-{
-    unsigned bytes = frame->header_len - 1u;
-    return bytes == 1 || (frame->total - frame->header_len) >> 7u * (bytes - 1) != 0;
 }
 
 /* A CONNECT of 3.1.1 may be long-winded: its own decoder takes it, and refuses all others. */
@@ -366,6 +364,12 @@ elo_err elo_mqtt5_frame(elo_span in, uint32_t max_packet, struct elo_mqtt_frame 
     return elo_mqtt_frame(in, max_packet, out);
 }
 
+static bool is_from_client(elo_mqtt_type type)
+{
+    const unsigned types = IN(CONNECT) | IN(SUBSCRIBE) | IN(UNSUBSCRIBE);
+    return (types >> type & 1u) != 0;
+}
+
 elo_err elo_mqtt5_decode(elo_span in, struct elo_mqtt_packet *out)
 {
     struct elo_mqtt_frame frame;
@@ -376,10 +380,16 @@ elo_err elo_mqtt5_decode(elo_span in, struct elo_mqtt_packet *out)
     if (in.len != frame.total) {
         return in.len < frame.total ? ELO_NEED_MORE : ELO_E_MALFORMED;
     }
-    if (!length_shortest(&frame)) {
+    struct elo__cursor c = elo__cursor_over(elo_span_from(in, frame.header_len));
+    if (!is_from_client(frame.type)) {
+        err = elo__decode_answer5(in, frame.header_len, out);
+    } else if (!length_shortest(elo__left(&c), frame.header_len)) {
         return decode_long(in, &frame, out);
+    } else if (frame.type == ELO_MQTT_CONNECT) {
+        err = decode_connect(c, &out->u.connect);
+    } else {
+        err = decode_filters(c, frame.type, &out->u.subscribe);
     }
-    err = decode_body(&frame, elo__cursor_over(elo_span_from(in, frame.header_len)), out);
     bool answerable = err == ELO_E_TOPIC && frame.type == ELO_MQTT_PUBLISH;
     if (err == ELO_OK || err == ELO_E_UNSUPPORTED || answerable) {
         out->type = frame.type;

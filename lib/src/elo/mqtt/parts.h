@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
 /*
- * Private to elo/mqtt: what the readers of both versions share, and the reader of properties.
+ * Private to lib/: what the readers of both versions share, and the reader of properties.
  */
 #ifndef ELO_MQTT_PARTS_H
 #define ELO_MQTT_PARTS_H
@@ -23,6 +23,13 @@ elo_err elo__take_protocol(struct elo__cursor *c, uint8_t *out_level);
 
 /* A CONNECT of 3.1.1 from behind its level. */
 elo_err elo__decode_connect4(struct elo__cursor c, struct elo_mqtt_connect *out);
+
+/* For clients: decodes the whole packet `in`, whose fixed header has been read and is `header_len`
+ * bytes, of the types that a server sends. `out->type` is not set. */
+elo_err elo__decode_answer(elo_span in, size_t header_len, struct elo_mqtt_packet *out);
+
+/* decode5.c: the same of MQTT 5. */
+elo_err elo__decode_answer5(elo_span in, size_t header_len, struct elo_mqtt_packet *out);
 
 /* property.c */
 

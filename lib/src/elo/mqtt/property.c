@@ -21,7 +21,9 @@
 #define RANGE_SHIFT 19u
 #define REPEATABLE  (1u << 22)
 
-enum { BYTE = 1, TWO, FOUR, VARINT, STRING, BINARY, PAIR };
+/* Of a number the kind is its width in bytes. */
+enum { BYTE = 1, TWO = 2, PAIR = 3, FOUR = 4, VARINT = 5, STRING = 6, BINARY = 7 };
+#define IS_NUMBER(kind) (((1u << BYTE | 1u << TWO | 1u << FOUR) >> (kind)&1u) != 0)
 enum { ANY, BOOLEAN, NONZERO, TOPIC };
 
 #define IN(TYPE) (1u << ELO_MQTT_##TYPE)
@@ -80,20 +82,18 @@ static unsigned kind_of(uint32_t rule)
     return rule >> KIND_SHIFT & 7u;
 }
 
-static bool take_byte(struct elo__cursor *c, uint32_t *out)
+static bool take_number(struct elo__cursor *c, unsigned width, uint32_t *out)
 {
-    uint8_t byte = 0;
-    bool ok = elo__take_u8(c, &byte);
-    *out = byte;
-    return ok;
-}
-
-static bool take_two(struct elo__cursor *c, uint32_t *out)
-{
-    uint16_t two = 0;
-    bool ok = elo__take_u16(c, &two);
-    *out = two;
-    return ok;
+    uint32_t value = 0;
+    uint8_t byte;
+    for (unsigned i = 0; i < width; i++) {
+        if (!elo__take_u8(c, &byte)) {
+            return false;
+        }
+        value = value << 8 | byte;
+    }
+    *out = value;
+    return true;
 }
 
 static bool take_pair(struct elo__cursor *c, elo_span *out_name, elo_span *out_value)
@@ -104,20 +104,14 @@ static bool take_pair(struct elo__cursor *c, elo_span *out_name, elo_span *out_v
 /* The value behind an identifier. */
 static bool take_value(struct elo__cursor *c, unsigned kind, struct elo_mqtt_property *out)
 {
-    if (kind == PAIR) {
-        return take_pair(c, &out->name, &out->text);
+    if (IS_NUMBER(kind)) {
+        return take_number(c, kind, &out->number);
     }
-    if (kind == STRING || kind == BINARY) {
+    if (kind >= STRING) {
         return elo__take_binary(c, &out->text);
     }
-    if (kind == TWO) {
-        return take_two(c, &out->number);
-    }
-    if (kind == FOUR) {
-        return elo__take_u32(c, &out->number);
-    }
-    if (kind == BYTE) {
-        return take_byte(c, &out->number);
+    if (kind == PAIR) {
+        return take_pair(c, &out->name, &out->text);
     }
     return kind == VARINT && elo__take_varint(c, &out->number);
 }
@@ -300,13 +294,13 @@ static size_t varint_size(uint32_t v)
 
 static size_t number_size(unsigned kind, uint32_t number)
 {
-    return kind == BYTE ? 1 : kind == TWO ? 2 : kind == FOUR ? 4 : varint_size(number);
+    return kind == VARINT ? varint_size(number) : kind;
 }
 
 void elo_mqtt_put_number(struct elo_mqtt_property_writer *w, uint8_t id, uint32_t number)
 {
     unsigned kind = kind_of(rule_of(id));
-    ELO_ASSERT(kind >= BYTE && kind <= VARINT);
+    ELO_ASSERT(IS_NUMBER(kind) || kind == VARINT);
     size_t size = number_size(kind, number);
     ELO_ASSERT(kind == VARINT ? number <= ELO_MQTT_MAX_REMAINING
                               : size == 4 || number >> 8u * size == 0);
