@@ -476,6 +476,34 @@ static void a_polite_end_loses_nothing_either(void **state)
     takes(s, "PUBLISH a x qos1");
 }
 
+/* MQTT 5, 3.1.2.5: a server that fails may put wills off until it is back; ours forgets them. */
+static void a_crash_publishes_no_will(void **state)
+{
+    (void)state;
+    leave_session("s", "last/words");
+    const struct elo_mqtt_connect c = {
+        .level = 4,
+        .keep_alive_s = 1200,
+        .client_id = ELO_SPAN("w"),
+        .has_will = true,
+        .will = {.topic = ELO_SPAN("last/words"), .payload = ELO_SPAN("bye"), .qos = 1}};
+    uint8_t packet[300];
+    size_t len;
+    assert_int_equal(elo_mqtt_encode_connect(&c, packet, sizeof packet, &len), ELO_OK);
+    struct peer *p = peer_open(&desk, "w", CERTIFICATE_all, ELO_OK);
+    peer_send(p, elo_span_of(packet, len));
+    takes(p, "CONNACK 0");
+    crash(0);
+    struct peer *s = come_back("s", "CONNACK 0 session");
+    takes_nothing(s);
+    p = peer_open(&desk, "w", CERTIFICATE_all, ELO_OK);
+    peer_send(p, elo_span_of(packet, len));
+    takes(p, "CONNACK 0 session");
+    stop_and_start(0); /* told to end: everybody is disconnected, and that publishes it */
+    s = come_back("s", "CONNACK 0 session");
+    takes(s, "PUBLISH last/words bye qos1");
+}
+
 /* Rows of messages go when nobody waits for them any more. */
 static void nothing_is_left_behind(void **state)
 {
@@ -744,6 +772,7 @@ int main(void)
         CASE(a_crash_is_the_end_of_a_connection),
         CASE(a_clock_that_was_set_back_ends_no_session_early),
         CASE(a_polite_end_loses_nothing_either),
+        CASE(a_crash_publishes_no_will),
         CASE(nothing_is_left_behind),
         CASE(what_waits_is_bounded_in_all),
         CASE(a_failed_commit_is_never_acknowledged),
