@@ -9,6 +9,8 @@
  *     * CONNECTED fresh        the engine told an event
  *     ~ open                   the engine wishes for a transport   (~ close: for none)
  *
+ * With MQTT 5, properties follow in hex: {230001}.
+ *
  * In a header, because it needs elo_client, which not every test links.
  */
 #ifndef TESTS_SUPPORT_CLIENT_RIG_H
@@ -63,6 +65,14 @@ rig_note(struct rig *r, const char *format, ...)
 
 #define RIG_TEXT(span) (int)(span).len, (const char *)(span).ptr
 
+static inline void rig_note_properties(struct rig *r, elo_span properties)
+{
+    for (size_t i = 0; i < properties.len; i++) {
+        rig_note(r, i == 0 ? " {%02x" : "%02x", properties.ptr[i]);
+    }
+    rig_note(r, properties.len != 0 ? "}" : "");
+}
+
 static inline void rig_note_filters(struct rig *r, const struct elo_mqtt_packet *p)
 {
     elo_span rest = p->u.subscribe.filters;
@@ -84,11 +94,12 @@ static inline void rig_note_filters(struct rig *r, const struct elo_mqtt_packet 
 
 static inline void rig_note_connect(struct rig *r, const struct elo_mqtt_connect *p)
 {
-    rig_note(r, "> CONNECT %.*s %s ka=%u", RIG_TEXT(p->client_id),
+    rig_note(r, "> CONNECT %s%.*s %s ka=%u", p->level == 5 ? "5 " : "", RIG_TEXT(p->client_id),
              p->clean_session ? "clean" : "persistent", p->keep_alive_s);
     if (p->has_will) {
         rig_note(r, " will q%u%s %.*s=%.*s", p->will.qos, p->will.retain ? " retain" : "",
                  RIG_TEXT(p->will.topic), RIG_TEXT(p->will.payload));
+        rig_note_properties(r, p->will.properties);
     }
     if (p->has_username) {
         rig_note(r, " user=%.*s", RIG_TEXT(p->username));
@@ -96,6 +107,7 @@ static inline void rig_note_connect(struct rig *r, const struct elo_mqtt_connect
     if (p->has_password) {
         rig_note(r, " password=%.*s", RIG_TEXT(p->password));
     }
+    rig_note_properties(r, p->properties);
     rig_note(r, "\n");
 }
 
@@ -105,8 +117,10 @@ static inline void rig_note_publish(struct rig *r, const struct elo_mqtt_publish
     if (p->qos != 0) {
         rig_note(r, " #%u", p->packet_id);
     }
-    rig_note(r, "%s%s %.*s=%.*s\n", p->dup ? " dup" : "", p->retain ? " retain" : "",
+    rig_note(r, "%s%s %.*s=%.*s", p->dup ? " dup" : "", p->retain ? " retain" : "",
              RIG_TEXT(p->topic), RIG_TEXT(p->payload));
+    rig_note_properties(r, p->properties);
+    rig_note(r, "\n");
 }
 
 static inline void rig_note_packet(struct rig *r, const struct elo_mqtt_packet *p)
@@ -143,15 +157,21 @@ static inline void rig_note_event(struct rig *r, const struct elo_client_event *
         rig_note(r, "* CONNECTED %s\n", e->u.connected.session_present ? "resumed" : "fresh");
         break;
     case ELO_CLIENT_DISCONNECTED:
-        rig_note(r, "* DISCONNECTED%s%s\n", e->u.disconnected.was_connected ? "" : " attempt",
+        rig_note(r, "* DISCONNECTED%s%s", e->u.disconnected.was_connected ? "" : " attempt",
                  e->u.disconnected.will_retry ? "" : " for good");
+        if (e->u.disconnected.code != 0) {
+            rig_note(r, " %02x %.*s", e->u.disconnected.code, RIG_TEXT(e->u.disconnected.text));
+        }
+        rig_note(r, "\n");
         r->reason = e->u.disconnected.reason;
         r->wait_ms = e->u.disconnected.wait_ms;
         break;
     case ELO_CLIENT_MESSAGE:
-        rig_note(r, "* MESSAGE q%u%s%s %.*s=%.*s\n", e->u.message.qos,
-                 e->u.message.dup ? " dup" : "", e->u.message.retain ? " retain" : "",
-                 RIG_TEXT(e->u.message.topic), RIG_TEXT(e->u.message.payload));
+        rig_note(r, "* MESSAGE q%u%s%s %.*s=%.*s", e->u.message.qos, e->u.message.dup ? " dup" : "",
+                 e->u.message.retain ? " retain" : "", RIG_TEXT(e->u.message.topic),
+                 RIG_TEXT(e->u.message.payload));
+        rig_note_properties(r, e->u.message.properties);
+        rig_note(r, "\n");
         break;
     case ELO_CLIENT_OVERSIZE:
         rig_note(r, "* OVERSIZE q%u%s %.*s %u\n", e->u.oversize.qos,
@@ -159,12 +179,19 @@ static inline void rig_note_event(struct rig *r, const struct elo_client_event *
                  e->u.oversize.size);
         break;
     case ELO_CLIENT_PUBLISHED:
-        rig_note(r, "* PUBLISHED %u\n", e->u.published.token);
+        rig_note(r, "* PUBLISHED %u", e->u.published.token);
+        if (e->u.published.result != ELO_OK) {
+            assert_int_equal(e->u.published.result, ELO_E_PUBACK_REFUSED);
+            rig_note(r, " refused %02x", e->u.published.code);
+        }
+        rig_note(r, "\n");
         break;
     case ELO_CLIENT_DROPPED:
         rig_note(r, "* DROPPED %s %u: %u-%u\n",
-                 e->u.dropped.reason == ELO_E_OUTBOX_OLD ? "old" : "new", e->u.dropped.count,
-                 e->u.dropped.first_token, e->u.dropped.last_token);
+                 e->u.dropped.reason == ELO_E_TOO_LARGE    ? "large"
+                 : e->u.dropped.reason == ELO_E_OUTBOX_OLD ? "old"
+                                                           : "new",
+                 e->u.dropped.count, e->u.dropped.first_token, e->u.dropped.last_token);
         break;
     case ELO_CLIENT_SUBSCRIBED:
         if (e->u.subscribed.result == ELO_OK) {
@@ -172,7 +199,11 @@ static inline void rig_note_event(struct rig *r, const struct elo_client_event *
                      e->u.subscribed.granted);
         } else {
             assert_int_equal(e->u.subscribed.result, ELO_E_SUBACK_REFUSED);
-            rig_note(r, "* REFUSED %.*s\n", RIG_TEXT(e->u.subscribed.filter));
+            rig_note(r, "* REFUSED %.*s", RIG_TEXT(e->u.subscribed.filter));
+            if (e->u.subscribed.code != ELO_MQTT_SUBACK_FAILURE) {
+                rig_note(r, " %02x", e->u.subscribed.code);
+            }
+            rig_note(r, "\n");
         }
         break;
     case ELO_CLIENT_UNSUBSCRIBED:
@@ -189,14 +220,15 @@ static inline void rig_read_wire(struct rig *r)
     struct elo_mqtt_frame frame;
     struct elo_mqtt_packet p;
     size_t at = 0;
+    uint8_t level = r->config.mqtt5 != NULL ? ELO_MQTT_5 : ELO_MQTT_3_1_1;
     for (;;) {
         elo_span rest = elo_span_of(r->wire + at, r->wire_len - at);
-        elo_err err = elo_mqtt_frame(rest, UINT32_MAX, &frame);
+        elo_err err = elo_mqtt_frame_as(level, rest, UINT32_MAX, &frame);
         if (err == ELO_NEED_MORE || (err == ELO_OK && frame.total > rest.len)) {
             break;
         }
         assert_int_equal(err, ELO_OK);
-        assert_int_equal(elo_mqtt_decode(elo_span_first(rest, frame.total), &p), ELO_OK);
+        assert_int_equal(elo_mqtt_decode_as(level, elo_span_first(rest, frame.total), &p), ELO_OK);
         rig_note_packet(r, &p);
         at += frame.total;
     }

@@ -157,6 +157,7 @@ static void collect(const struct elo__client *e, struct batch *b, union filters 
     sub *s;
     while (n < b->count && (s = next_for(e, &i, b->phase, b->again)) != NULL) {
         if (b->phase == ASKED) {
+            memset(&list->subs[n], 0, sizeof list->subs[n]); /* MQTT 5 has options */
             list->subs[n].filter = s->_internal.filter;
             list->subs[n].qos = s->_internal.qos;
         } else {
