@@ -32,6 +32,7 @@ const char help_device[] =
     "  --for T           end after this time\n"
     "  --outbox BYTES    memory for what is not delivered yet (default 16384, at most 262144)\n"
     "  --persistent      ask the server to keep the session while offline\n"
+    "  --mqtt5           speak MQTT 5: reasons, topic aliases, the server's terms\n"
     "  --quiet           no line for each message, only for what changes or fails\n"
     "Exits with 0 when everything was delivered; if no connection was ever made, with the "
     "reason's.\n";
@@ -46,10 +47,12 @@ struct device {
     uint32_t next_ms; /* when the next telemetry is due */
     uint32_t start_ms;
     int64_t delivered; /* telemetry messages with their PUBACK */
+    int64_t refused;   /* and those that the server refused, which MQTT 5 lets it say */
     bool quiet;        /* no line for each message */
     bool was_online;
     bool state_due;
     elo_err last_reason;
+    elo_err last_refusal;
 };
 
 enum { TOKEN_TELEMETRY = 1, TOKEN_OTHER = 2 };
@@ -129,6 +132,9 @@ static void on_disconnected(struct device *d, elo_err reason, uint32_t wait_ms, 
     d->last_reason = reason;
     say("offline     %s: %s", why->slug, why->cause);
     say("            %s", why->cure);
+    if (d->session.said[0] != '\0') {
+        say("            the server said: %s", d->session.said);
+    }
     if (more->error != 0) {
         say("            %s: %s", more->address, strerror(more->error));
     }
@@ -138,8 +144,22 @@ static void on_disconnected(struct device *d, elo_err reason, uint32_t wait_ms, 
     }
 }
 
+static void on_published(struct device *d, const struct elo_client_event *e)
+{
+    bool telemetry = e->u.published.token == TOKEN_TELEMETRY;
+    if (e->u.published.result == ELO_OK) {
+        d->delivered += telemetry;
+        return;
+    }
+    d->refused += telemetry;
+    d->last_refusal = e->u.published.result;
+    say("not sent    %s: %s %s", elo_explain(d->last_refusal)->slug,
+        elo_explain(d->last_refusal)->cause, d->session.said);
+}
+
 static void on_event(struct device *d, const struct elo_client_event *e)
 {
+    session_heard(&d->session, e);
     switch (e->type) {
     case ELO_CLIENT_CONNECTED:
         say("online      %s:%d as %s%s", d->bundle.host, d->bundle.port, d->session.client_id,
@@ -161,15 +181,15 @@ static void on_event(struct device *d, const struct elo_client_event *e)
         say("command     too large for this device: %" PRIu32 " bytes", e->u.oversize.size);
         break;
     case ELO_CLIENT_PUBLISHED:
-        d->delivered += e->u.published.token == TOKEN_TELEMETRY;
+        on_published(d, e);
         break;
     case ELO_CLIENT_DROPPED:
         say("outbox      full: %" PRIu32 " older messages dropped", e->u.dropped.count);
         break;
     case ELO_CLIENT_SUBSCRIBED:
         if (e->u.subscribed.result != ELO_OK) {
-            say("subscribe   refused: %.*s", (int)e->u.subscribed.filter.len,
-                (const char *)e->u.subscribed.filter.ptr);
+            say("subscribe   refused: %.*s %s", (int)e->u.subscribed.filter.len,
+                (const char *)e->u.subscribed.filter.ptr, d->session.said);
         }
         break;
     case ELO_CLIENT_UNSUBSCRIBED:
@@ -185,7 +205,8 @@ static bool passed(uint32_t now, uint32_t at)
 
 static bool is_over(const struct device *d, uint32_t now)
 {
-    return stop_asked() || say_is_deaf() || (d->count > 0 && d->delivered >= d->count) ||
+    return stop_asked() || say_is_deaf() ||
+           (d->count > 0 && d->delivered + d->refused >= d->count) ||
            (d->for_ms > 0 && passed(now, d->start_ms + d->for_ms));
 }
 
@@ -264,6 +285,9 @@ static int finish(struct device *d)
         say_error("%zu messages were not delivered", left);
         return d->last_reason != ELO_OK ? exit_code_of(d->last_reason) : EXIT_NETWORK;
     }
+    if (d->last_refusal != ELO_OK) {
+        return say_reason(d->last_refusal, "some messages");
+    }
     return EXIT_OK;
 }
 
@@ -278,6 +302,7 @@ static int parse(struct device *d, struct session_options *session, int argc, ch
         {"--for", 0, OPTION_TIME, &for_ms, 1, 0x7fffffffL},
         {"--outbox", 0, OPTION_NUMBER, &outbox, 256, SESSION_OUTBOX},
         {"--persistent", 0, OPTION_FLAG, &session->persistent, 0, 0},
+        {"--mqtt5", 0, OPTION_FLAG, &session->mqtt5, 0, 0},
         {"--quiet", 0, OPTION_FLAG, &d->quiet, 0, 0},
     };
     const struct syntax syntax = {help_device, options, sizeof options / sizeof options[0], NULL,

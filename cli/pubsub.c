@@ -27,6 +27,7 @@ const char help_sub[] =
     "  --raw              payloads only, as they came\n"
     "  --bundle DIR       connect as this device instead of as the desk's operator\n"
     "  --client-id ID     with this client id\n"
+    "  --mqtt5            speak MQTT 5: the server says why it refuses\n"
     "  --data DIR         the desk's data folder\n"
     "\"Subscribed\" is said on stderr when the server has agreed to every filter. A connection "
     "that\n"
@@ -42,6 +43,7 @@ const char help_pub[] =
     "  -r, --retain       the server keeps it for later subscribers\n"
     "  --bundle DIR       connect as this device instead of as the desk's operator\n"
     "  --client-id ID     with this client id\n"
+    "  --mqtt5            speak MQTT 5: the server says why it refuses\n"
     "  --data DIR         the desk's data folder\n"
     "Exits with 0 only if the server has it (QoS 1), or has read it and not hung up (QoS 0); with\n"
     "5 if it refused, 6 (network), 7 (TLS), 9 (no answer in 15 s).\n";
@@ -55,7 +57,7 @@ struct request {
     const char *words[MAX_FILTERS];
     size_t word_count;
     long count, wait_ms, qos;
-    bool json, raw, retain;
+    bool json, raw, retain, mqtt5;
 };
 
 static struct session session;
@@ -81,7 +83,7 @@ static int connect_as(struct request *r)
     if (code != EXIT_OK) {
         return code;
     }
-    struct session_options options = {.client_id = r->client_id};
+    struct session_options options = {.client_id = r->client_id, .mqtt5 = r->mqtt5};
     return session_open(&session, &bundle, &options);
 }
 
@@ -112,6 +114,7 @@ static void on_sub_message(struct watch *w, const struct elo_client_event *e)
 static void on_subscribed(struct watch *w, const struct elo_client_event *e)
 {
     if (e->u.subscribed.result != ELO_OK) {
+        session_heard(&session, e);
         w->code = session_complain(&session, &bundle, e->u.subscribed.result);
     } else if (++w->agreed == w->request->word_count) {
         w->complete = true;
@@ -123,6 +126,7 @@ static void on_subscribed(struct watch *w, const struct elo_client_event *e)
 static void on_sub_lost(struct watch *w, const struct elo_client_event *e)
 {
     uint32_t wait_ms = e->u.disconnected.wait_ms;
+    session_heard(&session, e);
     int code = session_complain(&session, &bundle, e->u.disconnected.reason);
     w->lost = e->u.disconnected.reason;
     w->agreed = 0;
@@ -201,6 +205,7 @@ static int parse_sub(struct request *r, int argc, char **argv)
         {"--raw", 0, OPTION_FLAG, &r->raw, 0, 0},
         {"--bundle", 0, OPTION_TEXT, &r->bundle, 0, 0},
         {"--client-id", 0, OPTION_TEXT, &r->client_id, 0, 0},
+        {"--mqtt5", 0, OPTION_FLAG, &r->mqtt5, 0, 0},
         {"--data", 0, OPTION_TEXT, &r->data, 0, 0},
     };
     const struct syntax syntax = {help_sub, options, sizeof options / sizeof options[0], r->words,
@@ -293,8 +298,11 @@ struct delivery {
 static void on_pub_event(struct delivery *d, const struct elo_client_event *e)
 {
     elo_err err = ELO_OK;
+    session_heard(&session, e);
     if (e->type == ELO_CLIENT_DISCONNECTED) {
         d->code = session_complain(&session, &bundle, e->u.disconnected.reason);
+    } else if (e->type == ELO_CLIENT_PUBLISHED && e->u.published.result != ELO_OK) {
+        d->code = session_complain(&session, &bundle, e->u.published.result);
     } else if (e->type == ELO_CLIENT_PUBLISHED || e->type == ELO_CLIENT_PONG) {
         d->code = EXIT_OK;
     } else if (e->type == ELO_CLIENT_CONNECTED && !d->published) {
@@ -352,6 +360,7 @@ static int parse_pub(struct request *r, int argc, char **argv)
         {"--retain", 'r', OPTION_FLAG, &r->retain, 0, 0},
         {"--bundle", 0, OPTION_TEXT, &r->bundle, 0, 0},
         {"--client-id", 0, OPTION_TEXT, &r->client_id, 0, 0},
+        {"--mqtt5", 0, OPTION_FLAG, &r->mqtt5, 0, 0},
         {"--data", 0, OPTION_TEXT, &r->data, 0, 0},
     };
     const struct syntax syntax = {help_pub, options, sizeof options / sizeof options[0], r->words,

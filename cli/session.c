@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The Elo authors
 #include "cli/session.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,6 +39,16 @@ client_config(struct session *s, const struct session_options *o, struct elo_cli
     c->subs_count = SESSION_SUBS;
     c->policy = o->device ? ELO_CLIENT_DROP_OLDEST : ELO_CLIENT_REFUSE;
     c->random = posix_entropy_u32;
+    if (o->mqtt5) {
+        elo_client_mqtt5_defaults(&s->mqtt5);
+        s->mqtt5.aliases_out = s->aliases_out;
+        s->mqtt5.aliases_out_size = sizeof s->aliases_out;
+        s->mqtt5.aliases_in = s->aliases_in;
+        s->mqtt5.aliases_in_size = sizeof s->aliases_in;
+        s->mqtt5.alias_slot_size = SESSION_ALIAS_SLOT;
+        c->mqtt5 = &s->mqtt5;
+        s->speaks_5 = true;
+    }
 }
 
 int session_open(struct session *s,
@@ -79,6 +90,34 @@ void session_close(struct session *s)
     elo_tls_identity_wipe(&s->identity);
 }
 
+/* Text of a stranger: what is not plain is shown as a dot. */
+static void keep_plain(char *text)
+{
+    for (; *text != '\0'; text++) {
+        *text = isprint((unsigned char)*text) ? *text : '.';
+    }
+}
+
+void session_heard(struct session *s, const struct elo_client_event *e)
+{
+    elo_span text = {NULL, 0};
+    unsigned code = 0;
+    if (e->type == ELO_CLIENT_DISCONNECTED) {
+        code = e->u.disconnected.code;
+        text = e->u.disconnected.text;
+    } else if (e->type == ELO_CLIENT_PUBLISHED) {
+        code = e->u.published.code;
+    } else if (e->type == ELO_CLIENT_SUBSCRIBED) {
+        code = e->u.subscribed.code;
+    }
+    s->said[0] = '\0';
+    if (s->speaks_5 && code >= ELO_MQTT_RC_UNSPECIFIED) { /* 0x80 is all that 3.1.1 can say */
+        snprintf(s->said, sizeof s->said, "reason 0x%02X%s%.*s", code, text.len != 0 ? ", " : "",
+                 (int)text.len, text.len != 0 ? (const char *)text.ptr : "");
+        keep_plain(s->said);
+    }
+}
+
 int session_complain(const struct session *s, const struct bundle *bundle, elo_err reason)
 {
     const struct posix_link_diagnosis *d = posix_link_diagnosis(&s->link);
@@ -89,6 +128,9 @@ int session_complain(const struct session *s, const struct bundle *bundle, elo_e
         buf_format(&what, " (%s)", d->address);
     }
     buf_format(&what, " as %s", s->client_id);
+    if (s->said[0] != '\0') {
+        buf_format(&what, ": %s", s->said);
+    }
     if (d->error != 0) {
         buf_format(&what, ": %s", strerror(d->error));
     }

@@ -8,18 +8,22 @@
 #define ELO_CLI_SESSION_H
 
 #include "cli/bundle.h"
+#include "elo/client/mqtt5.h"
 #include "ports/posix/link.h"
 
 enum {
     SESSION_FRAGMENT = 4096,
     SESSION_RX = 160 * 1024,
     SESSION_OUTBOX = 256 * 1024,
-    SESSION_SUBS = 8
+    SESSION_SUBS = 8,
+    SESSION_ALIASES = 8, /* as many as AWS IoT takes */
+    SESSION_ALIAS_SLOT = 66
 };
 
 struct session_options {
     const char *client_id; /* NULL: the bundle's */
     bool persistent;
+    bool mqtt5;  /* else 3.1.1 */
     bool device; /* an ESP8266's buffers: 1 KiB records, 2 KiB packets, `outbox_bytes` of outbox */
     size_t outbox_bytes;
 };
@@ -39,6 +43,11 @@ struct session {
     uint8_t rx[SESSION_RX];
     uint8_t outbox[SESSION_OUTBOX];
     char client_id[130];
+    bool speaks_5;
+    struct elo_client_mqtt5 mqtt5;
+    uint8_t aliases_out[SESSION_ALIASES * SESSION_ALIAS_SLOT];
+    uint8_t aliases_in[SESSION_ALIASES * SESSION_ALIAS_SLOT];
+    char said[160]; /* the server's reason code and Reason String: see session_heard() */
 };
 
 /*
@@ -49,6 +58,10 @@ int session_open(struct session *s,
                  const struct bundle *bundle,
                  const struct session_options *options);
 void session_close(struct session *s);
+
+/* Keeps what the server said of its reasons (MQTT 5), for session_complain(): "reason 0x87", with
+ * its Reason String. Give it each event that has some; `said` is empty if there was none. */
+void session_heard(struct session *s, const struct elo_client_event *e);
 
 /* A failed connection in words: the reason and what the link knows beyond it. Its exit code. */
 int session_complain(const struct session *s, const struct bundle *bundle, elo_err reason);

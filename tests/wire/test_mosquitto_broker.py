@@ -42,6 +42,9 @@ class Broker:
                            "-extfile", extensions, "-out", cert)
         return Device(name, cert, key, "", "")
 
+    def configure(self, line):
+        self.conf.write_text(self.conf.read_text() + line + "\n")
+
     def start(self):
         self.process = self.scene.start("mosquitto", "-c", self.conf)
         need(self.process.wait_line(r"mosquitto version .* running"), "mosquitto runs",
@@ -73,11 +76,11 @@ class Broker:
              process.text())
         return process
 
-    def pub(self, device, topic, message):
+    def pub(self, device, topic, message, *options):
         result = self.scene.run("mosquitto_pub",
                                 *mosquitto_options("localhost", self.port, self.ca, device,
                                                    f"{device.name}-pub"),
-                                "-t", topic, "-m", message, "-q", "1")
+                                "-t", topic, "-m", message, "-q", "1", *options)
         check(result.code == 0, f"mosquitto_pub sends to {topic}", result.err)
 
 
@@ -186,6 +189,112 @@ def sub_and_pub(scene):
           "elo sub shows a retained message as such", late)
     none = scene.elo("sub", "shed/silence", "-C", "1", "-W", "1", "--bundle", one)
     check(none.code == 9, "elo sub -C 1 -W 1 ends with 9 when nothing comes", none)
+
+
+@case
+def mqtt5_telemetry_and_command(scene):
+    """MQTT 5: the same road, with topic aliases and the broker's terms"""
+    broker = Broker(scene)
+    broker.configure("max_keepalive 30")
+    broker.start()
+    person = broker.make_certificate("person")
+    sub = broker.sub(person, "shed/#")
+    device = station.run(scene, broker.bundle("pump"), "--mqtt5", "--persistent")
+    station.wait_online(device)
+    check(broker.process.wait_line(r"New client connected .* as pump \(p5, c0.*u'pump'\)"),
+          "mosquitto saw MQTT 5", broker.process.text())
+    need(station.wait_seq(sub, 3), "telemetry arrives at mosquitto_sub", sub.text())
+    station.check_unbroken(station.seqs(sub), 1, 3, "telemetry under an alias")
+    broker.pub(person, "shed/pump/cmd", station.command({"id": "c1", "led": "on"}), "-V", "5",
+               "-D", "PUBLISH", "response-topic", "shed/answer", "-D", "PUBLISH",
+               "user-property", "k", "v", "-D", "PUBLISH", "message-expiry-interval", "60")
+    check(sub.wait_line(r'^MSG shed/pump/reply 1 0 \{"id":"c1","ok":true\}$'),
+          "the command is answered", sub.text())
+    code = device.end(signal.SIGTERM)
+    check(code == 0, "the device ends with 0, everything delivered", f"{code}\n{device.text()}")
+
+
+@case
+def mqtt5_broker_restarts(scene):
+    """MQTT 5: the queue of an outage arrives in order, its aliases made anew"""
+    broker = Broker(scene)
+    broker.start()
+    person = broker.make_certificate("person")
+    before = broker.sub(person, "shed/pump/telemetry")
+    device = station.run(scene, broker.bundle("pump"), "--mqtt5")
+    need(station.wait_seq(before, 2), "telemetry arrives", before.text())
+    since = device.mark()
+    broker.stop()
+    need(device.wait_for(lambda: len(station.queued(device, since)) >= 3),
+         "it goes on measuring and queues", device.text())
+    before.end()
+    seen = station.seqs(before)
+    station.freeze(device)
+    broker.configure("max_topic_alias 0")
+    broker.start()
+    after = broker.sub(person, "shed/pump/telemetry")
+    station.thaw(device)
+    station.wait_online(device, since)
+    last = station.made(device)
+    need(station.wait_seq(after, last + 1), "the queue arrives at a broker that takes no aliases",
+         after.text())
+    station.check_unbroken(seen + station.seqs(after), 1, last + 1, "before and after together")
+    code = device.end()
+    check(code == 0, "the device ends with 0", f"{code}\n{device.text()}")
+
+
+@case
+def mqtt5_reasons(scene):
+    """MQTT 5: a publish that the broker's ACL forbids is refused by name and not sent again"""
+    broker = Broker(scene)
+    acl = scene.path("acl")
+    acl.write_text("pattern read #\npattern write shed/open/#\n")
+    broker.configure(f"acl_file {acl}")
+    broker.start()
+    one = broker.bundle("one")
+    good = scene.elo("pub", "shed/open/a", "-m", "b", "--bundle", one, "--mqtt5")
+    check(good.code == 0, "what is allowed is sent", good.err)
+    bad = scene.elo("pub", "shed/closed", "-m", "b", "--bundle", one, "--mqtt5")
+    check(bad.code == 5 and "E-PUBACK" in bad.err and "reason 0x87" in bad.err,
+          "what is not is refused, with the reason code", bad)
+    device = station.run(scene, broker.bundle("pump"), "--mqtt5", "--count", "2")
+    check(device.wait_end() == 5, "a device whose telemetry is refused ends with 5", device.text())
+    check(len(device.matching(r"^not sent    E-PUBACK: .*reason 0x87")) >= 2, "and says so",
+          device.text())
+
+
+@case
+def mqtt5_terms(scene):
+    """MQTT 5: what the broker's terms do not allow is not sent to it"""
+    broker = Broker(scene)
+    broker.configure("max_packet_size 200\nmax_qos 0")
+    broker.start()
+    one = broker.bundle("one")
+    sent = scene.elo("pub", "shed/word", "-m", "x" * 100, "-q", "0", "--bundle", one, "--mqtt5")
+    check(sent.code == 0, "what fits is sent", sent.err)
+    sent = scene.elo("pub", "shed/word", "-m", "x" * 200, "-q", "0", "--bundle", one, "--mqtt5")
+    check(sent.code != 0 and "E-QUOTA-SIZE" in sent.err, "what is over Maximum Packet Size is not",
+          sent)
+    sent = scene.elo("pub", "shed/word", "-m", "x", "--bundle", one, "--mqtt5")
+    check(sent.code != 0 and "E-UNSUPPORTED" in sent.err, "nor what is over Maximum QoS", sent)
+
+
+@case
+def mqtt5_sub_and_pub(scene):
+    """elo sub and elo pub with MQTT 5, among mosquitto's clients of MQTT 5"""
+    broker = Broker(scene)
+    broker.start()
+    person = broker.make_certificate("person")
+    one = broker.bundle("one")
+    sub = scene.start_elo("sub", "shed/#", "--bundle", one, "-C", "2", "--json", "--mqtt5")
+    need(sub.wait_line("^Subscribed$"), "elo sub says Subscribed", sub.text())
+    sent = scene.elo("pub", "shed/word", "-m", "hello", "-q", "0", "--bundle", broker.bundle("two"),
+                     "--mqtt5")
+    check(sent.code == 0, "elo pub with QoS 0 ends with 0", sent.err)
+    broker.pub(person, "shed/word", "there", "-V", "5", "-D", "PUBLISH", "content-type", "text")
+    check(sub.wait_end() == 0, "elo sub ends with 0 after two messages", sub.text())
+    got = [json.loads(line) for line in sub.lines if line.startswith("{")]
+    check([m["payload"] for m in got] == ["hello", "there"], "with what was sent", got)
 
 
 @case
