@@ -69,6 +69,42 @@ def from_nothing(scene):
 
 
 @case
+def mqtt5(scene):
+    """the same road with MQTT 5: telemetry under aliases, a command down, and reasons by code"""
+    desk = scene.desk()
+    folder = add(scene, desk, "kitchen")
+    sub = scene.start_elo("sub", "elo/#", "--json", "--mqtt5", "--data", desk.data)
+    need(sub.wait_line("^Subscribed$"), "elo sub is subscribed", sub.text())
+    device = station.run(scene, folder, "--mqtt5", "--persistent")
+    station.wait_online(device)
+    for seq in (1, 2, 3):
+        check(sub.wait_line(rf'^{{.*"topic":"elo/kitchen/telemetry".*"seq\\":{seq},'),
+              f"telemetry {seq} arrives", sub.text())
+    sent = scene.elo("pub", "elo/kitchen/cmd", "-m", station.command({"id": "a", "led": "on"}),
+                     "--mqtt5", "--data", desk.data)
+    check(sent.code == 0, "elo pub sends a command", sent.err)
+    check(sub.wait_line(r'^{.*"topic":"elo/kitchen/reply".*\\"ok\\":true'), "and is answered",
+          sub.text())
+    check(device.end() == 0, "the device ends with 0", device.text())
+    refused = scene.elo("pub", "elo/garage/cmd", "-m", "x", "--mqtt5", "--bundle", folder)
+    check(refused.code == 5 and "E-PUBACK" in refused.err and "reason 0x87" in refused.err,
+          "a publish that the policy forbids is refused by its reason code", refused)
+    refused = scene.elo("sub", "elo/garage/cmd", "--mqtt5", "--bundle", folder)
+    check(refused.code == 5 and "E-SUBACK" in refused.err and "reason 0x87" in refused.err,
+          "so is a subscription", refused)
+    refused = scene.elo("pub", "a", "-m", "x", "--mqtt5", "--bundle", folder, "--client-id",
+                        "somebody")
+    check(refused.code == 5 and "E-NOT-AUTHORIZED" in refused.err and "reason 0x87" in refused.err,
+          "so is a client id", refused)
+    first = scene.start_elo("sub", "elo/kitchen/cmd", "--mqtt5", "--bundle", folder)
+    need(first.wait_line("^Subscribed$"), "one client", first.text())
+    second = scene.start_elo("sub", "elo/kitchen/cmd", "--mqtt5", "--bundle", folder)
+    check(first.wait_line("reason 0x8E"), "is told that another took its place", first.text())
+    check(first.wait_end() == 5, "and ends with 5", first.text())
+    second.end()
+
+
+@case
 def add_is_whole_or_not(scene):
     """elo add on what exists already, under bad names, into places that cannot be written"""
     desk = scene.desk()
