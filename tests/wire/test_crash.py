@@ -19,7 +19,7 @@ import threading
 import time
 
 from desk import Failure, PATIENCE, case, check, main, need, note
-from mqtt import (CONNACK, PINGREQ, PINGRESP, PUBACK, PUBLISH, SUBACK, SUBSCRIBE, UNSUBACK,
+from mqtt import (CONNACK, CONNECT, PINGREQ, PINGRESP, PUBACK, PUBLISH, SUBACK, SUBSCRIBE, UNSUBACK,
                   UNSUBSCRIBE, Client, Closed, packet, text)
 
 KILLS = int(os.environ.get("KILLS", 500))
@@ -319,6 +319,56 @@ def killed_under_load(scene):
           f"{sum(w.kills for w in worlds)} kills in {time.monotonic() - begin:.0f} s")
     for w in worlds:
         need(w.desk.stop() == 0, "the last life ends politely")
+
+
+def in_crowds(port, count, speak):
+    """speak(client, number) for so many clients, a few hundred connected at a time."""
+    for start in range(0, count, 250):
+        crowd = [(n, Client("127.0.0.1", port, None)) for n in range(start, min(start + 250, count))]
+        for answers in speak:
+            for n, client in crowd:
+                client.send(answers[0](n))
+            for n, client in crowd:
+                client.expect(answers[1])
+        for _, client in crowd:
+            client.close()
+
+
+@case
+def ten_thousand(scene):
+    """10,000 retained messages and 10,000 persistent sessions: ready in less than 2 s"""
+    many = 10000
+    options = ["--plain-port", "0", "--limit", "retained-messages=20000", "--limit",
+               "throttles=none", "--log-level", "info"]
+    desk = scene.desk(*options)
+    port = int(desk.endpoints["mqtt"].rsplit(":", 1)[1])
+    in_crowds(port, many, [
+        (lambda n: packet(CONNECT, 0, text("MQTT") + b"\x04\x00\x00\x3c" + text(f"client-{n}")),
+         CONNACK),
+        (lambda n: packet(SUBSCRIBE, 2, b"\0\1" + text(f"to/{n}") + b"\1"), SUBACK)])
+    with Client("127.0.0.1", port, None) as client:
+        client.connect("writer")
+        for n in range(many):
+            client.send(packet(PUBLISH, 3, text(f"kept/{n}") + struct.pack(">H", n + 1) + b"x" * 100))
+            client.send(packet(PUBLISH, 2, text(f"to/{n}") + struct.pack(">H", n + 20001) + b"y" * 100))
+            if n % 50 == 49:
+                for _ in range(100):
+                    client.expect(PUBACK)
+    desk.end(signal.SIGKILL)
+    desk.kill()
+    scene.processes.remove(desk)
+    begin = time.monotonic()
+    desk = scene.desk(*options, ready=False)
+    need(desk.wait_ready(), "the desk starts again", desk.text())
+    took = time.monotonic() - begin
+    check(took < 2, f"ready {took:.2f} s after the start, with {many} of both", took)
+    with Client("127.0.0.1", int(desk.endpoints["mqtt"].rsplit(":", 1)[1]), None) as client:
+        code, present = client.connect("client-9876", clean=False)
+        check((code, present) == (0, True), "a session is there", (code, present))
+        check(client.message()[:2] == ("to/9876", b"y" * 100), "and its message")
+        client.subscribe(("kept/1234", 1))
+        check(client.message()[:2] == ("kept/1234", b"x" * 100), "and a retained one")
+    need(desk.stop() == 0, "it ends politely")
 
 
 if __name__ == "__main__":
