@@ -56,9 +56,10 @@ int verb_sub(int argc, char **argv);
 int verb_pub(int argc, char **argv);
 int verb_demo(int argc, char **argv);
 int verb_explain(int argc, char **argv);
+int verb_why(int argc, char **argv);
 
 extern const char help_serve[], help_up[], help_env[], help_aws[], help_add[], help_device[],
-    help_sub[], help_pub[], help_demo[], help_explain[];
+    help_sub[], help_pub[], help_demo[], help_explain[], help_why[];
 
 /* --- talking to people (say.c) ------------------------------------------------------------------
  */

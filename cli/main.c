@@ -18,6 +18,7 @@ static const struct verb verbs[] = {
     {"aws", "run the AWS CLI against the desk", help_aws, verb_aws},
     {"env", "print the environment for AWS CLI and SDKs", help_env, verb_env},
     {"serve", "start the desk as a daemon, in JSON for machines", help_serve, verb_serve},
+    {"why", "why a device does not connect, as the desk has seen it", help_why, verb_why},
     {"explain", "explain an error code, or list them all", help_explain, verb_explain},
 };
 

@@ -16,6 +16,9 @@ void log_emit(const struct log *log, const struct log_record *record)
     if (log->sink != NULL && record->level >= log->level) {
         log->sink(log->ctx, record);
     }
+    if (log->watch != NULL) {
+        log->watch(log->watch_ctx, record);
+    }
 }
 
 void log_line(const struct log *log, enum log_level level, elo_err err, const char *format, ...)

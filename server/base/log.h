@@ -35,7 +35,18 @@ struct log {
     void (*sink)(void *ctx, const struct log_record *record);
     void *ctx;
     enum log_level level; /* records below it are not made */
+
+    /* Sees every record that is made, and has records from LOG_INFO on made whatever `level` is:
+     * counters and timelines (server/seeing). NULL: nobody. */
+    void (*watch)(void *ctx, const struct log_record *record);
+    void *watch_ctx;
 };
+
+/* Would a record of this level be of use to anybody? Ask before making a costly one. */
+static inline bool log_heard(const struct log *log, enum log_level level)
+{
+    return (log->sink != NULL && level >= log->level) || (log->watch != NULL && level >= LOG_INFO);
+}
 
 void log_emit(const struct log *log, const struct log_record *record);
 

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The Elo authors
 #include "server/base/mem.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -17,24 +18,82 @@ static bool must_fail(void)
     return atomic_fetch_sub_explicit(&fail_at, 1, memory_order_relaxed) == 1;
 }
 
-void *mem_alloc(size_t bytes)
+/* Signed: a room may free what another has allocated. A line of the cache each, because rooms run
+ * on different threads. */
+static struct {
+    _Alignas(64) atomic_long bytes;
+    atomic_long blocks;
+} uses[MEM_ROOMS];
+
+static void *counted(enum mem_room room, void *ptr)
 {
-    return must_fail() ? NULL : malloc(bytes ? bytes : 1);
+    if (ptr != NULL) {
+        atomic_fetch_add_explicit(&uses[room].bytes, (long)malloc_usable_size(ptr),
+                                  memory_order_relaxed);
+        atomic_fetch_add_explicit(&uses[room].blocks, 1, memory_order_relaxed);
+    }
+    return ptr;
 }
 
-void *mem_zero(size_t bytes)
+static void uncount(enum mem_room room, void *ptr)
 {
-    return must_fail() ? NULL : calloc(1, bytes ? bytes : 1);
+    if (ptr != NULL) {
+        atomic_fetch_sub_explicit(&uses[room].bytes, (long)malloc_usable_size(ptr),
+                                  memory_order_relaxed);
+        atomic_fetch_sub_explicit(&uses[room].blocks, 1, memory_order_relaxed);
+    }
 }
 
-void *mem_grow(void *ptr, size_t bytes)
+void *mem_alloc_in(enum mem_room room, size_t bytes)
 {
-    return must_fail() ? NULL : realloc(ptr, bytes ? bytes : 1);
+    return must_fail() ? NULL : counted(room, malloc(bytes ? bytes : 1));
 }
 
-void mem_free(void *ptr)
+void *mem_zero_in(enum mem_room room, size_t bytes)
 {
+    return must_fail() ? NULL : counted(room, calloc(1, bytes ? bytes : 1));
+}
+
+void *mem_grow_in(enum mem_room room, void *ptr, size_t bytes)
+{
+    if (must_fail()) {
+        return NULL;
+    }
+    uncount(room, ptr);
+    void *grown = realloc(ptr, bytes ? bytes : 1);
+    (void)counted(room, grown != NULL ? grown : ptr);
+    return grown;
+}
+
+void *mem_foreign_grow(enum mem_room room, void *ptr, size_t bytes)
+{
+    uncount(room, ptr);
+    void *grown = realloc(ptr, bytes ? bytes : 1);
+    (void)counted(room, grown != NULL ? grown : ptr);
+    return grown;
+}
+
+void mem_free_in(enum mem_room room, void *ptr)
+{
+    uncount(room, ptr);
     free(ptr);
+}
+
+bool mem_room_at(unsigned i, struct mem_room_use *out)
+{
+    static const char *const names[MEM_ROOMS] = {
+        [MEM_OTHER] = "other",   [MEM_BASE] = "base",         [MEM_PKI] = "pki",
+        [MEM_STORE] = "store",   [MEM_REGISTRY] = "registry", [MEM_AUTH] = "auth",
+        [MEM_BROKER] = "broker", [MEM_API] = "api",           [MEM_SEEING] = "seeing",
+        [MEM_NET] = "net",       [MEM_MAIN] = "main",         [MEM_OPENSSL] = "openssl"};
+    if (i >= MEM_ROOMS) {
+        return false;
+    }
+    long bytes = atomic_load_explicit(&uses[i].bytes, memory_order_relaxed);
+    long blocks = atomic_load_explicit(&uses[i].blocks, memory_order_relaxed);
+    *out = (struct mem_room_use){names[i], bytes > 0 ? (size_t)bytes : 0,
+                                 blocks > 0 ? (size_t)blocks : 0};
+    return true;
 }
 
 char *mem_text(elo_span text)

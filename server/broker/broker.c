@@ -313,4 +313,8 @@ void broker_stats(const struct broker *b, struct broker_stats *out)
     *out = b->stats;
     out->sessions = map_len(&b->sessions);
     out->retained = map_len(&b->retained);
+    const struct session *s;
+    for (size_t i = 0; (s = map_next(&b->sessions, &i)) != NULL;) {
+        out->queued += s->queue.count;
+    }
 }

@@ -174,6 +174,8 @@ struct broker_stats {
     uint64_t subscribes_throttled;
     uint64_t reads_delayed;
     uint64_t writes_delayed;
+    uint64_t bytes_in, bytes_out; /* of MQTT */
+    uint64_t queued;              /* QoS 1 messages that wait for their client */
 };
 void broker_stats(const struct broker *b, struct broker_stats *out);
 

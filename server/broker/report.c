@@ -56,7 +56,7 @@ const char *broker__ending_details(elo_err err)
 
 bool broker__heard(const struct broker *b, enum log_level level)
 {
-    return b->log != NULL && b->log->sink != NULL && level >= b->log->level;
+    return b->log != NULL && log_heard(b->log, level);
 }
 
 void broker__report(const struct broker_conn *c, enum log_level level, const struct report *r)

@@ -45,6 +45,7 @@ void broker__await_sending(struct broker_conn *c)
 void broker__has_read(struct broker_conn *c, size_t len)
 {
     struct broker *b = c->broker;
+    b->stats.bytes_in += len;
     throttle_owe(&c->bytes_in, b->rates.bytes_in, len, b->now.mono_ms);
     int64_t due = throttle_due_ms(c->bytes_in, 0);
     if (due > b->now.mono_ms && c->session != NULL && !c->ended) {
@@ -57,6 +58,7 @@ void broker__has_read(struct broker_conn *c, size_t len)
 void broker__has_sent(struct broker_conn *c, size_t len)
 {
     struct broker *b = c->broker;
+    b->stats.bytes_out += len;
     throttle_owe(&c->bytes_out, b->rates.bytes_out, len, b->now.mono_ms);
 }
 

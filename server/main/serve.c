@@ -38,6 +38,7 @@ struct desk {
     struct authorizer *authorizer;
     struct broker *broker;
     struct api *api;
+    struct seeing *seeing;
 };
 
 static void fill_random(void *ctx, void *out, size_t len)
@@ -73,6 +74,16 @@ static void write_log(void *ctx, const struct log_record *record)
         fwrite(line.ptr, 1, line.len, c->log);
         fflush(c->log);
     }
+}
+
+static void watch_log(void *ctx, const struct log_record *record)
+{
+    seeing_watch(((struct desk *)ctx)->seeing, record, wall_ms());
+}
+
+static void edge_of(void *ctx, struct seeing_edge *out)
+{
+    net_edge(((struct desk *)ctx)->net, out);
 }
 
 static void on_commit_failed(void *ctx, elo_err err)
@@ -253,6 +264,14 @@ static elo_err open_api(struct desk *d, char *why, size_t why_cap)
         snprintf(why, why_cap, "not enough memory to start");
         return ELO_E_NO_MEMORY;
     }
+    const struct seeing_config seeing = {.broker = d->broker,
+                                         .registry = d->registry,
+                                         .edge = edge_of,
+                                         .ctx = d,
+                                         .version = ELO_VERSION,
+                                         .started = net_time(d->net)};
+    seeing_configure(d->seeing, &seeing);
+    net_set_seeing(d->net, d->seeing);
     net_set_api(d->net, d->api);
     return ELO_OK;
 }
@@ -330,12 +349,16 @@ static void close_desk(struct desk *d, bool was_ready)
     pki_ca_close(d->ca);
     net_destroy(d->net); /* last: the store's thread wakes it until it is closed */
     buf_free(&d->line);
+    d->log.watch = NULL;
+    seeing_destroy(d->seeing);
 }
 
 elo_err serve_run(const struct serve_config *config, char *why, size_t why_cap)
 {
     static struct desk d; /* paths and names: too large for a comfortable stack */
-    d = (struct desk){.config = config, .log = {write_log, &d, config->log_level}};
+    d = (struct desk){.config = config,
+                      .log = {.sink = write_log, .ctx = &d, .level = config->log_level}};
+    net_count_openssl();
     buf_init(&d.line, 65536);
     uint64_t seed = 0;
     fill_random(NULL, &seed, sizeof seed);
@@ -343,6 +366,12 @@ elo_err serve_run(const struct serve_config *config, char *why, size_t why_cap)
     snprintf(why, why_cap, "not enough memory to start");
     elo_err (*const steps[])(struct desk *, char *, size_t) = {open_files, open_keys, open_core,
                                                                open_net,   open_api,  announce};
+    d.seeing = seeing_create();
+    if (d.seeing == NULL) {
+        return ELO_E_NO_MEMORY;
+    }
+    d.log.watch = watch_log;
+    d.log.watch_ctx = &d;
     elo_err err = net_create(&d.net, why, why_cap);
     for (size_t i = 0; err == ELO_OK && i < sizeof steps / sizeof steps[0]; i++) {
         err = steps[i](&d, why, why_cap);

@@ -330,6 +330,13 @@ static void end_handshake(struct conn *c)
     c->shaken = NULL;
     crowd_leave(c);
     c->peer = how.peer;
+    struct seeing_edge *edge = &c->net->edge;
+    if (how.peer != NULL) {
+        histogram_add(&edge->handshakes,
+                      (uint64_t)((int64_t)uv_now(&c->net->loop) - c->born_ms) * 1000);
+    } else {
+        edge->handshakes_failed++;
+    }
     if (how.peer != NULL && !c->net->stopping) {
         begin(c, tls_protocol(c));
         return;
@@ -488,6 +495,24 @@ static void refuse_for_memory(struct net *net)
              LIMIT_TRANSPORTS);
 }
 
+/* The first thing that can be known of a device that never gets further (`elo why`). */
+static void note_accept(struct conn *c)
+{
+    c->born_ms = (int64_t)uv_now(&c->net->loop);
+    struct log_record record = {.level = LOG_DEBUG,
+                                .event_type = "Accept",
+                                .protocol = "TCP",
+                                .source_ip = elo_span_str(c->ip),
+                                .source_port = c->port,
+                                .details = has_tls(c->kind)
+                                               ? ELO_SPAN("a TCP connection to a TLS port")
+                                               : ELO_SPAN("a TCP connection")};
+    const struct log *log = c->net->config.log; /* for the timeline only: too much for a log */
+    if ((has_tls(c->kind) || c->kind == LISTEN_PLAIN) && log->watch != NULL) {
+        log->watch(log->watch_ctx, &record);
+    }
+}
+
 void conn_accept(struct net *net, enum listener_kind kind, int fd)
 {
     int on = 1;
@@ -499,6 +524,8 @@ void conn_accept(struct net *net, enum listener_kind kind, int fd)
         return;
     }
     learn_address(c);
+    net->edge.accepted++;
+    note_accept(c);
     if (has_tls(kind) && !crowd_enter(c)) {
         discard(c);
     } else if (has_tls(kind) ? !begin_tls(c) : !add_poll(c)) {

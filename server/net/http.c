@@ -341,9 +341,34 @@ static struct api_request request_of(struct http *h, struct sigv4_header *header
     };
 }
 
+/* Pages about the desk itself, on the plain port of this machine only. */
+static bool ask_seeing(struct http *h, const struct api_request *request)
+{
+    struct net *net = h->conn->net;
+    struct seeing_page page;
+    const struct seeing_request seen = {.method = request->http.method,
+                                        .path = request->http.path,
+                                        .query = request->http.query,
+                                        .host = header_named(h, "host"),
+                                        .accept = header_named(h, "accept")};
+    if (h->conn->kind != LISTEN_HTTP || net->seeing == NULL ||
+        !seeing_handle(net->seeing, &seen, net_time(net), &page)) {
+        return false;
+    }
+    char headers[160];
+    int len = snprintf(headers, sizeof headers, "content-type: %s\r\ncache-control: no-store\r\n",
+                       page.content_type);
+    write_reply(h, page.status, elo_span_of(headers, (size_t)len), buf_span(&page.body));
+    buf_free(&page.body);
+    return true;
+}
+
 static void ask_api(struct http *h, struct api_request *request)
 {
     struct conn *c = h->conn;
+    if (ask_seeing(h, request)) {
+        return;
+    }
     if (h->device == NULL) {
         h->device = mqtt_device(c, &h->device_refused);
     }

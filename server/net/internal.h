@@ -116,6 +116,7 @@ struct conn {
     struct conn *prev, *next; /* on net->waiting */
     struct conn *all_prev, *all_next;
 
+    int64_t born_ms; /* loop time of accept() */
     char ip[46];
     uint16_t port;
 };
@@ -139,9 +140,11 @@ struct net {
     uv_timer_t timer;
     uv_timer_t grace; /* after a stop: how long replies under way may take */
     uv_timer_t daily;
-    uv_signal_t sigterm, sigint;
+    uv_signal_t sigterm, sigint, sigusr1;
     struct net_config config;
     struct api *api;
+    struct seeing *seeing;
+    struct seeing_edge edge; /* counted here; see net_edge() */
     bool open;
     bool stopping;
     SSL_CTX *tls;

@@ -31,6 +31,7 @@ static void on_timer(uv_timer_t *timer)
 {
     struct net *net = timer->data;
     struct core_time now = net_time(net);
+    net->edge.loop_lag_ms = now.mono_ms > net->deadline ? now.mono_ms - net->deadline : 0;
     net->deadline = INT64_MAX;
     broker_tick(net->config.broker, now);
     conn_expire(net, now.mono_ms);
@@ -96,7 +97,10 @@ static void on_wake(uv_async_t *wake)
     }
     struct store_progress progress;
     store_poll(net->config.store, &progress);
+    net->edge.store_broken =
+        progress.failed != 0 || (net->edge.store_broken && progress.durable <= net->settled);
     if (progress.failed != 0) {
+        net->edge.commits_failed++;
         log_line(net->config.log, LOG_ERROR, progress.err,
                  "a change could not be written and was taken back");
         net->config.commit_failed(net->config.ctx, progress.err);
@@ -178,6 +182,18 @@ static void on_signal(uv_signal_t *handle, int signum)
     net_stop(net);
 }
 
+/* Told in the log, for whoever cannot ask /elo/memory. */
+static void on_sigusr1(uv_signal_t *handle, int signum)
+{
+    struct net *net = handle->data;
+    struct mem_room_use use;
+    (void)signum;
+    for (unsigned i = 0; mem_room_at(i, &use); i++) {
+        log_line(net->config.log, LOG_INFO, ELO_OK, "memory: %s %zu bytes in %zu blocks", use.name,
+                 use.bytes, use.blocks);
+    }
+}
+
 /* --- life ----------------------------------------------------------------------------------------
  */
 
@@ -199,9 +215,10 @@ static int init_loop(struct net *net)
     uv_timer_init(loop, &net->grace);
     uv_timer_init(loop, &net->daily);
     net->wake.data = net->check.data = net->idle.data = net->timer.data = net->grace.data =
-        net->daily.data = net->sigterm.data = net->sigint.data = net;
+        net->daily.data = net->sigterm.data = net->sigint.data = net->sigusr1.data = net;
     int rc = uv_async_init(loop, &net->wake, on_wake);
     rc = rc == 0 ? uv_signal_init(loop, &net->sigterm) : rc;
+    rc = rc == 0 ? uv_signal_init(loop, &net->sigusr1) : rc;
     return rc == 0 ? uv_signal_init(loop, &net->sigint) : rc;
 }
 
@@ -260,6 +277,7 @@ elo_err net_open(struct net *net, const struct net_config *config, char *why, si
         /* From here on: whoever is told that the desk is ready may end it at once. */
         uv_signal_start(&net->sigterm, on_signal, SIGTERM);
         uv_signal_start(&net->sigint, on_signal, SIGINT);
+        uv_signal_start(&net->sigusr1, on_sigusr1, SIGUSR1);
     }
     return err;
 }
@@ -314,6 +332,17 @@ void net_run(struct net *net)
 {
     net_start(net);
     uv_run(&net->loop, UV_RUN_DEFAULT);
+}
+
+void net_set_seeing(struct net *net, struct seeing *seeing)
+{
+    net->seeing = seeing;
+}
+
+void net_edge(const struct net *net, struct seeing_edge *out)
+{
+    *out = net->edge;
+    out->transports = net->conn_count;
 }
 
 void net_set_api(struct net *net, struct api *api)

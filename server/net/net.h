@@ -27,10 +27,17 @@
 #define ELO_SERVER_NET_H
 
 #include "server/api/api.h"
+#include "server/seeing/seeing.h"
 
 struct net;
 
 enum { NET_NO_PORT = -1, NET_FROM_CORES = -1 };
+
+/* What seeing wants to know. */
+void net_edge(const struct net *net, struct seeing_edge *out);
+
+/* Who answers /metrics and its like on the plain HTTP port; NULL: nobody. */
+void net_set_seeing(struct net *net, struct seeing *seeing);
 
 struct net_config {
     const char *listen; /* NULL: loopback, IPv4 and (if there) IPv6; "::" is both families */
@@ -57,6 +64,9 @@ struct net_config {
  * (no file descriptors) with `why`.
  */
 ELO_MUST_USE elo_err net_create(struct net **out, char *why, size_t why_cap);
+
+/* Counts what OpenSSL holds from now on (server/base/mem.h); before anything has used it. */
+void net_count_openssl(void);
 
 /* For store_config.wake: may be called on any thread. */
 void net_wake(void *net);

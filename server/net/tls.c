@@ -279,3 +279,33 @@ int tls_shake(struct conn *c, struct shaken *out)
     }
     return SSL_ERROR_NONE;
 }
+
+/* --- memory ------------------------------------------------------------------------------------
+ */
+
+static void *openssl_malloc(size_t bytes, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return mem_foreign_grow(MEM_OPENSSL, NULL, bytes);
+}
+
+static void *openssl_realloc(void *ptr, size_t bytes, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return mem_foreign_grow(MEM_OPENSSL, ptr, bytes);
+}
+
+static void openssl_free(void *ptr, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    mem_free_in(MEM_OPENSSL, ptr);
+}
+
+void net_count_openssl(void)
+{
+    /* Too late, it says so, and then nothing is counted. */
+    (void)CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free);
+}

@@ -115,7 +115,7 @@ static inline void rig_open(struct rig *rig)
     char path[96];
     char why[512] = "";
     *rig = (struct rig){.now = {1000, RIG_START_MS}};
-    rig->log = (struct log){rig_sink, rig, LOG_DEBUG};
+    rig->log = (struct log){.sink = rig_sink, .ctx = rig, .level = LOG_DEBUG};
     snprintf(rig->dir, sizeof rig->dir, "/tmp/elo-api-XXXXXX");
     rig_require(mkdtemp(rig->dir) != NULL, "temporary folder");
     snprintf(path, sizeof path, "%s/elo.db", rig->dir);

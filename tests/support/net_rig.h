@@ -162,7 +162,7 @@ static inline void rig_open(struct rig *rig, struct compat compat)
     static const char *const names[] = {"localhost", "127.0.0.1"};
     char why[512] = "";
     *rig = (struct rig){.dir = "/tmp/elo-net-XXXXXX"};
-    rig->log = (struct log){rig_sink, rig, LOG_DEBUG};
+    rig->log = (struct log){.sink = rig_sink, .ctx = rig, .level = LOG_DEBUG};
     buf_init(&rig->told, 1 << 24);
     buf_init(&rig->device_cert, LIMIT_PEM_BYTES);
     buf_init(&rig->device_key, LIMIT_PEM_BYTES);

@@ -1,0 +1,238 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Elo authors
+"""What the desk tells of itself: /metrics in Prometheus' formats, /health, /elo/memory, SIGUSR1; and
+of its devices: /elo/timeline and `elo why`."""
+import http.client
+import json
+import re
+import signal
+import socket
+import ssl
+import subprocess
+
+import mqtt
+from desk import case, check, main, need
+
+NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
+LABEL = r'[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*"'
+SAMPLE = re.compile(rf"^({NAME})(?:\{{((?:{LABEL},?)*)\}})? ([-+]?(?:[0-9.eE+-]+|Inf|NaN))$")
+SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("", "_total"), "gauge": ("",),
+            "info": ("_info",)}
+
+
+def get(desk, target, host=None, accept=None, method="GET"):
+    c = http.client.HTTPConnection("127.0.0.1", desk.http_port, timeout=20)
+    headers = {} if host is None else {"Host": host}
+    if accept:
+        headers["Accept"] = accept
+    c.request(method, target, headers=headers)
+    r = c.getresponse()
+    body = r.read().decode()
+    c.close()
+    return r.status, r.headers.get("content-type", ""), body
+
+
+def parse(text, open_metrics):
+    """The samples of a page, {(name, labels): value}; what breaks the format's rules is raised."""
+    lines = text.split("\n")
+    assert lines.pop() == "", "the last line ends"
+    if open_metrics:
+        assert lines.pop() == "# EOF", "OpenMetrics ends with # EOF"
+    helped, typed, family, samples = set(), {}, None, {}
+    for line in lines:
+        m = re.match(rf"^# (HELP|TYPE) ({NAME}) (.+)$", line)
+        if m and m[1] == "HELP":
+            assert m[2] not in helped, f"{m[2]} is told twice"
+            helped.add(m[2])
+        elif m:
+            assert m[2] in helped and m[2] not in typed and m[3] in SUFFIXES, line
+            typed[m[2]], family = m[3], m[2]
+        else:
+            s = SAMPLE.match(line)
+            assert s, f"no sample: {line}"
+            suffixes = SUFFIXES[typed[family]]
+            assert any(s[1] == family + x for x in suffixes), f"{s[1]} is not of family {family}"
+            if open_metrics and typed[family] == "counter":
+                assert s[1].endswith("_total"), line
+            key = (s[1], s[2] or "")
+            assert key not in samples, f"{key} comes twice"
+            samples[key] = float(s[3])
+    for name, kind in typed.items():
+        if kind == "histogram":
+            buckets = [v for (n, _), v in samples.items() if n == name + "_bucket"]
+            assert buckets == sorted(buckets), f"{name} is not cumulative"
+            assert samples[(name + "_bucket", 'le="+Inf"')] == samples[(name + "_count", "")]
+    return samples
+
+
+def page(desk, open_metrics=False):
+    accept = "application/openmetrics-text; version=1.0.0" if open_metrics else None
+    status, kind, body = get(desk, "/metrics", accept=accept)
+    need(status == 200, "metrics are there", body)
+    check(kind.startswith("application/openmetrics-text" if open_metrics else "text/plain"),
+          "the content type", kind)
+    return parse(body, open_metrics)
+
+
+def open_policy(desk):
+    return desk.make_policy("open", ("iot:*", "*"))
+
+
+@case
+def metrics(scene):
+    """both formats follow their rules, and the numbers are those of what happened"""
+    desk = scene.desk()
+    device = desk.make_device("kitchen", open_policy(desk))
+    before = page(desk)
+    with mqtt.client_of(desk, device) as c:
+        c.connect("kitchen")
+        c.subscribe(("t", 1))
+        for i in range(5):
+            c.publish("t", b"x" * 10, qos=1)
+            c.message()
+        now = page(desk)
+        c.disconnect()
+
+    def grew(name, labels=""):
+        return now[(name, labels)] - before[(name, labels)]
+
+    check(grew("awsiot_connections") == 1, "one connection more")
+    check(grew("awsiot_connect_total", 'result="success"') == 1, "one CONNECT")
+    check(grew("awsiot_publish_in_total", 'result="success"') == 5, "five messages in")
+    check(grew("awsiot_publish_out_total", 'result="success"') == 5, "five messages out")
+    check(grew("awsiot_subscribe_total", 'result="success"') == 1, "one subscription")
+    check(grew("awsiot_bytes_total", 'direction="in"') > 5 * 10, "bytes in")
+    check(grew("awsiot_tls_handshake_seconds_count") == 1, "one handshake")
+    check(now[("process_open_fds", "")] > 5, "descriptors are counted")
+    check(now[("process_resident_memory_bytes", "")] > 1e6, "memory is counted")
+    after = page(desk, open_metrics=True)
+    check(("awsiot_build_info", f'version="{scene.version}"' if hasattr(scene, "version") else
+           next(k[1] for k in after if k[0] == "awsiot_build_info")) in after, "the version")
+    desk.wait_record(0, 10, eventType="Disconnect")
+    ended = page(desk)
+    check(ended[("awsiot_disconnect_total", 'reason="CLIENT_INITIATED_DISCONNECT"')] == 1,
+          "one has said goodbye")
+    check(ended[("awsiot_connections", "")] == 0, "and is gone")
+    calls = [v for (n, l), v in ended.items() if n == "awsiot_http_requests_total" and
+             'operation="CreatePolicy",result="success"' in l]
+    check(calls == [1], "the API's calls", calls)
+
+
+@case
+def health_and_memory(scene):
+    """health in JSON, memory by module, the same in the log by SIGUSR1"""
+    desk = scene.desk()
+    status, kind, body = get(desk, "/health")
+    h = json.loads(body)
+    check(status == 200 and kind == "application/json" and h["status"] == "ok" and
+          h["store"] == "writable" and h["uptimeSeconds"] >= 0 and h["loopLagMs"] >= 0, "health", h)
+    m = json.loads(get(desk, "/elo/memory")[2])
+    check(m["residentBytes"] > 1e6 and m["modules"]["broker"]["bytes"] > 1000 and
+          m["modules"]["openssl"]["bytes"] > 10000, "memory", m)
+    since = desk.log_mark()
+    desk.send_signal(signal.SIGUSR1)
+    desk.expect_record("memory in the log", since, eventType="Server",
+                       details=re.compile(r"^memory: openssl \d+ bytes in \d+ blocks$"))
+
+
+@case
+def only_for_this_machine(scene):
+    """another Host name, another port, another method"""
+    desk = scene.desk()
+    check(get(desk, "/metrics", host="evil.example")[0] == 403, "a name that is not this machine's")
+    check(get(desk, "/metrics", host="localhost:1")[0] == 200, "localhost, whatever the port")
+    check(get(desk, "/metrics", host="127.0.0.1.evil.example")[0] == 403, "nor one like it")
+    check(get(desk, "/metrics", method="POST")[0] == 405, "they are only read")
+    context = ssl.create_default_context(cafile=str(desk.ca))
+    c = http.client.HTTPSConnection("localhost", desk.https_port, context=context, timeout=20)
+    c.request("GET", "/metrics")
+    check(c.getresponse().status in (403, 404), "not on the port for everybody")
+    c.close()
+    check(get(desk, "/elo/timeline")[0] == 400, "a timeline of nobody")
+    check(get(desk, "/elo/timeline?device=%zz")[0] == 400, "a name that is badly encoded")
+    check(get(desk, "/elo/timeline?device=" + "x" * 300)[0] == 400, "a name that is too long")
+
+
+def why(scene, desk, name, code):
+    done = subprocess.run([str(scene.elo_path), "why", name, "--data", str(desk.data)], text=True,
+                          capture_output=True, timeout=30, env={**scene.env, "NO_COLOR": "1"})
+    check(done.returncode == code, f"elo why {name} ends with {code}", done)
+    return done.stdout + done.stderr
+
+
+@case
+def why_not(scene):
+    """each way not to connect is told by name, with cause and cure"""
+    desk = scene.desk()
+    policy = desk.make_policy("own", ("iot:Connect", desk.arn("client/kitchen")))
+    kitchen = desk.make_device("kitchen", policy)
+    check("seen nothing of 'kitchen'" in why(scene, desk, "kitchen", 4), "nothing is known yet")
+
+    # TCP, and then no TLS: known by its address only.
+    with socket.create_connection(("127.0.0.1", desk.mqtts_port)) as s:
+        s.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        s.recv(100)
+    desk.wait_record(0, 10, protocol="TLS")
+    text = why(scene, desk, "127.0.0.1", 5)
+    check("Accept" in text and "E-TLS" in text and "What to do:" in text, "no TLS", text)
+
+    # A wrong client id: the policy, explained; found by thing and by client id.
+    def attempt(client_id):
+        try:
+            with mqtt.client_of(desk, kitchen) as c:
+                c.connect(client_id)
+                return c
+        except mqtt.Closed:
+            return None
+
+    since = desk.log_mark()
+    attempt("oven")
+    desk.wait_record(since, 10, code="E-POLICY-CONNECT")
+    for name in ("oven", "kitchen", kitchen.id):
+        text = why(scene, desk, name, 5)
+        check("E-POLICY-CONNECT" in text and "client/oven" in text, f"the policy, by {name}", text)
+    attempt("oven")
+    attempt("oven")
+    desk.wait_record(since, 10, code="E-POLICY-CONNECT")
+    check("(3 times)" in why(scene, desk, "oven", 5) or "(2 times)" in why(scene, desk, "oven", 5),
+          "the same again is counted")
+
+    with mqtt.client_of(desk, kitchen) as c:
+        c.connect("kitchen")
+        text = why(scene, desk, "kitchen", 0)
+        check("is connected" in text and "E-POLICY-CONNECT" in text, "it works now", text)
+        desk.must("PUT", f"/certificates/{kitchen.id}?newStatus=INACTIVE")
+        try:
+            c.message()
+        except mqtt.Closed:
+            pass
+    text = why(scene, desk, "kitchen", 5)
+    check("E-CERT-INACTIVE" in text and "ended" in text, "its certificate was taken away", text)
+    page_ = json.loads(get(desk, "/elo/timeline?device=kitchen")[2])
+    check(page_["isThing"] and [m["eventType"] for m in page_["moments"]].count("Connect") >= 2 and
+          all(m["count"] >= 1 and m["timestamp"] >= m["firstTimestamp"] for m in page_["moments"]),
+          "as JSON", page_)
+
+
+@case
+def quotas(scene):
+    """as AWS throttles, by default; and without"""
+    desk = scene.desk("--limits", "aws")
+    device = desk.make_device("kitchen", open_policy(desk))
+    with mqtt.client_of(desk, device) as c:
+        c.connect("kitchen")
+    since = desk.log_mark()
+    try:
+        with mqtt.client_of(desk, device) as c:
+            c.connect("kitchen")
+        check(False, "the second CONNECT of a second is refused")
+    except mqtt.Closed:
+        check(True, "the second CONNECT of a second is refused")
+    desk.expect_record("E-THROTTLED", since, code="E-THROTTLED", eventType="Connect",
+                       reason="THROTTLED")
+    check("E-THROTTLED" in why(scene, desk, "kitchen", 5), "and `elo why` tells it")
+
+
+if __name__ == "__main__":
+    main()
