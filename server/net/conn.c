@@ -190,19 +190,23 @@ void conn_flush(struct conn *c)
     }
     obey(c);
     elo_span run;
-    while (c->phase == CONN_OPEN && (run = next_run(c)).len > 0) {
-        ssize_t n = transport_transmit(c, run);
-        if (n == TRANSPORT_GONE || n == TRANSPORT_END) {
-            conn_close(c, ELO_E_TCP_CLOSED);
-            return;
+    ssize_t n = 0;
+    while (n >= 0 && c->phase == CONN_OPEN && (run = next_run(c)).len > 0) {
+        n = transport_transmit(c, run);
+        if (n > 0) {
+            c->protocol->sent(c, (size_t)n);
         }
-        if (n < 0) {
-            write_later(c, n);
-            return;
-        }
-        c->protocol->sent(c, (size_t)n);
     }
     if (c->phase != CONN_OPEN) {
+        return;
+    }
+    n = n < 0 ? n : transport_push(c); /* taken, but not all of it sent */
+    if (n == TRANSPORT_GONE || n == TRANSPORT_END) {
+        conn_close(c, ELO_E_TCP_CLOSED);
+        return;
+    }
+    if (n < 0) {
+        write_later(c, n);
         return;
     }
     if (c->protocol->wants_close(c)) {
@@ -240,7 +244,7 @@ static void read_ready(struct conn *c)
     size_t len = 0;
     ssize_t n = 0;
     bool more = true;
-    while (more && NET_SCRATCH - len >= NET_RECORD) {
+    while (more && NET_SCRATCH - len >= RECORD_WIRE_MAX) {
         n = transport_receive(c, scratch + len, NET_SCRATCH - len);
         len += n > 0 ? (size_t)n : 0;
         more = n > 0 && (c->reset || transport_has_more(c));
@@ -425,6 +429,8 @@ static struct conn *create(struct net *net, enum listener_kind kind, int fd)
     c->net = net;
     c->fd = fd;
     c->kind = kind;
+    buf_init(&c->kept, NET_WIRE);
+    buf_init(&c->unsent, 2 * NET_SEALED);
     c->shaken = has_tls(kind) ? mem_zero(sizeof *c->shaken) : NULL;
     if (has_tls(kind) && c->shaken == NULL) {
         mem_free(c);
@@ -444,6 +450,7 @@ static void discard(struct conn *c)
 {
     leave_all(c);
     crowd_leave(c);
+    record_destroy(c->record);
     SSL_free(c->ssl);
     SSL_CTX_free(c->tls);
     ERR_clear_error();

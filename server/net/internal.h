@@ -13,8 +13,10 @@
 #include <openssl/ssl.h>
 #include <uv.h>
 
+#include "server/base/buf.h"
 #include "server/base/map.h"
 #include "server/net/net.h"
+#include "server/net/record.h"
 
 struct conn;
 struct http;
@@ -64,6 +66,8 @@ enum conn_phase {
 /* What TLS has shown of the other side. */
 struct tls_peer {
     char certificate_id[65]; /* empty: no certificate */
+    char server_name[256];   /* SNI; empty: none */
+    char alpn[16];           /* what was chosen; empty: nothing was offered */
     size_t der_len;
     uint8_t der[];
 };
@@ -74,6 +78,7 @@ struct shaken {
     elo_err err;
     enum log_level level; /* of the record that tells the failure */
     char why[200];        /* empty: it has been told */
+    struct record_secrets secrets;
 };
 
 /* What a transport answers instead of a number of bytes. */
@@ -87,7 +92,11 @@ enum transport {
 struct conn {
     uv_poll_t poll;
     struct net *net;
-    SSL *ssl; /* NULL: plain */
+    SSL *ssl;              /* while the handshake lasts, and after it without `record` */
+    struct record *record; /* TLS by our own record layer; neither: plain */
+    struct buf kept;       /* the beginning of a record whose rest has not come */
+    struct buf unsent;     /* sealed, but the socket was full */
+    int last_word;         /* TRANSPORT_END or _GONE: to be answered to the next read; 0: none */
     int fd;
     int events; /* what the poll handle waits for */
     enum listener_kind kind;
@@ -121,7 +130,14 @@ struct conn {
     uint16_t port;
 };
 
-enum { NET_LISTENERS = 2 * LISTEN_KINDS, NET_SCRATCH = 65536, NET_RECORD = 16384 };
+enum {
+    NET_LISTENERS = 2 * LISTEN_KINDS,
+    NET_SCRATCH = 65536,
+    NET_RECORD = RECORD_TEXT_MAX,
+    NET_WIRE = NET_SCRATCH + RECORD_WIRE_MAX,
+    /* One NET_RECORD, sealed: as one record, or as many of 512 bytes. */
+    NET_SEALED = NET_RECORD + (NET_RECORD / 512 + 2) * RECORD_OVERHEAD
+};
 
 /* Unfinished handshakes, in all and of each address. */
 struct crowd {
@@ -167,6 +183,8 @@ struct net {
     bool spare_lent;
     uint8_t scratch[NET_SCRATCH];
     uint8_t record[NET_RECORD];
+    uint8_t wire[NET_WIRE];
+    uint8_t sealed[NET_SEALED];
 };
 
 /* listen.c */
@@ -187,7 +205,7 @@ bool tls_begin(struct conn *c, SSL_CTX *ctx);
  */
 int tls_shake(struct conn *c, struct shaken *out);
 
-/* The protocol that ALPN and listener call for. */
+/* The protocol that ALPN and listener call for, when c->peer is known. */
 enum listener_kind tls_protocol(const struct conn *c);
 
 elo_span tls_server_name(const struct conn *c); /* SNI; empty: none */
@@ -210,6 +228,10 @@ ssize_t transport_receive(struct conn *c, uint8_t *buf, size_t cap);
 ssize_t transport_transmit(struct conn *c, elo_span bytes);
 bool transport_has_more(const struct conn *c); /* input that no poll will tell of */
 void transport_end(struct conn *c);            /* a farewell if there can be one; TLS is freed */
+
+/* Sends what an earlier transmit took and could not send. 0: nothing is left; or as transmit. */
+ssize_t transport_push(struct conn *c);
+bool transport_has_unsent(const struct conn *c);
 
 /* conn.c */
 void conn_accept(struct net *net, enum listener_kind kind, int fd);

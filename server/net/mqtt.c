@@ -83,7 +83,7 @@ struct auth_session *mqtt_device(struct conn *c, elo_err *out_refused)
 /* Who has connected, and is the certificate good? */
 bool mqtt_begin(struct conn *c)
 {
-    if (c->ssl == NULL) {
+    if (c->kind == LISTEN_PLAIN) {
         return begin_plain(c);
     }
     struct auth_peer peer;

@@ -75,19 +75,12 @@ static int select_alpn(SSL *ssl,
 
 enum listener_kind tls_protocol(const struct conn *c)
 {
-    const unsigned char *name = NULL;
-    unsigned int len = 0;
-    SSL_get0_alpn_selected(c->ssl, &name, &len);
-    if (c->kind == LISTEN_HTTPS && is_mqtt_ca(name, len)) {
-        return LISTEN_MQTTS;
-    }
-    return c->kind;
+    return strcmp(c->peer->alpn, "x-amzn-mqtt-ca") == 0 ? LISTEN_MQTTS : c->kind;
 }
 
 elo_span tls_server_name(const struct conn *c)
 {
-    const char *name = c->ssl ? SSL_get_servername(c->ssl, TLSEXT_NAMETYPE_host_name) : NULL;
-    return elo_span_str(name);
+    return c->peer ? elo_span_str(c->peer->server_name) : elo_span_of(NULL, 0);
 }
 
 static int judge_server_name(SSL *ssl, int *alert, void *arg)
@@ -110,7 +103,7 @@ static struct tls_peer *peer_of(const X509 *certificate)
     if (peer == NULL) {
         return NULL;
     }
-    peer->certificate_id[0] = '\0';
+    memset(peer, 0, sizeof *peer);
     peer->der_len = (size_t)len;
     if (len > 0) {
         uint8_t hash[32], *at = peer->der;
@@ -152,6 +145,14 @@ static int judge_client(X509_STORE_CTX *ctx, void *arg)
     return 0;
 }
 
+static void note_secret(const SSL *ssl, const char *line)
+{
+    const struct conn *c = SSL_get_app_data(ssl);
+    if (c->shaken != NULL) {
+        record_note(&c->shaken->secrets, line);
+    }
+}
+
 static bool set_up(struct net *net, SSL_CTX *ctx)
 {
     SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
@@ -159,7 +160,8 @@ static bool set_up(struct net *net, SSL_CTX *ctx)
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                               SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_read_ahead(ctx, 1);
+    SSL_CTX_set_read_ahead(ctx, 0); /* what follows the handshake is not OpenSSL's to read */
+    SSL_CTX_set_keylog_callback(ctx, note_secret);
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_cert_verify_callback(ctx, judge_client, net);
     SSL_CTX_set_alpn_select_cb(ctx, select_alpn, NULL);
@@ -235,27 +237,59 @@ static elo_err failure(char *why, size_t why_cap)
 bool tls_begin(struct conn *c, SSL_CTX *ctx)
 {
     c->ssl = SSL_new(ctx);
-    if (c->ssl == NULL || SSL_set_fd(c->ssl, c->fd) != 1) {
+    if (c->ssl == NULL || SSL_set_fd(c->ssl, c->fd) != 1 || SSL_set_app_data(c->ssl, c) != 1) {
         return false;
     }
-    SSL_set_app_data(c->ssl, c);
     if (c->kind == LISTEN_MQTTS) {
         SSL_set_verify(c->ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     }
     return true;
 }
 
-/*
- * OpenSSL keeps the client's certificate, parsed, as long as the connection lives. With the
- * handshake done nobody asks for it again (no renegotiation, no resumption).
- */
-static void take_peer(struct conn *c, struct shaken *out)
+static void copy_text(char *out, size_t cap, const char *text, size_t len)
 {
-    *out = (struct shaken){.peer = peer_of(SSL_get0_peer_certificate(c->ssl))};
+    len = len < cap - 1 ? len : cap - 1;
+    if (len > 0) {
+        memcpy(out, text, len);
+    }
+    out[len] = '\0';
+}
+
+/* What is to be known of the other side. NULL: out of memory. */
+static struct tls_peer *meet(const SSL *ssl)
+{
+    struct tls_peer *peer = peer_of(SSL_get0_peer_certificate(ssl));
+    const unsigned char *alpn = NULL;
+    unsigned int alpn_len = 0;
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    SSL_get0_alpn_selected(ssl, &alpn, &alpn_len);
+    if (peer != NULL) {
+        copy_text(peer->alpn, sizeof peer->alpn, (const char *)alpn, alpn_len);
+        copy_text(peer->server_name, sizeof peer->server_name, name, name ? strlen(name) : 0);
+    }
+    return peer;
+}
+
+/* The handshake is done. From here on our own record layer takes over, see record.h; a connection
+ * that it is not for keeps its SSL. */
+static void take_over(struct conn *c, struct shaken *out)
+{
+    struct record_secrets secrets = out->secrets;
+    OPENSSL_cleanse(&out->secrets, sizeof out->secrets);
+    *out = (struct shaken){.peer = meet(c->ssl)};
     if (out->peer == NULL) {
         out->err = ELO_E_NO_MEMORY;
         out->level = LOG_ERROR;
         snprintf(out->why, sizeof out->why, "out of memory after the TLS handshake");
+        return;
+    }
+    c->record = SSL_has_pending(c->ssl) == 0 ? record_create(c->ssl, &secrets) : NULL;
+    OPENSSL_cleanse(&secrets, sizeof secrets);
+    if (c->record != NULL) {
+        SSL_free(c->ssl);
+        c->ssl = NULL;
+    } else {
+        SSL_set_read_ahead(c->ssl, 1);
     }
 }
 
@@ -264,7 +298,7 @@ int tls_shake(struct conn *c, struct shaken *out)
     ERR_clear_error();
     int rc = SSL_accept(c->ssl);
     if (rc == 1) {
-        take_peer(c, out);
+        take_over(c, out);
         return SSL_ERROR_NONE;
     }
     int error = SSL_get_error(c->ssl, rc);
