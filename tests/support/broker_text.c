@@ -180,7 +180,7 @@ uint16_t broker_text(FILE *out, const struct elo_mqtt_packet *p, uint8_t level, 
             put_properties(out, p->u.disconnect.properties, reasons);
             return 0;
         }
-        /* fall through */
+        __attribute__((fallthrough));
     default:
         fputs(p->type == ELO_MQTT_PINGRESP ? "PINGRESP" : "A PACKET NO SERVER SENDS", out);
         return 0;
