@@ -109,6 +109,9 @@ class Summary:
                 count = self.counts(server, version)
                 lines.append(f"MQTT {SPEC[version]:5} {server:13}" +
                              "".join(f"{count[k]:10d}" for k in kinds))
+        behaviours = [t.name for t in self.tests if t.aws]
+        bad = sum(bool(problem) for key, problem in self.results.items() if key[0] in behaviours)
+        lines.append(f"AWS's own behaviours: {len(behaviours)}, {bad} failed")
         return lines
 
     def document(self):

@@ -365,6 +365,15 @@ class Bench:
         with_it.disconnect()
         return found
 
+    def moment(self, seconds=2):
+        """So long and a half of the server's own clock: a client that is silent beyond its
+        keep-alive is ended, and its will told."""
+        topic = self.topic("moment")
+        watch = self.client(keep_alive=0)
+        watch.subscribe(topic)
+        self.client(keep_alive=seconds, will=(topic, b"", 0, False))
+        watch.message()
+
     def clean_up(self):
         for conn in self.conns:
             conn.close()
