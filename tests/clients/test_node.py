@@ -58,5 +58,29 @@ def sdk2_3_wss(scene):
     run(scene, "sdk2.js", 4, "wss")
 
 
+@case
+def mqttjs_5(scene):
+    """MQTT.js, 5, mutual TLS on 8883"""
+    run(scene, "mqttjs.js", 5, "mtls")
+
+
+@case
+def sdk2_5(scene):
+    """aws-iot-device-sdk-v2, its MQTT 5 client, mutual TLS on 8883"""
+    run(scene, "sdk2.js", 5, "mtls")
+
+
+@case
+def sdk2_5_alpn(scene):
+    """aws-iot-device-sdk-v2, its MQTT 5 client, ALPN x-amzn-mqtt-ca"""
+    run(scene, "sdk2.js", 5, "alpn")
+
+
+@case
+def sdk2_5_wss(scene):
+    """aws-iot-device-sdk-v2, its MQTT 5 client, WebSocket, SigV4"""
+    run(scene, "sdk2.js", 5, "wss")
+
+
 if __name__ == "__main__":
     main()

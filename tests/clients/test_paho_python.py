@@ -7,7 +7,8 @@ from desk import case, main
 
 
 def run(scene, version, transport):
-    puppet.Scenario(scene, ["/usr/bin/python3", puppet.HERE / "paho_python.py"], version, transport).run()
+    puppet.Scenario(scene, ["/usr/bin/python3", puppet.HERE / "paho_python.py"], version, transport,
+                    tells_refusals=version != 5).run()
 
 
 @case
@@ -26,6 +27,18 @@ def v3_alpn(scene):
 def v3_wss(scene):
     """3.1.1, WebSocket, SigV4"""
     run(scene, 4, "wss")
+
+
+@case
+def v5(scene):
+    """5, mutual TLS on 8883"""
+    run(scene, 5, "mtls")
+
+
+@case
+def v5_wss(scene):
+    """5, WebSocket, SigV4"""
+    run(scene, 5, "wss")
 
 
 if __name__ == "__main__":

@@ -156,8 +156,8 @@ KINDS = {"passed": "statements tested, as specified", "deviates": "tested, devia
 HEAD = """# Conformance to MQTT 3.1.1 and MQTT 5
 
 Written by `tests/conformance/run.py build/dev/elo --doc docs/conformance.md`; `ctest -R conformance`
-fails when it is out of date. The same tests run against Debian's mosquitto, so that the suite itself
-is checked by software that nobody here wrote. How it works: `tests/conformance/README.md`.
+fails when it is out of date. The same tests run against mosquitto (2.0.11, Debian 12's), so that the suite
+itself is checked by software that nobody here wrote. How it works: `tests/conformance/README.md`.
 """
 
 

@@ -121,7 +121,7 @@ def topic_aliases_from_the_server(b):
             c.disconnect()
 
 
-@test(v5="3.3.2-5 3.3.2-6 4.3.3-7")
+@test(v5="3.3.2-5 3.3.2-6")
 def message_expiry(b):
     """what waits longer than its expiry is gone; what does not has less of it left"""
     topic, name = b.topic(), b.client_id()
@@ -325,7 +325,7 @@ def a_server_without_qos_2(b):
         same(c.refused(0x9A), 0x9A, "the CONNACK's code")
 
 
-@test(v5="4.3.3-13")
+@test(v5="4.3.3-7 4.3.3-13")
 def qos_2_goes_on_after_expiry(b):
     topic = b.topic()
     if b.deviates("no_qos2"):
