@@ -10,8 +10,19 @@
 /* Upper ends in microseconds; what is longer than the last is in `over`. */
 #define HISTOGRAM_STEPS(X)                                                                         \
     X(500)                                                                                         \
-    X(1000) X(2500) X(5000) X(10000) X(25000) X(50000) X(100000) X(250000) X(500000) X(1000000)    \
-        X(2500000) X(5000000) X(10000000)
+    X(1000)                                                                                        \
+    X(2500)                                                                                        \
+    X(5000)                                                                                        \
+    X(10000)                                                                                       \
+    X(25000)                                                                                       \
+    X(50000)                                                                                       \
+    X(100000)                                                                                      \
+    X(250000)                                                                                      \
+    X(500000)                                                                                      \
+    X(1000000)                                                                                     \
+    X(2500000)                                                                                     \
+    X(5000000)                                                                                     \
+    X(10000000)
 
 enum {
 #define HISTOGRAM_ONE(us) +1

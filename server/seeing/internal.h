@@ -12,7 +12,12 @@
 
 /* How something ended, in CloudWatch's metrics ("AWS IoT metrics and dimensions"). */
 #define RESULT_LIST(X)                                                                             \
-    X(success) X(auth_error) X(client_error) X(throttle) X(clientid_throttle) X(server_error)
+    X(success)                                                                                     \
+    X(auth_error)                                                                                  \
+    X(client_error)                                                                                \
+    X(throttle)                                                                                    \
+    X(clientid_throttle)                                                                           \
+    X(server_error)
 
 enum result {
 #define RESULT_ENUM(name) RESULT_##name,
@@ -24,10 +29,19 @@ enum result {
 /* AWS's disconnectReason in the log. The last counts what is none of them. */
 #define ENDING_LIST(X)                                                                             \
     X(AUTH_ERROR)                                                                                  \
-    X(CLIENT_INITIATED_DISCONNECT) X(CLIENT_ERROR) X(CONNECTION_LOST) X(DUPLICATE_CLIENT_ID)       \
-        X(FORBIDDEN_ACCESS) X(MQTT_KEEP_ALIVE_TIMEOUT) X(SERVER_ERROR)                             \
-            X(SERVER_INITIATED_DISCONNECT) X(API_INITIATED_DISCONNECT) X(THROTTLED)                \
-                X(WEBSOCKET_TTL_EXPIRATION) X(CUSTOMAUTH_TTL_EXPIRATION) X(OTHER)
+    X(CLIENT_INITIATED_DISCONNECT)                                                                 \
+    X(CLIENT_ERROR)                                                                                \
+    X(CONNECTION_LOST)                                                                             \
+    X(DUPLICATE_CLIENT_ID)                                                                         \
+    X(FORBIDDEN_ACCESS)                                                                            \
+    X(MQTT_KEEP_ALIVE_TIMEOUT)                                                                     \
+    X(SERVER_ERROR)                                                                                \
+    X(SERVER_INITIATED_DISCONNECT)                                                                 \
+    X(API_INITIATED_DISCONNECT)                                                                    \
+    X(THROTTLED)                                                                                   \
+    X(WEBSOCKET_TTL_EXPIRATION)                                                                    \
+    X(CUSTOMAUTH_TTL_EXPIRATION)                                                                   \
+    X(OTHER)
 
 enum ending {
 #define ENDING_ENUM(name) ENDING_##name,
