@@ -2,10 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
 /*
- * A few connections at once, each sending bytes of the fuzzer's choice and whole packets built from
- * its choices; transports that break, stop reading, take output in pieces; time that passes;
- * allocations that fail. Whatever happens: no crash, what comes out is MQTT that a server may send,
- * the counts agree, and nothing is left when everybody has gone and the stored sessions expired.
+ * A few connections at once, of both versions of MQTT, each sending bytes of the fuzzer's choice
+ * and whole packets built from its choices; transports that break, stop reading, take output in
+ * pieces; time that passes; allocations that fail. Whatever happens: no crash, what comes out is
+ * MQTT that a server may send, the counts agree, and nothing is left when everybody has gone and
+ * the stored sessions expired.
  *
  * The input is a list of steps: one byte which connection (low bits) and what (high bits), then
  * what that step reads. It reads zeros behind its end.
@@ -16,6 +17,7 @@
 
 #include "elo/mqtt/decode.h"
 #include "elo/mqtt/encode.h"
+#include "elo/mqtt/property.h"
 #include "server/base/mem.h"
 #include "server/broker/broker.h"
 
@@ -30,6 +32,12 @@ struct client {
     uint8_t *bytes; /* output that is no whole packet yet */
     size_t len;
     uint16_t last_id;
+    uint8_t level;       /* 0 before CONNECT */
+    bool wild;           /* it has sent raw bytes, and may have said anything of itself */
+    uint32_t packet_max; /* what it has said that it takes */
+    uint16_t receive_max;
+    uint16_t waiting[4096]; /* identifiers it has not acknowledged */
+    unsigned waiting_count;
 };
 
 struct table {
@@ -163,16 +171,49 @@ static elo_span payload_of(unsigned pick)
 /* --- what clients do --------------------------------------------------------------------------
  */
 
+/* QoS 1 messages, each identifier once: not more of them than the client takes. */
+static void count_in(struct client *c, uint16_t id)
+{
+    unsigned i = 0;
+    c->last_id = id;
+    while (i < c->waiting_count && c->waiting[i] != id) {
+        i++;
+    }
+    if (i == c->waiting_count) {
+        c->waiting[c->waiting_count++] = id;
+    }
+    CHECK((c->wild || c->waiting_count <= c->receive_max) && c->waiting_count <= 100);
+}
+
+static void count_out(struct client *c, uint16_t id)
+{
+    for (unsigned i = 0; i < c->waiting_count; i++) {
+        if (c->waiting[i] == id) {
+            c->waiting[i] = c->waiting[--c->waiting_count];
+            return;
+        }
+    }
+}
+
 static void watch(struct client *c, elo_span packet)
 {
     struct elo_mqtt_packet in;
-    CHECK(elo_mqtt_decode(packet, &in) == ELO_OK);
+    if (packet.ptr[0] >> 4 == ELO_MQTT_CONNACK) { /* of MQTT 5 it has properties, if only none */
+        c->level = packet.len == 4 ? ELO_MQTT_3_1_1 : ELO_MQTT_5;
+    }
+    bool five = c->level == ELO_MQTT_5;
+    CHECK(elo_mqtt_decode_as(c->level, packet, &in) == ELO_OK);
     CHECK(in.type == ELO_MQTT_CONNACK || in.type == ELO_MQTT_PUBLISH ||
           in.type == ELO_MQTT_PUBACK || in.type == ELO_MQTT_SUBACK ||
-          in.type == ELO_MQTT_UNSUBACK || in.type == ELO_MQTT_PINGRESP);
+          in.type == ELO_MQTT_UNSUBACK || in.type == ELO_MQTT_PINGRESP ||
+          (five && in.type == ELO_MQTT_DISCONNECT));
     if (in.type == ELO_MQTT_PUBLISH) {
-        CHECK(in.u.publish.qos < 2 && !in.u.publish.dup);
-        c->last_id = in.u.publish.qos > 0 ? in.u.publish.packet_id : c->last_id;
+        CHECK(in.u.publish.qos < 2 && !in.u.publish.dup && in.u.publish.topic.len > 0);
+        CHECK((in.u.publish.has & (ELO_MQTT_HAS_ALIAS | ELO_MQTT_HAS_SUBSCRIPTION_ID)) == 0);
+        CHECK(c->wild || packet.len <= c->packet_max); /* [MQTT5-3.1.2-24] */
+        if (in.u.publish.qos > 0) {
+            count_in(c, in.u.publish.packet_id);
+        }
     }
 }
 
@@ -246,6 +287,8 @@ static void step_open(struct table *t, struct client *c)
     }
 }
 
+#define NONE elo_span_of(NULL, 0)
+
 static uint8_t packet[200000];
 
 static void send_packet(struct table *t, struct client *c, elo_err err, size_t len)
@@ -258,11 +301,64 @@ static void send_packet(struct table *t, struct client *c, elo_err err, size_t l
     }
 }
 
+static uint8_t rooms[2][70000];
+
+static void put_number(struct elo_mqtt_property_writer *w, bool wanted, uint8_t id, uint32_t number)
+{
+    if (wanted) {
+        elo_mqtt_put_number(w, id, number);
+    }
+}
+
+static elo_span connect_properties(struct table *t, struct client *c, uint8_t *room)
+{
+    static const uint32_t lives[] = {0, 1, 60, UINT32_MAX};
+    unsigned pick = choice(t);
+    struct elo_mqtt_property_writer w = elo_mqtt_properties_into(room, sizeof rooms[0]);
+    put_number(&w, (pick & 1) != 0, ELO_MQTT_PROP_SESSION_EXPIRY, lives[pick >> 1 & 3]);
+    c->receive_max = (pick & 8) != 0 ? (uint16_t)(1 + (pick >> 6)) : UINT16_MAX;
+    put_number(&w, (pick & 8) != 0, ELO_MQTT_PROP_RECEIVE_MAXIMUM, c->receive_max);
+    c->packet_max = (pick & 16) != 0 ? 10 + 50 * (pick >> 5) : UINT32_MAX;
+    put_number(&w, (pick & 16) != 0, ELO_MQTT_PROP_MAXIMUM_PACKET, c->packet_max);
+    put_number(&w, (pick & 32) != 0, ELO_MQTT_PROP_REQUEST_PROBLEM_INFO, 0);
+    return elo_mqtt_properties_done(&w);
+}
+
+/* Of a PUBLISH, or with `will` of one. */
+static elo_span message_properties(struct table *t, uint8_t *room, bool will)
+{
+    static const uint32_t lives[] = {0, 1, 60, UINT32_MAX};
+    unsigned pick = choice(t);
+    struct elo_mqtt_property_writer w = elo_mqtt_properties_into(room, sizeof rooms[0]);
+    put_number(&w, (pick & 1) != 0, ELO_MQTT_PROP_MESSAGE_EXPIRY, lives[pick >> 1 & 3]);
+    put_number(&w, will && (pick & 8) != 0, ELO_MQTT_PROP_WILL_DELAY, pick >> 4);
+    put_number(&w, !will && (pick & 8) != 0, ELO_MQTT_PROP_ALIAS, pick >> 4 & 3);
+    if ((pick & 64) != 0) {
+        elo_mqtt_put_user(&w, ELO_SPAN("name"), elo_span_of(big, pick == 255 ? 8190 : 9));
+    }
+    if ((pick & 128) != 0) {
+        elo_mqtt_put_text(&w, ELO_MQTT_PROP_CORRELATION_DATA, elo_span_of(big, pick));
+    }
+    return elo_mqtt_properties_done(&w);
+}
+
+static void begin(struct client *c, uint8_t level)
+{
+    if (c->level == 0) {
+        c->level = level;
+        c->packet_max = UINT32_MAX;
+        c->receive_max = UINT16_MAX;
+    }
+}
+
 static void step_connect(struct table *t, struct client *c)
 {
     static const char *const ids[] = {"x", "y", "", "denied"};
     unsigned pick = choice(t);
-    struct elo_mqtt_connect connect = {.level = 4,
+    bool five = (choice(t) & 1) != 0;
+    bool first = c->level == 0;
+    struct client said = {0};
+    struct elo_mqtt_connect connect = {.level = five ? ELO_MQTT_5 : ELO_MQTT_3_1_1,
                                        .client_id = elo_span_str(ids[pick & 3]),
                                        .clean_session = (pick & 4) != 0,
                                        .has_will = (pick & 8) != 0,
@@ -272,8 +368,20 @@ static void step_connect(struct table *t, struct client *c)
                                           .qos = (uint8_t)(pick >> 7),
                                           .retain = (pick & 64) != 0};
     step_open(t, c);
+    begin(c, connect.level);
+    if (five) {
+        connect.properties = connect_properties(t, &said, rooms[0]);
+        connect.will.properties = message_properties(t, rooms[1], true);
+        c->packet_max = first ? said.packet_max : c->packet_max;
+        c->receive_max = first ? said.receive_max : c->receive_max;
+    }
     size_t len = 0;
-    elo_err err = elo_mqtt_encode_connect(&connect, packet, sizeof packet, &len);
+    elo_err err = five ? elo_mqtt5_encode_connect(&connect, NONE, packet, sizeof packet, &len)
+                       : elo_mqtt_encode_connect(&connect, packet, sizeof packet, &len);
+    if (err != ELO_OK || c->conn == NULL) {
+        c->level = first ? 0 : c->level; /* it has not said that */
+        return;
+    }
     send_packet(t, c, err, len);
 }
 
@@ -286,8 +394,14 @@ static void step_publish(struct table *t, struct client *c)
                                        .qos = (uint8_t)(more & 3) % 3,
                                        .retain = (more & 4) != 0,
                                        .packet_id = (uint16_t)(more + 1)};
+    bool five = c->level == ELO_MQTT_5;
+    if (five) {
+        publish.properties = message_properties(t, rooms[0], false);
+        publish.topic.len = pick % 16 == 15 ? 0 : publish.topic.len; /* by its alias */
+    }
     size_t len = 0;
-    elo_err err = elo_mqtt_encode_publish(&publish, packet, sizeof packet, &len);
+    elo_err err = five ? elo_mqtt5_encode_publish(&publish, NONE, packet, sizeof packet, &len)
+                       : elo_mqtt_encode_publish(&publish, packet, sizeof packet, &len);
     for (unsigned i = 0; i <= (more >> 5) * 8; i++) {
         send_packet(t, c, err, len);
     }
@@ -300,10 +414,16 @@ static void step_subscribe(struct table *t, struct client *c)
     for (unsigned i = 0; i < count; i++) {
         unsigned pick = choice(t);
         subs[i] = (struct elo_mqtt_subscription){.filter = filter_of(pick),
-                                                 .qos = pick > 250 ? 2 : pick >> 4 & 1};
+                                                 .qos = pick > 250 ? 2 : pick >> 4 & 1,
+                                                 .no_local = (pick & 0x60) == 0x60,
+                                                 .retain_as_published = (pick & 0x40) != 0,
+                                                 .retain_handling = (pick >> 5 & 3) % 3};
     }
     size_t len = 0;
-    elo_err err = elo_mqtt_encode_subscribe(1, subs, count, packet, sizeof packet, &len);
+    elo_err err =
+        c->level == ELO_MQTT_5
+            ? elo_mqtt5_encode_subscribe(1, NONE, subs, count, packet, sizeof packet, &len)
+            : elo_mqtt_encode_subscribe(1, subs, count, packet, sizeof packet, &len);
     send_packet(t, c, err, len);
 }
 
@@ -311,7 +431,10 @@ static void step_unsubscribe(struct table *t, struct client *c)
 {
     elo_span filter = filter_of(choice(t));
     size_t len = 0;
-    elo_err err = elo_mqtt_encode_unsubscribe(1, &filter, 1, packet, sizeof packet, &len);
+    elo_err err =
+        c->level == ELO_MQTT_5
+            ? elo_mqtt5_encode_unsubscribe(1, NONE, &filter, 1, packet, sizeof packet, &len)
+            : elo_mqtt_encode_unsubscribe(1, &filter, 1, packet, sizeof packet, &len);
     send_packet(t, c, err, len);
 }
 
@@ -321,6 +444,22 @@ static void step_puback(struct table *t, struct client *c)
     uint16_t id = pick < 200 && c->last_id != 0 ? c->last_id : (uint16_t)(pick + 1);
     size_t len = 0;
     elo_err err = elo_mqtt_encode_ack(ELO_MQTT_PUBACK, id, packet, sizeof packet, &len);
+    count_out(c, id);
+    send_packet(t, c, err, len);
+}
+
+static void step_disconnect(struct table *t, struct client *c)
+{
+    unsigned pick = choice(t);
+    struct elo_mqtt_property_writer w = elo_mqtt_properties_into(rooms[0], sizeof rooms[0]);
+    struct elo_mqtt_disconnect disconnect = {.code = (pick & 1) != 0 ? 4 : 0};
+    put_number(&w, (pick & 2) != 0, ELO_MQTT_PROP_SESSION_EXPIRY, pick >> 2);
+    disconnect.properties = elo_mqtt_properties_done(&w);
+    size_t len = 0;
+    elo_err err = c->level == ELO_MQTT_5
+                      ? elo_mqtt5_encode_disconnect(ELO_MQTT_DISCONNECT, &disconnect, packet,
+                                                    sizeof packet, &len)
+                      : elo_mqtt_encode_empty(ELO_MQTT_DISCONNECT, packet, sizeof packet, &len);
     send_packet(t, c, err, len);
 }
 
@@ -337,6 +476,7 @@ static void step_raw(struct table *t, struct client *c)
     size_t len = choice(t);
     len = len < t->in.len ? len : t->in.len;
     if (c->conn != NULL) {
+        c->wild = true;
         broker_input(c->conn, elo_span_first(t->in, len), t->now);
     }
     t->in = elo_span_from(t->in, len);
@@ -379,8 +519,9 @@ static void step_memory(struct table *t, struct client *c)
 }
 
 static void (*const steps[])(struct table *t, struct client *c) = {
-    step_connect, step_publish, step_subscribe, step_unsubscribe, step_puback, step_empty, step_raw,
-    step_break,   step_deaf,    step_time,      step_api,         step_memory, step_open,
+    step_connect, step_publish, step_subscribe, step_unsubscribe, step_puback,
+    step_empty,   step_raw,     step_break,     step_deaf,        step_time,
+    step_api,     step_memory,  step_open,      step_disconnect,
 };
 
 /* --- one input --------------------------------------------------------------------------------
@@ -408,6 +549,8 @@ static void everybody_leaves(struct table *t)
     }
     t->now.mono_ms += 3600000;
     broker_tick(t->broker, t->now);
+    t->now.mono_ms += 604800000; /* the longest that a retained message with an end lives */
+    broker_tick(t->broker, t->now);
     broker_stats(t->broker, &stats);
     CHECK(stats.connections == 0 && stats.sessions == 0 && stats.subscriptions == 0);
     CHECK(broker_deadline(t->broker) == INT64_MAX);
@@ -418,7 +561,13 @@ static void everybody_leaves(struct table *t)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     struct table t = {.in = elo_span_of(data, len), .now = {.mono_ms = 1, .wall_ms = 1}};
-    const struct broker_config config = {.random = {.fill = fill}};
+    struct limits limits;
+    struct broker_config config = {.random = {.fill = fill}, .limits = &limits};
+    unsigned first = choice(&t);
+    limits_unthrottled(&limits);
+    limits.stored_out = first & 3;
+    limits.shared_out = first >> 2 & 3;
+    config.compat.will_delay = (first & 16) != 0;
     t.broker = broker_create(&config, auth);
     CHECK(t.broker != NULL);
     for (unsigned i = 0; i < STEPS_MAX && t.in.len > 0; i++) {
