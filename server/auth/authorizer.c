@@ -25,6 +25,7 @@ struct authorizer *authorizer_create(struct registry *reg)
         return NULL;
     }
     a->registry = reg;
+    STAILQ_INIT(&a->calls);
     a->sweep_at = SWEEP_FIRST;
     map_init(&a->compiled);
     return a;

@@ -17,6 +17,7 @@
 #include "server/registry/registry.h"
 
 struct authorizer;
+struct custom;
 struct auth_session;
 
 struct authorizer *authorizer_create(struct registry *reg); /* NULL: out of memory */
@@ -26,13 +27,14 @@ void authorizer_destroy(struct authorizer *a);
 enum auth_peer_kind {
     AUTH_PEER_CERTIFICATE, /* by a client certificate: its policies decide */
     AUTH_PEER_PLAIN,       /* not at all, on the plain port for tests: everything is allowed */
-    AUTH_PEER_IAM          /* by SigV4: the desk's own user, to whom everything is allowed */
+    AUTH_PEER_IAM,         /* by SigV4: the desk's own user, to whom everything is allowed */
+    AUTH_PEER_CUSTOM       /* to a custom authorizer: the policies it answers decide */
 };
 
 /* Is everything allowed, whatever the policies say? */
 static inline bool auth_peer_is_free(enum auth_peer_kind kind)
 {
-    return kind != AUTH_PEER_CERTIFICATE;
+    return kind == AUTH_PEER_PLAIN || kind == AUTH_PEER_IAM;
 }
 
 /* Who is at the other end, as the edge has seen it. Copied by auth_session_create(). */
@@ -43,7 +45,8 @@ struct auth_peer {
     elo_span certificate_der; /* for the subject's policy variables; may be empty */
     elo_span source_ip;
     uint16_t source_port;
-    elo_span server_name; /* SNI; empty: none */
+    elo_span server_name;  /* SNI; empty: none */
+    struct custom *custom; /* AUTH_PEER_CUSTOM: whose answer counts; outlives the session */
 };
 
 /*
@@ -99,6 +102,9 @@ elo_span auth_session_certificate_id(const struct auth_session *s);
 
 /* Who it is, for log and events: the certificate id, or what stands in its place; may be empty. */
 elo_span auth_session_principal(const struct auth_session *s);
+/* The custom authorizer has answered anew: its policies count from now on. */
+void auth_session_renew(struct auth_session *s);
+
 elo_span auth_session_source_ip(const struct auth_session *s);
 
 /* The thing its certificate is attached to exclusively; empty: none. Borrowed from the registry. */

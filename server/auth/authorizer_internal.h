@@ -4,6 +4,8 @@
 #ifndef ELO_SERVER_AUTH_AUTHORIZER_INTERNAL_H
 #define ELO_SERVER_AUTH_AUTHORIZER_INTERNAL_H
 
+#include <sys/queue.h>
+
 #include "server/auth/authorizer.h"
 #include "server/base/buf.h"
 #include "server/base/limits.h"
@@ -23,7 +25,11 @@ struct compiled {
     uint8_t text[];
 };
 
+STAILQ_HEAD(custom_calls, custom);
+
 struct authorizer {
+    struct custom_calls calls; /* of functions of custom authorizers, that wait for the edge */
+    size_t call_count;         /* and with it */
     struct registry *registry;
     struct map compiled; /* struct compiled by document */
     size_t sweep_at;     /* entries at which those without users are thrown out */

@@ -10,6 +10,7 @@
  * `fault` says so, everything is denied, and the next question tries again.
  */
 #include "server/auth/authorizer_internal.h"
+#include "server/auth/custom.h"
 #include "server/base/mem.h"
 
 #include <inttypes.h>
@@ -136,7 +137,9 @@ elo_span auth_session_certificate_id(const struct auth_session *s)
 
 elo_span auth_session_principal(const struct auth_session *s)
 {
-    return s->peer.kind == AUTH_PEER_CERTIFICATE ? s->peer.certificate_id : s->peer.principal;
+    return s->peer.kind == AUTH_PEER_CERTIFICATE ? s->peer.certificate_id
+           : s->peer.kind == AUTH_PEER_CUSTOM    ? custom_principal(s->peer.custom)
+                                                 : s->peer.principal;
 }
 
 elo_span auth_session_source_ip(const struct auth_session *s)
@@ -196,9 +199,46 @@ static bool take_policy(void *ctx, const struct policy_record *record)
     return ++g->grants->count < g->room;
 }
 
+/* The policies that a custom authorizer has answered, for this connection only. */
+static elo_err gather_custom(struct auth_session *s)
+{
+    elo_span documents[CUSTOM_POLICIES];
+    size_t count = custom_policies(s->peer.custom, documents);
+    struct grants *grants = mem_alloc(
+        sizeof *grants + (count + 1) * (sizeof grants->policies[0] + sizeof grants->compiled[0]));
+    if (grants == NULL) {
+        set_fault(s, out_of_memory);
+        return ELO_E_NO_MEMORY;
+    }
+    grants->count = 0;
+    grants->compiled = (struct compiled **)(void *)&grants->policies[count + 1];
+    s->grants = grants;
+    for (size_t i = 0; i < count; i++) {
+        char why[256];
+        struct compiled *c;
+        elo_err err = authorizer_compiled(s->authorizer, documents[i], &c, why, sizeof why);
+        if (err != ELO_OK) {
+            set_fault(s, why);
+            return err;
+        }
+        grants->policies[i] = c->policy;
+        grants->compiled[i] = c;
+        grants->count++;
+    }
+    return ELO_OK;
+}
+
+void auth_session_renew(struct auth_session *s)
+{
+    let_go(s);
+}
+
 /* All policies of the certificate and of the groups of its thing. */
 static elo_err gather(struct auth_session *s)
 {
+    if (s->peer.kind == AUTH_PEER_CUSTOM) {
+        return gather_custom(s);
+    }
     struct registry *reg = s->authorizer->registry;
     struct gathering g = {.session = s};
     registry_each_effective_policy(reg, s->peer.certificate_id, s->thing, count_policy, &g.room);
@@ -333,6 +373,19 @@ static bool take_label(void *ctx, const struct policy_record *record)
     return ++labels->count < labels->room;
 }
 
+/* "2 of authorizer DeskAuth" */
+static void name_documents(const struct auth_session *s, struct labels *labels)
+{
+    elo_span name = custom_authorizer_name(s->peer.custom);
+    for (size_t i = 0; i < labels->room; i++) {
+        (void)snprintf(labels->text[i], AUTH_LABEL_BYTES, "%zu of authorizer %.*s", i + 1,
+                       name.len > 0 ? (int)name.len : 11,
+                       name.len > 0 ? (const char *)name.ptr : "the default");
+        labels->names[i] = elo_span_str(labels->text[i]);
+    }
+    labels->count = labels->room;
+}
+
 /* NULL: out of memory. */
 static struct labels *find_labels(const struct auth_session *s)
 {
@@ -343,7 +396,9 @@ static struct labels *find_labels(const struct auth_session *s)
         labels->count = 0;
         labels->room = room;
         labels->text = (char(*)[AUTH_LABEL_BYTES])(void *)&labels->names[room];
-        if (room > 0) {
+        if (s->peer.kind == AUTH_PEER_CUSTOM) {
+            name_documents(s, labels);
+        } else if (room > 0) {
             registry_each_effective_policy(s->authorizer->registry, s->peer.certificate_id,
                                            s->thing, take_label, labels);
         }

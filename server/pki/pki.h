@@ -25,6 +25,15 @@ void pki_hmac_sha256(elo_span key, elo_span data, uint8_t out[32]);
 /* Equal-time comparison. */
 bool pki_equal(elo_span a, elo_span b);
 
+/* Is it the PEM of an RSA public key of at least 2048 bits? */
+bool pki_rsa_public_key_ok(elo_span pem);
+/* Is `signature` (RSA, PKCS #1 v1.5, SHA-256; in base64) this key's, of `data`? false also without
+ * memory. */
+bool pki_rsa_verify_base64(elo_span public_key_pem, elo_span data, elo_span signature);
+
+/* Appends `data` in base64. */
+void pki_base64(elo_span data, struct buf *out);
+
 /* The kernel's random bytes through OpenSSL; false only if there are none. */
 bool pki_random(void *out, size_t len);
 

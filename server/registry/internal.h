@@ -142,14 +142,16 @@ struct table {
 };
 
 struct state {
-    struct table types;         /* struct type_entry, both by name */
-    struct table groups;        /* struct group_entry, both by name */
-    struct table cas;           /* struct ca_entry by id and by date */
-    struct table templates;     /* struct template_entry, both by name */
-    char registration_code[65]; /* empty: none yet */
-    struct map things;          /* by name */
-    struct map certificates;    /* by id */
-    struct map policies;        /* by name */
+    struct table types;                            /* struct type_entry, both by name */
+    struct table groups;                           /* struct group_entry, both by name */
+    struct table cas;                              /* struct ca_entry by id and by date */
+    struct table templates;                        /* struct template_entry, both by name */
+    char registration_code[65];                    /* empty: none yet */
+    struct index authorizers;                      /* struct authorizer_entry by name */
+    char default_authorizer[LIMIT_NAME_BYTES + 1]; /* empty: none */
+    struct map things;                             /* by name */
+    struct map certificates;                       /* by id */
+    struct map policies;                           /* by name */
     struct index things_by_name;
     struct index certificates_by_date;
     struct index policies_by_date;
@@ -341,6 +343,13 @@ elo_err registry__attributes_read(elo_span json,
 ELO_MUST_USE elo_err registry__load(struct registry *reg, struct state *state);
 void registry__state_init(struct state *state);
 void registry__state_free(struct state *state);
+
+/* --- authorizer.c ------------------------------------------------------------------------ */
+
+void registry__authorizers_init(struct state *state);
+void registry__authorizers_free(struct state *state);
+/* A setting of the store, if it is one of an authorizer's. */
+ELO_MUST_USE elo_err registry__load_authorizer(struct state *state, elo_span name, elo_span value);
 
 /* --- checks ------------------------------------------------------------------------------ */
 

@@ -67,6 +67,7 @@ void registry__state_init(struct state *state)
     registry__table_init(&state->cas, ca_key);
     registry__table_init(&state->templates, template_key);
     state->registration_code[0] = '\0';
+    registry__authorizers_init(state);
     registry__index_init(&state->things_by_name, thing_key);
     registry__index_init(&state->certificates_by_date, certificate_key);
     registry__index_init(&state->policies_by_date, policy_key);
@@ -95,6 +96,7 @@ static void free_fleet(struct state *state)
 void registry__state_free(struct state *state)
 {
     free_fleet(state);
+    registry__authorizers_free(state);
     for (size_t i = 0; i < state->things_by_name.len; i++) {
         struct thing_entry *thing = state->things_by_name.items[i];
         for (size_t k = 0; k < thing->principals.len; k++) {
@@ -424,8 +426,9 @@ static elo_err load_setting(void *ctx, elo_span name, elo_span value)
         }
         memcpy(loading->state->registration_code, value.ptr, value.len);
         loading->state->registration_code[value.len] = '\0';
+        return ELO_OK;
     }
-    return ELO_OK;
+    return registry__load_authorizer(loading->state, name, value);
 }
 
 /* Every group gets its parent; one that is its own ancestor would be endless. */

@@ -158,4 +158,6 @@ void registry_each_effective_policy(const struct registry *reg,
 
 #include "server/registry/fleet.h"
 
+#include "server/registry/authorizers.h"
+
 #endif
