@@ -22,6 +22,7 @@
     "  --endpoint NAME     what DescribeEndpoint answers\n"                                        \
     "  --region R          the region in ARNs (default us-east-1; fixed by the first start)\n"     \
     "  --account N         the account in ARNs (default 000000000000; fixed by the first start)\n" \
+    "  --lambda NAME=URL   where the function of a custom authorizer lives; `--lambda list`\n"     \
     "  --compat NAME=VALUE behaviour of AWS that is not known for certain; `--compat list`\n"      \
     "  --limits aws|off    AWS's quotas (default), or only the hard caps on memory\n"              \
     "  --limit NAME=VALUE  one quota; `--limit list`, `--limit throttles=none`\n"                  \
@@ -108,6 +109,28 @@ static int set_log(const char *verb, const struct wishes *w, struct serve_config
     return GO_ON;
 }
 
+/* Where a function of a custom authorizer lives. */
+static elo_err add_lambda(struct serve_config *c, const char *value)
+{
+    static const char *lambdas[SERVE_LAMBDAS];
+    const char *equals = strchr(value, '=');
+    bool good = equals != NULL && equals != value && strncmp(equals + 1, "http", 4) == 0;
+    if (!good || c->lambda_count == SERVE_LAMBDAS) {
+        return ELO_E_USAGE;
+    }
+    lambdas[c->lambda_count++] = value;
+    c->lambdas = lambdas;
+    return ELO_OK;
+}
+
+static int list_lambda(void)
+{
+    puts("--lambda NAME=URL, or --lambda ARN=URL, as often as there are functions: the event of a\n"
+         "custom authorizer is posted there as AWS Lambda's Invoke does it. With AWS's runtime\n"
+         "interface emulator URL is http://HOST:9000/2015-03-31/functions/function/invocations");
+    return EXIT_OK;
+}
+
 static elo_err set_compat(struct serve_config *c, const char *value)
 {
     return compat_set(&c->compat, value);
@@ -139,6 +162,7 @@ static const struct repeated {
     const char *cure;
 } repeated[] = {
     {"--compat", set_compat, list_compat, "is no switch"},
+    {"--lambda", add_lambda, list_lambda, "is not NAME=http://..., or there are too many"},
     {"--limit", set_limit, list_limits, "is no limit, or has no such value"},
     {"--limits", set_limits, list_limits, "is not aws or off"},
 };

@@ -46,6 +46,7 @@ struct api *api_create(const struct api_config *config,
     api->compat = config->compat;
     api->registry = reg;
     api->broker = broker;
+    api->authorizer = broker_authorizer(broker);
     api->ca = ca;
     return api;
 }
@@ -190,8 +191,18 @@ void api_handle(struct api *api,
     if (error != AWS_OK) {
         api__reply_fault(&c);
     }
-    report(&c, error);
+    if (out->custom == NULL) {
+        report(&c, error);
+    }
     api__free_all(&c);
+}
+
+bool api_wants_custom(struct api *api, const struct api_request *request)
+{
+    struct call c = {.api = api, .request = request};
+    c.route = api__route(request->http.method, request->http.path, c.vars, &c.var_count);
+    return c.route != NULL && c.route->plane == PLANE_DATA && request->device == NULL &&
+           api__wants_custom(&c);
 }
 
 aws_error api_open_websocket(struct api *api,
@@ -209,7 +220,15 @@ aws_error api_open_websocket(struct api *api,
     of_nobody.device = NULL; /* a certificate opens no WebSocket */
     c.request = &of_nobody;
     api__reply_begin(&c);
-    aws_error error = fault != NULL ? api__invalid(&c, "%s", fault) : api__authenticate(&c);
+    aws_error error = fault != NULL ? api__invalid(&c, "%s", fault) : AWS_OK;
+    bool custom = error == AWS_OK && api__wants_custom(&c);
+    error = error || custom ? error : api__authenticate(&c);
+    if (custom) { /* it decides when CONNECT comes */
+        *out_peer = (struct auth_peer){.kind = AUTH_PEER_CUSTOM, .source_ip = request->source_ip};
+        api_response_free(out);
+        api__free_all(&c);
+        return AWS_OK;
+    }
     if (error == AWS_OK) {
         *out_peer = (struct auth_peer){.kind = AUTH_PEER_IAM,
                                        .principal = elo_span_str(api->principal),

@@ -35,7 +35,17 @@ struct api_request {
     /* Who is known by other means than a signature: a device by its certificate. It may use the
      * data plane as far as its policies allow. NULL: nobody. */
     struct auth_session *device;
-    elo_err device_refused; /* not ELO_OK: why the certificate that was shown is no good */
+    elo_err device_refused; /* not ELO_OK: why the certificate that was shown is no good, */
+    const char *device_why; /* and, if not NULL, one sentence more */
+
+    /*
+     * Some requests need a custom authorizer's answer. Who must wait for it is told by `custom` of
+     * the response; when `answered` has been called, the same request is handled again, with it.
+     */
+    struct custom *custom; /* NULL: not asked yet */
+    elo_err custom_err;
+    void (*answered)(void *ctx, elo_err err);
+    void *answered_ctx;
 };
 
 struct api_response {
@@ -44,6 +54,7 @@ struct api_response {
     struct buf body;
     uint64_t after_seq; /* send when the store says durable; 0: at once */
     char request_id[37];
+    struct custom *custom; /* not NULL: there is no answer yet. The caller owns it from then on */
 };
 
 /* NULL: out of memory. Everything given outlives the api. */
@@ -58,6 +69,9 @@ void api_handle(struct api *api,
                 const struct api_request *request,
                 struct core_time now,
                 struct api_response *out);
+
+/* Is it for a custom authorizer to say whether this request may be made? */
+bool api_wants_custom(struct api *api, const struct api_request *request);
 
 /*
  * May this request open a WebSocket for MQTT? AWS_OK: `out_peer` (valid while the api lives) is in

@@ -11,6 +11,10 @@
  */
 #include "server/api/internal.h"
 
+#include <stdio.h>
+
+#include "server/auth/custom.h"
+
 /*
  * The service names that clients sign with. Older CLIs and SDKs sign AWS IoT as "execute-api"; the
  * shadow pages of the Developer Guide sign the data plane as "iotdevicegateway", and so do those
@@ -76,6 +80,11 @@ static bool is_signed(const struct call *c)
     return api__header(c, "authorization", &header) || sigv4_is_in_query(&c->request->http);
 }
 
+bool api__wants_custom(const struct call *c)
+{
+    return !is_signed(c) && custom_is_wanted(c->api->authorizer, &c->request->http);
+}
+
 /* "Forbidden" is all that AWS says; the log has the reason. */
 static aws_error forbid(struct call *c, elo_err cause)
 {
@@ -96,6 +105,9 @@ aws_error api__authenticate(struct call *c)
     }
     c->device = c->request->device;
     elo_err refused = c->request->device_refused;
+    if (refused != ELO_OK && c->request->device_why != NULL) {
+        (void)snprintf(c->why, sizeof c->why, "%s", c->request->device_why);
+    }
     return refused == ELO_OK ? AWS_OK : forbid(c, refused);
 }
 

@@ -26,6 +26,7 @@ struct api {
     struct core_random random;
     const struct log *log;
     struct compat compat;
+    struct authorizer *authorizer;
     struct registry *registry;
     struct broker *broker;
     struct pki_ca *ca;
@@ -141,6 +142,9 @@ aws_error api__string_map(struct call *c,
 
 /* --- caller.c ---------------------------------------------------------------------------- */
 
+/* Nothing is signed, and a custom authorizer is named, or is the default. */
+bool api__wants_custom(const struct call *c);
+
 /* Who calls, and may they call this at all? Sets c->device. */
 aws_error api__authenticate(struct call *c);
 
@@ -233,6 +237,15 @@ void api__reply_xml_fault(struct call *c);
     X("GET", "/principal-policies", CONTROL, ListPrincipalPolicies)                                \
     X("GET", "/policy-principals", CONTROL, ListPolicyPrincipals)                                  \
     X("GET", "/endpoint", CONTROL, DescribeEndpoint)                                               \
+    X("POST", "/authorizer/{}", CONTROL, CreateAuthorizer)                                         \
+    X("GET", "/authorizer/{}", CONTROL, DescribeAuthorizer)                                        \
+    X("PUT", "/authorizer/{}", CONTROL, UpdateAuthorizer)                                          \
+    X("DELETE", "/authorizer/{}", CONTROL, DeleteAuthorizer)                                       \
+    X("GET", "/authorizers/", CONTROL, ListAuthorizers)                                            \
+    X("POST", "/authorizer/{}/test", CONTROL, TestInvokeAuthorizer)                                \
+    X("POST", "/default-authorizer", CONTROL, SetDefaultAuthorizer)                                \
+    X("GET", "/default-authorizer", CONTROL, DescribeDefaultAuthorizer)                            \
+    X("DELETE", "/default-authorizer", CONTROL, ClearDefaultAuthorizer)                            \
     X("POST", "/topics/{+}", DATA, Publish)                                                        \
     X("POST", "/", STS, GetCallerIdentity)
 

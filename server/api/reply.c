@@ -21,6 +21,7 @@ void api__reply_begin(struct call *c)
     bool is_xml = c->route != NULL && c->route->plane == PLANE_STS;
     out->status = 200;
     out->after_seq = 0;
+    out->custom = NULL;
     buf_init(&out->headers, LIMIT_HTTP_HEADER_BYTES);
     buf_init(&out->body, LIMIT_HTTP_REPLY_BYTES);
     core_uuid(&c->api->random, out->request_id);

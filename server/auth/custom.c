@@ -33,6 +33,11 @@ elo_err custom__fail(struct custom *c, elo_err err, const char *format, ...)
     return err;
 }
 
+bool custom_was_called(const struct custom *c)
+{
+    return c->was_called;
+}
+
 const char *custom_why(const struct custom *c)
 {
     return c->why;
@@ -411,7 +416,9 @@ static elo_err prepare(struct custom *c,
         (void)(r->token_key_name.len > 0 && look(c, query, r->token_key_name, &s->token));
         (void)look(c, query, elo_span_str(signature_key), &s->signature);
     }
-    if (mqtt != NULL && mqtt->has_password) {
+    if (mqtt != NULL && mqtt->password_is_base64) {
+        buf_add(&s->password, mqtt->password);
+    } else if (mqtt != NULL && mqtt->has_password) {
         pki_base64(mqtt->password, &s->password);
     }
     buf_clear(&c->function);
@@ -490,6 +497,7 @@ void custom_call_done(struct custom *c, elo_err err, elo_span answer, const char
         release(c);
         return;
     }
+    c->was_called = err == ELO_OK;
     if (err == ELO_OK) {
         err = custom_read_answer(c, answer);
     } else {

@@ -37,6 +37,7 @@ bool custom_is_wanted(const struct authorizer *a, const struct sigv4_request *ht
 /* What CONNECT has; TestInvokeAuthorizer says itself what else would be looked for. */
 struct custom_mqtt {
     bool has_username, has_password;
+    bool password_is_base64; /* already: TestInvokeAuthorizer's */
     elo_span username, password, client_id;
 };
 struct custom_test {
@@ -55,6 +56,7 @@ ELO_MUST_USE elo_err custom_ask(struct custom *c,
 ELO_MUST_USE elo_err custom_ask_again(struct custom *c);
 
 const char *custom_why(const struct custom *c);
+bool custom_was_called(const struct custom *c); /* the function itself has answered */
 
 /* --- the answer: valid after answered(ctx, ELO_OK), until the next ------------------------- */
 

@@ -29,6 +29,7 @@ struct custom {
     char why[320];
 
     /* the answer */
+    bool was_called;
     bool authenticated;
     char principal[129];
     struct buf texts; /* the policies, one after the other */

@@ -11,6 +11,7 @@
 #define AWS_ERROR_LIST(X)                                                                          \
     X(InvalidRequestException, 400)                                                                \
     X(MalformedPolicyException, 400)                                                               \
+    X(InvalidResponseException, 400)                                                               \
     X(CertificateValidationException, 400)                                                         \
     X(IncompleteSignatureException, 403)                                                           \
     X(UnauthorizedException, 401)                                                                  \

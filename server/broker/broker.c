@@ -103,6 +103,8 @@ broker_open(struct broker *b, const struct auth_peer *peer, elo_err refused, str
     c->refused = refused;
     c->source_port = peer->source_port;
     c->last_packet_ms = now.mono_ms;
+    c->custom = peer->custom;
+    buf_init(&c->asked, LIMIT_PACKET_BYTES);
     buf_init(&c->tail, LIMIT_PACKET_BYTES);
     TAILQ_INSERT_TAIL(&b->conns, c, all);
     b->stats.connections++;
@@ -124,10 +126,12 @@ void broker_closed(struct broker_conn *c, elo_err why, struct core_time now)
     b->stats.connections--;
     broker__timers_leave(&b->timers, &c->timer);
     broker__life_free(c);
+    buf_free(&c->asked);
     broker__output_free(&c->out, &b->pool);
     buf_free(&c->tail);
     broker__aliases_free(c);
     auth_session_destroy(c->auth);
+    custom_destroy(c->custom);
     mem_free(c);
 }
 
@@ -222,7 +226,7 @@ static void rang(struct broker *b, struct timer *timer)
         broker__share_due(timer);
         break;
     case TIMER_LIFE:
-        broker__life_over(OWNER(timer, struct life));
+        broker__life_rang(OWNER(timer, struct life));
         break;
     case TIMER_RETAINED:
         broker__retained_expire(b);
@@ -306,6 +310,11 @@ void broker_shutdown(struct broker *b, struct core_time now)
         broker__end(c, ELO_OK, "SERVER_INITIATED_DISCONNECT");
     }
     broker__settle(b);
+}
+
+struct authorizer *broker_authorizer(const struct broker *b)
+{
+    return b->auth;
 }
 
 void broker_stats(const struct broker *b, struct broker_stats *out)

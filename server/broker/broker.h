@@ -73,6 +73,7 @@ void broker_destroy(struct broker *b);
  * A transport is ready. `refused` is ELO_OK, or why its certificate is not good: the connection
  * then reads until CONNECT and is closed, as AWS does, and the log tells who and why.
  * NULL: out of memory, or as many connections as there may be; the owner closes the transport.
+ * The broker owns peer->custom from then on: with it a CONNECT waits for the authorizer's answer.
  */
 struct broker_conn *
 broker_open(struct broker *b, const struct auth_peer *peer, elo_err refused, struct core_time now);
@@ -177,6 +178,9 @@ struct broker_stats {
     uint64_t bytes_in, bytes_out; /* of MQTT */
     uint64_t queued;              /* QoS 1 messages that wait for their client */
 };
+/* Whom it asks what is allowed. */
+struct authorizer *broker_authorizer(const struct broker *b);
+
 void broker_stats(const struct broker *b, struct broker_stats *out);
 
 #endif

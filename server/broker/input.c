@@ -151,7 +151,9 @@ static void on_packet(struct broker_conn *c, elo_span bytes)
         on_bad_packet(c, bytes, &in, err);
     } else {
         c->last_packet_ms = c->broker->now.mono_ms;
-        if (c->session == NULL) {
+        if (c->session == NULL && broker__must_ask(c)) {
+            broker__ask(c, bytes, &in.u.connect);
+        } else if (c->session == NULL) {
             broker__on_connect(c, &in.u.connect);
         } else if (has_waited(c, in.type)) {
             dispatch(c, bytes, &in);
@@ -193,7 +195,7 @@ static void fill_tail(struct broker_conn *c, size_t want, elo_span *in)
 /* Completes the packet that has begun in the tail, as far as the input goes. */
 static void finish_tail(struct broker_conn *c, elo_span *in)
 {
-    while (!c->ended && in->len > 0 && buf_span(&c->tail).len > 0) {
+    while (!c->ended && !(c->asking && !c->granted) && in->len > 0 && buf_span(&c->tail).len > 0) {
         size_t total = measure(c, buf_span(&c->tail));
         if (c->ended) {
             return;
@@ -211,11 +213,29 @@ static void finish_tail(struct broker_conn *c, elo_span *in)
 static void take_whole_tail(struct broker_conn *c)
 {
     elo_span tail = buf_span(&c->tail);
-    if (c->ended || tail.len == 0 || measure(c, tail) != tail.len) {
+    if (c->ended || (c->asking && !c->granted) || tail.len == 0 || measure(c, tail) != tail.len) {
         return;
     }
     on_packet(c, tail);
     buf_free(&c->tail);
+}
+
+/* What comes while a custom authorizer is asked has come before the CONNACK; it waits too. */
+static bool must_wait(struct broker_conn *c, elo_span bytes)
+{
+    if (!c->asking || c->granted || c->ended) {
+        return false;
+    }
+    if (bytes.len > 0 && c->broker->compat.packet_before_connack == 0) {
+        refuse_packet(c, ELO_MQTT_CONNECT, ELO_E_PROTOCOL,
+                      "a packet came before the CONNACK: AWS IoT Core wants clients to wait");
+        return true;
+    }
+    buf_add(&c->tail, bytes);
+    if (buf_err(&c->tail) != ELO_OK) {
+        broker__end(c, buf_err(&c->tail), NULL);
+    }
+    return true;
 }
 
 void broker_input(struct broker_conn *c, elo_span bytes, struct core_time now)
@@ -226,9 +246,11 @@ void broker_input(struct broker_conn *c, elo_span bytes, struct core_time now)
         return;
     }
     size_t len = bytes.len;
-    finish_tail(c, &bytes);
-    take_whole_tail(c);
-    while (!c->ended && bytes.len > 0) {
+    if (!c->asking || c->granted) {
+        finish_tail(c, &bytes);
+        take_whole_tail(c);
+    }
+    while (!c->ended && bytes.len > 0 && !must_wait(c, bytes)) {
         size_t total = measure(c, bytes);
         if (c->ended) {
             break;

@@ -18,6 +18,7 @@
 #include <sys/queue.h>
 
 #include "elo/mqtt/packet.h"
+#include "server/auth/custom.h"
 #include "server/base/buf.h"
 #include "server/base/limits.h"
 #include "server/base/map.h"
@@ -110,6 +111,9 @@ struct hold {
 struct life {
     struct timer timer;
     struct broker_conn *conn;
+    int64_t ends_ms;
+    int64_t refresh_ms; /* a custom authorizer is asked again; INT64_MAX: not */
+    bool by_authorizer; /* it says when the end is */
 };
 
 /* A topic that the client has given a number. */
@@ -138,7 +142,9 @@ struct broker_conn {
     struct output out;
     struct timer timer; /* CONNECT must come; then keep-alive */
     throttle publishes_in, publishes_out, bytes_in, bytes_out;
-    struct life *life; /* NULL: it may live for ever */
+    struct custom *custom; /* NULL: no custom authorizer decides */
+    struct buf asked;      /* the CONNECT, while it is asked */
+    struct life *life;     /* NULL: it may live for ever */
     int64_t last_packet_ms;
     int64_t patience_ms; /* silence allowed: one and a half keep-alive times */
     elo_err refused;
@@ -150,6 +156,8 @@ struct broker_conn {
     uint8_t window;        /* QoS 1 messages it takes before it acknowledges one */
     bool no_reasons;       /* MQTT 5: it wants no reason strings */
     struct alias *aliases; /* MQTT 5: LIMIT_TOPIC_ALIASES of them; NULL: none used yet */
+    bool asking;           /* a custom authorizer is being asked */
+    bool granted;          /* it has let the client in */
     bool is_ready;
     bool ended;
     bool receive_denied; /* told once */
@@ -586,8 +594,17 @@ void broker__silence(struct broker_conn *c); /* the connection's timer rang */
 
 /* --- life.c ----------------------------------------------------------------------------------- */
 
-void broker__life_over(struct life *life);     /* its timer rang */
+void broker__life_arm(struct life *life);
+void broker__life_rang(struct life *life);     /* its timer rang */
 void broker__life_free(struct broker_conn *c); /* there may be none */
+
+/* --- custom.c --------------------------------------------------------------------------------- */
+
+/* Is it for a custom authorizer to say whether this CONNECT is let in? */
+bool broker__must_ask(const struct broker_conn *c);
+/* Puts the CONNECT aside until it has said. */
+void broker__ask(struct broker_conn *c, elo_span packet, const struct elo_mqtt_connect *in);
+void broker__refresh(struct broker_conn *c); /* its policies */
 
 /* Its last packet: the will is not due any more [MQTT-3.14.4-3]. */
 void broker__take_leave(struct broker_conn *c);

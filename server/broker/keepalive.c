@@ -41,6 +41,10 @@ static void no_connect(struct broker_conn *c)
 void broker__silence(struct broker_conn *c)
 {
     struct broker *b = c->broker;
+    if (c->asking && c->session == NULL) {
+        broker__await_connect(c); /* the answer has a limit of its own */
+        return;
+    }
     if (c->session == NULL) {
         no_connect(c);
         return;

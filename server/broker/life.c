@@ -24,6 +24,12 @@ bool broker_awaits_rest(const struct broker_conn *c)
     return !c->ended && buf_span(&c->tail).len > 0;
 }
 
+void broker__life_arm(struct life *life)
+{
+    int64_t at = life->refresh_ms < life->ends_ms ? life->refresh_ms : life->ends_ms;
+    broker__timers_set(&life->conn->broker->timers, &life->timer, at);
+}
+
 /* Most connections have no such limit, and so no second timer. */
 bool broker_limit_life(struct broker_conn *c, int64_t ms, struct core_time now)
 {
@@ -34,14 +40,26 @@ bool broker_limit_life(struct broker_conn *c, int64_t ms, struct core_time now)
         return false;
     }
     life->conn = c;
+    life->ends_ms = now.mono_ms + ms;
+    life->refresh_ms = INT64_MAX;
     c->life = life;
-    broker__timers_set(&b->timers, &life->timer, now.mono_ms + ms);
+    broker__life_arm(life);
     return true;
 }
 
-void broker__life_over(struct life *life)
+void broker__life_rang(struct life *life)
 {
-    broker__end(life->conn, ELO_E_LIFETIME, NULL);
+    struct broker_conn *c = life->conn;
+    if (c->ended) {
+        return;
+    }
+    if (c->broker->now.mono_ms >= life->ends_ms) {
+        broker__end(c, ELO_E_LIFETIME, life->by_authorizer ? "CUSTOMAUTH_TTL_EXPIRATION" : NULL);
+        return;
+    }
+    life->refresh_ms = INT64_MAX; /* the answer sets it again */
+    broker__life_arm(life);
+    broker__refresh(c);
 }
 
 void broker__life_free(struct broker_conn *c)

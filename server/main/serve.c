@@ -25,6 +25,7 @@ struct desk {
     struct log log;
     struct buf line;
     struct server_names names;
+    struct net_lambda lambdas[SERVE_LAMBDAS];
     char host[256]; /* the name clients use */
     char endpoint[272];
     char mqtts[272], https[272], http[64], plain[64]; /* empty: none */
@@ -212,10 +213,24 @@ static void with_port(const char *host, int port, char *out, size_t cap)
     snprintf(out, cap, "%s%s%s:%d", address6 ? "[" : "", host, address6 ? "]" : "", port);
 }
 
+/* "NAME=URL"; the command line has seen to it that there is a '='. */
+static void split_lambdas(struct desk *d)
+{
+    for (size_t i = 0; i < d->config->lambda_count && i < SERVE_LAMBDAS; i++) {
+        const char *text = d->config->lambdas[i];
+        size_t len = strcspn(text, "=");
+        d->lambdas[i] =
+            (struct net_lambda){elo_span_of(text, len), text + len + (text[len] == '=')};
+    }
+}
+
 static elo_err open_net(struct desk *d, char *why, size_t why_cap)
 {
     const struct serve_config *c = d->config;
+    split_lambdas(d);
     struct net_config net = {.listen = c->listen,
+                             .lambdas = d->lambdas,
+                             .lambda_count = c->lambda_count,
                              .mqtts_port = c->mqtts_port,
                              .https_port = c->https_port,
                              .http_port = c->http_port,

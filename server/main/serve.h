@@ -38,6 +38,8 @@ struct serve_endpoints {
     const char *account;
 };
 
+#define SERVE_LAMBDAS 32u
+
 struct serve_config {
     const char *dir;
     int mqtts_port;       /* 0: any free port; default 8883 */
@@ -49,6 +51,8 @@ struct serve_config {
     const char *endpoint; /* what DescribeEndpoint answers; NULL: made from listen and the port */
     const char *region;   /* NULL: as the data folder has it, or us-east-1 */
     const char *account;  /* NULL: as the data folder has it, or 000000000000 */
+    const char *const *lambdas; /* "NAME-or-ARN=URL" each: functions of custom authorizers */
+    size_t lambda_count;
     struct compat compat;
     struct limits limits; /* default: AWS's */
     enum serve_log log_format;

@@ -13,11 +13,13 @@
  * reply before it, however slowly it drips; a reply is taken within as long.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include <llhttp.h>
 
+#include "server/auth/custom.h"
 #include "server/base/limits.h"
 #include "server/base/mem.h"
 #include "server/net/internal.h"
@@ -49,9 +51,13 @@ struct http {
     struct http *held_next;
     struct auth_session *device; /* who has shown a certificate; made when first asked for */
     elo_err device_refused;
-    bool upgraded;         /* what follows is no HTTP */
-    struct buf accept;     /* then: the 101 */
-    struct auth_peer peer; /* and in whose name MQTT is spoken */
+    bool upgraded;              /* what follows is no HTTP */
+    struct buf accept;          /* then: the 101 */
+    struct auth_peer peer;      /* and in whose name MQTT is spoken */
+    bool asking;                /* it waits for a custom authorizer */
+    elo_err custom_err;         /* what that has said */
+    struct auth_session *guest; /* whom it has let in, for one request */
+    struct custom *custom; /* who decides about this connection or request; NULL: nobody outside */
 };
 
 /* --- taking a request apart ----------------------------------------------------------------------
@@ -363,6 +369,52 @@ static bool ask_seeing(struct http *h, const struct api_request *request)
     return true;
 }
 
+static void on_custom(void *ctx, elo_err err);
+static void settle(struct http *h);
+
+static void fill_random(void *ctx, void *out, size_t len)
+{
+    (void)ctx;
+    if (!pki_random(out, len)) {
+        abort();
+    }
+}
+
+/* A custom authorizer is to be asked first. false: it has been, or there is none to ask. */
+static bool ask_custom(struct http *h, const struct api_request *request)
+{
+    const struct net *net = h->conn->net;
+    char id[37];
+    if (h->custom != NULL || !api_wants_custom(net->api, request)) {
+        return false;
+    }
+    h->custom = custom_create(net->config.authorizer, &request->http, tls_server_name(h->conn));
+    if (h->custom == NULL) {
+        return false;
+    }
+    core_uuid(&(struct core_random){fill_random, NULL}, id);
+    h->custom_err = custom_ask(h->custom, NULL, NULL, id, on_custom, h);
+    h->asking = h->custom_err == ELO_OK;
+    return h->asking;
+}
+
+/* Whom the custom authorizer has let in, or not, for this request. */
+static void take_custom(struct http *h, struct api_request *request)
+{
+    struct auth_peer peer = {.kind = AUTH_PEER_CUSTOM,
+                             .source_ip = elo_span_str(h->conn->ip),
+                             .source_port = h->conn->port,
+                             .custom = h->custom};
+    if (api_wants_custom(h->conn->net->api, request)) {
+        h->guest = auth_session_create(h->conn->net->config.authorizer, &peer);
+        request->device = h->guest;
+        request->device_refused = h->custom_err;
+        request->device_why = h->custom_err != ELO_OK ? custom_why(h->custom) : NULL;
+    }
+    request->custom = h->custom;
+    request->custom_err = h->custom_err;
+}
+
 static void ask_api(struct http *h, struct api_request *request)
 {
     struct conn *c = h->conn;
@@ -374,7 +426,25 @@ static void ask_api(struct http *h, struct api_request *request)
     }
     request->device = h->device;
     request->device_refused = h->device_refused;
+    request->answered = on_custom;
+    request->answered_ctx = h;
+    if (ask_custom(h, request)) {
+        return;
+    }
+    if (h->custom != NULL) {
+        take_custom(h, request);
+    }
     api_handle(c->net->api, request, net_time(c->net), &h->reply);
+    auth_session_destroy(h->guest);
+    h->guest = NULL;
+    if (h->reply.custom != NULL) {
+        h->custom = h->reply.custom;
+        h->asking = true;
+        api_response_free(&h->reply);
+        return;
+    }
+    custom_destroy(h->custom);
+    h->custom = NULL;
     if (h->reply.after_seq <= c->net->settled) {
         send_reply(h);
         return;
@@ -398,6 +468,12 @@ static void open_websocket(struct http *h, const struct api_request *request)
     aws_error error =
         api_open_websocket(net->api, request, fault, net_time(net), &h->peer, &h->reply);
     h->upgraded = error == AWS_OK;
+    if (h->upgraded && h->peer.kind == AUTH_PEER_CUSTOM) {
+        h->custom = custom_create(net->config.authorizer, &request->http, tls_server_name(h->conn));
+        h->done = h->custom == NULL; /* no memory: it ends */
+        h->upgraded = !h->done;
+        return;
+    }
     if (!h->upgraded) {
         send_reply(h);
     }
@@ -436,7 +512,24 @@ static void answer(struct http *h)
     } else {
         ask_api(h, &request);
     }
-    buf_free(&h->body); /* a connection at rest keeps nothing large */
+    if (!h->asking) {
+        buf_free(&h->body); /* a connection at rest keeps nothing large */
+    }
+}
+
+/* The custom authorizer has answered: the request is taken up again. */
+static void on_custom(void *ctx, elo_err err)
+{
+    struct http *h = ctx;
+    struct conn *c = h->conn;
+    struct sigv4_header headers[LIMIT_HTTP_HEADERS];
+    struct api_request request = request_of(h, headers);
+    h->asking = false;
+    h->custom_err = err;
+    ask_api(h, &request);
+    buf_free(&h->body);
+    settle(h);
+    conn_flush(c);
 }
 
 static bool has_unsent(const struct http *h)
@@ -447,7 +540,7 @@ static bool has_unsent(const struct http *h)
 /* Is there something to be done before the next request? */
 static bool is_busy(const struct http *h)
 {
-    return h->held || h->done || h->upgraded || has_unsent(h);
+    return h->held || h->asking || h->done || h->upgraded || has_unsent(h);
 }
 
 /* Up to the end of a request, or of the bytes; what is not used up. */
@@ -491,8 +584,8 @@ static void parse_ahead(struct http *h)
 static void settle(struct http *h)
 {
     struct conn *c = h->conn;
-    if (h->held) {
-        conn_wait_end(c); /* it is the store's turn */
+    if (h->held || h->asking) {
+        conn_wait_end(c); /* it is the store's turn, or an authorizer's */
     }
     if (is_busy(h)) {
         c->hold_input = true;
@@ -504,6 +597,7 @@ static void settle(struct http *h)
 static void release_all(struct http *h)
 {
     auth_session_destroy(h->device);
+    custom_destroy(h->custom);
     buf_free(&h->target);
     buf_free(&h->text);
     buf_free(&h->body);
@@ -524,6 +618,8 @@ static void take_over(struct http *h)
     conn_wait_end(c);
     h->peer.source_port = c->port;
     h->peer.server_name = tls_server_name(c);
+    h->peer.custom = h->custom;
+    h->custom = NULL;
     if (!websocket_begin(c, &h->peer, buf_span(&h->accept))) {
         conn_log(c, LOG_ERROR, ELO_E_NO_MEMORY, NULL,
                  "a connection was refused: no memory, or as many connections as are taken");
@@ -585,7 +681,7 @@ static void sent(struct conn *c, size_t len)
 static bool wants_close(const struct conn *c)
 {
     const struct http *h = c->speaker;
-    return h->done || (c->ended && !h->held);
+    return h->done || (c->ended && !h->held && !h->asking);
 }
 
 static void unlink_held(struct http *h)
@@ -636,7 +732,7 @@ bool http_begin(struct conn *c)
 bool http_is_idle(const struct conn *c)
 {
     const struct http *h = c->speaker;
-    return c->protocol == &http && !h->held && !has_unsent(h);
+    return c->protocol == &http && !h->held && !h->asking && !has_unsent(h);
 }
 
 /* A held reply may leave. What the client had sent ahead is taken up when it has left. */

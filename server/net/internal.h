@@ -10,6 +10,8 @@
 #ifndef ELO_SERVER_NET_INTERNAL_H
 #define ELO_SERVER_NET_INTERNAL_H
 
+#include <stdatomic.h>
+
 #include <openssl/ssl.h>
 #include <uv.h>
 
@@ -176,10 +178,12 @@ struct net {
     struct conn *to_shake;   /* accepted in this turn */
     struct crowd crowd;
     struct conn_list waiting[WAIT_KINDS];
-    uint64_t settled;  /* every batch up to here is on disk or was taken back */
-    struct http *held; /* HTTP replies that wait for the store */
-    int64_t deadline;  /* of the timer, mono_ms; INT64_MAX: it does not run */
-    struct buf spare;  /* see websocket.c */
+    uint64_t settled;      /* every batch up to here is on disk or was taken back */
+    struct http *held;     /* HTTP replies that wait for the store */
+    int64_t deadline;      /* of the timer, mono_ms; INT64_MAX: it does not run */
+    size_t calls;          /* of authorizers' functions, on threads: lambda.c */
+    atomic_int calls_stop; /* not 0: they give up */
+    struct buf spare;      /* see websocket.c */
     bool spare_lent;
     uint8_t scratch[NET_SCRATCH];
     uint8_t record[NET_RECORD];
@@ -208,6 +212,7 @@ int tls_shake(struct conn *c, struct shaken *out);
 /* The protocol that ALPN and listener call for, when c->peer is known. */
 enum listener_kind tls_protocol(const struct conn *c);
 
+bool tls_wants_custom(const struct conn *c);    /* MQTT, but a custom authorizer decides */
 elo_span tls_server_name(const struct conn *c); /* SNI; empty: none */
 
 /* shake.c: handshakes on threads of their own */
@@ -275,9 +280,13 @@ struct auth_session *mqtt_device(struct conn *c, elo_err *out_refused);
 
 /*
  * websocket.c: speaks MQTT in WebSocket frames from now on, in the name of `peer`; `answer`, to
- * the upgrade, goes out first. false: out of memory, and nothing has changed.
+ * the upgrade, goes out first. false: out of memory; peer->custom is freed in any case.
  */
 bool websocket_begin(struct conn *c, const struct auth_peer *peer, elo_span answer);
+
+/* lambda.c: calls the functions that the core asks for; waits for those under way, soon over. */
+void lambda_pump(struct net *net);
+void lambda_stop(struct net *net);
 
 /* upgrade.c: is the request one for MQTT over WebSocket? */
 bool upgrade_wanted(const struct sigv4_request *request);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
 /* MQTT over a ready transport: the broker speaks, this passes the bytes. */
+#include "server/auth/custom.h"
 #include "server/base/mem.h"
 #include "server/net/internal.h"
 
@@ -80,11 +81,32 @@ struct auth_session *mqtt_device(struct conn *c, elo_err *out_refused)
     return auth_session_create(c->net->config.authorizer, &peer);
 }
 
+/* By the ALPN name "mqtt": what CONNECT says is handed to a custom authorizer. */
+static bool begin_custom(struct conn *c)
+{
+    struct auth_peer peer = {.kind = AUTH_PEER_CUSTOM,
+                             .source_ip = elo_span_str(c->ip),
+                             .source_port = c->port,
+                             .server_name = tls_server_name(c)};
+    peer.custom = custom_create(c->net->config.authorizer, NULL, peer.server_name);
+    struct broker_conn *speaker =
+        peer.custom ? broker_open(c->net->config.broker, &peer, ELO_OK, net_time(c->net)) : NULL;
+    if (speaker == NULL) {
+        custom_destroy(peer.custom);
+    }
+    mem_free(c->peer);
+    c->peer = NULL;
+    return speak(c, speaker);
+}
+
 /* Who has connected, and is the certificate good? */
 bool mqtt_begin(struct conn *c)
 {
     if (c->kind == LISTEN_PLAIN) {
         return begin_plain(c);
+    }
+    if (tls_wants_custom(c)) {
+        return begin_custom(c);
     }
     struct auth_peer peer;
     elo_err refused = look(c, &peer);

@@ -68,6 +68,7 @@ static void on_idle(uv_idle_t *idle)
 /* Everything that the core has to say leaves here, once per turn of the loop. */
 void net_flush(struct net *net)
 {
+    lambda_pump(net);
     broker_commit(net->config.broker);
     struct broker_conn *ready;
     while ((ready = broker_next_ready(net->config.broker)) != NULL) {
@@ -357,6 +358,7 @@ void net_close_connections(struct net *net)
         listen_stop(net);
         shakers_stop(net);
         close_all(net, false);
+        lambda_stop(net);
     }
 }
 

@@ -39,7 +39,15 @@ void net_edge(const struct net *net, struct seeing_edge *out);
 /* Who answers /metrics and its like on the plain HTTP port; NULL: nobody. */
 void net_set_seeing(struct net *net, struct seeing *seeing);
 
+/* Where a function of a custom authorizer lives: its name or its ARN, and a URL. */
+struct net_lambda {
+    elo_span name;
+    const char *url;
+};
+
 struct net_config {
+    const struct net_lambda *lambdas; /* outlive the net */
+    size_t lambda_count;
     const char *listen; /* NULL: loopback, IPv4 and (if there) IPv6; "::" is both families */
     int mqtts_port, https_port, http_port;
     int plain_port; /* NET_NO_PORT: not listened on, as it should be */

@@ -32,7 +32,7 @@ static const struct {
     {"x-amzn-mqtt-ca", true, true},
     {"http/1.1", false, true},
     {"x-amzn-http-ca", false, true},
-    {"mqtt", true, false}, /* on 443 it would mean a custom authorizer */
+    {"mqtt", true, true}, /* on 443 it means a custom authorizer */
 };
 
 static bool alpn_known(const unsigned char *name, size_t len, enum listener_kind kind)
@@ -73,9 +73,15 @@ static int select_alpn(SSL *ssl,
     return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+bool tls_wants_custom(const struct conn *c)
+{
+    return c->kind == LISTEN_HTTPS && strcmp(c->peer->alpn, "mqtt") == 0;
+}
+
 enum listener_kind tls_protocol(const struct conn *c)
 {
-    return strcmp(c->peer->alpn, "x-amzn-mqtt-ca") == 0 ? LISTEN_MQTTS : c->kind;
+    bool mqtt = strcmp(c->peer->alpn, "x-amzn-mqtt-ca") == 0 || tls_wants_custom(c);
+    return mqtt ? LISTEN_MQTTS : c->kind;
 }
 
 elo_span tls_server_name(const struct conn *c)

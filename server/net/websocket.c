@@ -23,6 +23,7 @@
 
 #include <wslay/wslay.h>
 
+#include "server/auth/custom.h"
 #include "server/base/limits.h"
 #include "server/base/mem.h"
 #include "server/net/internal.h"
@@ -384,6 +385,7 @@ bool websocket_begin(struct conn *c, const struct auth_peer *peer, elo_span answ
     struct core_time now = net_time(c->net);
     struct websocket *w = create(c);
     if (w == NULL) {
+        custom_destroy(peer->custom);
         return false;
     }
     buf_add(&w->out, answer);
@@ -392,6 +394,8 @@ bool websocket_begin(struct conn *c, const struct auth_peer *peer, elo_span answ
         !broker_limit_life(w->mqtt, LIMIT_WEBSOCKET_LIFE_MS, now)) {
         if (w->mqtt != NULL) {
             broker_closed(w->mqtt, ELO_E_NO_MEMORY, now);
+        } else {
+            custom_destroy(peer->custom);
         }
         wslay_event_context_free(w->frames);
         buf_free(&w->out);

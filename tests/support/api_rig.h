@@ -12,6 +12,7 @@
 #define TESTS_SUPPORT_API_RIG_H
 
 #include "server/api/api.h"
+#include "server/auth/custom.h"
 #include "server/base/mem.h"
 
 #include <stdio.h>
@@ -199,6 +200,8 @@ rig_handle(struct rig *rig, const struct rig_request *ask, struct api_response *
     mem_fail_at(ask->fail_at);
     api_handle(rig->api, &request, rig->now, out);
     mem_fail_at(0);
+    custom_destroy(out->custom); /* nobody answers it here */
+    out->custom = NULL;
     rig->allocations = mem_count() - rig->allocations;
 }
 

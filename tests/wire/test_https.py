@@ -3,25 +3,10 @@
 # SPDX-FileCopyrightText: The Elo authors
 """The data plane over HTTPS: by a client certificate, as a device calls it, and by signature, as
 the AWS CLI does."""
-import http.client
-import json
 import re
 
-import mqtt
 from desk import case, check, main
-
-
-def request(desk, device, method, target, body=b"", headers=(), alpn=None):
-    """One request over mutual TLS (device None: TLS alone): (status, headers, parsed body)."""
-    context = mqtt.tls_context(desk.ca, device, alpn)
-    connection = http.client.HTTPSConnection("localhost", desk.https_port, context=context, timeout=40)
-    try:
-        connection.request(method, target, body, dict(headers))
-        reply = connection.getresponse()
-        text = reply.read().decode()
-        return reply.status, dict(reply.getheaders()), json.loads(text) if text else None
-    finally:
-        connection.close()
+from https import request
 
 
 def is_error(reply, status, name, message, text):

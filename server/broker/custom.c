@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+/*
+ * How this works: the CONNECT of a client whom a custom authorizer must let in is put aside, the
+ * authorizer's function is asked (server/auth/custom.h), and the connection waits. With the answer
+ * the same CONNECT is taken up as any other, under the policies of the answer. Later the policies
+ * are refreshed, and the connection ends, when the answer says ("Custom authentication", AWS IoT
+ * Developer Guide).
+ */
+#include "elo/mqtt/decode.h"
+#include "server/broker/internal.h"
+
+static void refuse(struct broker_conn *c, elo_span client_id, elo_err err)
+{
+    struct report r = {.event = "Connect",
+                       .err = err,
+                       .reason = "AUTHORIZATION_FAILURE",
+                       .client_id = client_id,
+                       .details = custom_why(c->custom)};
+    c->broker->stats.connects_refused++;
+    broker__fail(c, &r);
+}
+
+static elo_span asked_client_id(const struct broker_conn *c)
+{
+    struct elo_mqtt_packet in = {0};
+    return elo_mqtt_decode_as(0, buf_span(&c->asked), &in) == ELO_OK ? in.u.connect.client_id
+                                                                     : elo_span_of(NULL, 0);
+}
+
+/* Its next appointment: a refresh, or the end. */
+static bool set_life(struct broker_conn *c)
+{
+    int64_t now = c->broker->now.mono_ms;
+    int64_t end_ms = now + custom_disconnect_s(c->custom) * 1000;
+    if (c->life == NULL && !broker_limit_life(c, INT32_MAX, c->broker->now)) {
+        return false;
+    }
+    if (!c->granted && end_ms < c->life->ends_ms) {
+        c->life->ends_ms = end_ms;
+        c->life->by_authorizer = true;
+    }
+    c->life->refresh_ms = now + custom_refresh_s(c->custom) * 1000;
+    broker__life_arm(c->life);
+    return true;
+}
+
+/* The CONNECT that was put aside, and what has come since. */
+static void take_up(struct broker_conn *c)
+{
+    struct elo_mqtt_packet in = {0};
+    struct buf asked = c->asked, tail = c->tail;
+    buf_init(&c->asked, LIMIT_PACKET_BYTES);
+    buf_init(&c->tail, LIMIT_PACKET_BYTES);
+    if (elo_mqtt_decode_as(0, buf_span(&asked), &in) == ELO_OK) {
+        broker__on_connect(c, &in.u.connect);
+    }
+    if (!c->ended && buf_span(&tail).len > 0) {
+        broker_input(c, buf_span(&tail), c->broker->now);
+    }
+    buf_free(&asked);
+    buf_free(&tail);
+}
+
+static void on_answer(void *ctx, elo_err err)
+{
+    struct broker_conn *c = ctx;
+    bool first = !c->granted;
+    c->asking = false;
+    if (c->ended) {
+        return;
+    }
+    if (err == ELO_OK && !set_life(c)) {
+        err = ELO_E_NO_MEMORY;
+    }
+    if (err != ELO_OK) {
+        if (first) {
+            refuse(c, asked_client_id(c), err);
+        } else {
+            broker__fail(c, &(struct report){.event = "Disconnect",
+                                             .err = err,
+                                             .reason = "AUTH_ERROR",
+                                             .details = custom_why(c->custom)});
+        }
+    } else {
+        auth_session_renew(c->auth);
+        c->granted = true;
+        if (first) {
+            take_up(c);
+        }
+    }
+    broker__settle(c->broker);
+}
+
+bool broker__must_ask(const struct broker_conn *c)
+{
+    return c->custom != NULL && !c->granted;
+}
+
+void broker__ask(struct broker_conn *c, elo_span packet, const struct elo_mqtt_connect *in)
+{
+    char id[37];
+    const struct custom_mqtt mqtt = {.has_username = in->has_username,
+                                     .has_password = in->has_password,
+                                     .username = in->username,
+                                     .password = in->password,
+                                     .client_id = in->client_id};
+    core_uuid(&c->broker->random, id);
+    buf_clear(&c->asked);
+    buf_add(&c->asked, packet);
+    elo_err err = buf_err(&c->asked);
+    err = err != ELO_OK ? err : custom_ask(c->custom, &mqtt, NULL, id, on_answer, c);
+    if (err != ELO_OK) {
+        refuse(c, in->client_id, err);
+        return;
+    }
+    c->asking = true; /* for no longer than LIMIT_CUSTOM_CALL_MS: the edge sees to it */
+}
+
+void broker__refresh(struct broker_conn *c)
+{
+    if (c->asking) {
+        return;
+    }
+    elo_err err = custom_ask_again(c->custom);
+    c->asking = err == ELO_OK;
+    if (err != ELO_OK) {
+        broker__fail(c, &(struct report){.event = "Disconnect",
+                                         .err = err,
+                                         .reason = "AUTH_ERROR",
+                                         .details = custom_why(c->custom)});
+    }
+}
