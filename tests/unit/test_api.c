@@ -367,7 +367,9 @@ static void every_operation_was_seen(void **state)
 {
     (void)state;
     for (size_t i = 0; i < API_COUNT(operations); i++) {
-        if (!operations[i].succeeded) {
+        /* Its answer comes from outside: tests/wire/test_authorizer.py. */
+        bool from_outside = strcmp(operations[i].name, "TestInvokeAuthorizer") == 0;
+        if (!operations[i].succeeded && !from_outside) {
             fail_msg("no scenario lets %s succeed", operations[i].name);
         }
     }
@@ -378,10 +380,15 @@ static void every_operation_was_seen(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        FILE_TEST("things"),   FILE_TEST("certificates"),
-        FILE_TEST("policies"), FILE_TEST("attachments"),
-        FILE_TEST("requests"), FILE_TEST("publish"),
-        FILE_TEST("endpoint"), cmocka_unit_test(every_operation_was_seen),
+        FILE_TEST("things"),
+        FILE_TEST("certificates"),
+        FILE_TEST("policies"),
+        FILE_TEST("attachments"),
+        FILE_TEST("authorizers"),
+        FILE_TEST("requests"),
+        FILE_TEST("publish"),
+        FILE_TEST("endpoint"),
+        cmocka_unit_test(every_operation_was_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
