@@ -162,7 +162,11 @@ def start_servers(scene, only, deviations, with_quotas):
                                               "max_qos 1\nretain_available false")
         servers.append(server)
     if only != "mosquitto":
-        servers.append(start_elo(scene, deviations, "--limits", "off"))
+        # Where AWS is not known for certain and a switch knows the specification: that way here,
+        # AWS's likeliest way with the quotas.
+        servers.append(start_elo(scene, deviations, "--limits", "off", "--compat",
+                                 "v5-will-delay=honour", "--compat",
+                                 "v5-unsuback-unknown=no-subscription"))
     for server in servers:
         server.takes = lambda t: not t.aws
     if only != "mosquitto" and with_quotas:

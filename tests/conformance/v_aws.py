@@ -93,6 +93,16 @@ def will_of_qos_2(b):
     same(c.refused(0x9B), 0x9B if b.v5 else None, "CONNACK's code")
 
 
+@aws("Will Delay Interval is not in AWS's list of properties: the will is published at once (a switch)",
+     v3=False)
+def will_delay(b):
+    watch = b.client()
+    watch.subscribe(b.topic())
+    will = (b.topic(), b"gone", 0, False, [("will_delay", 300)])
+    b.session(b.client_id(), will=will).drop()
+    same(watch.message().payload, b"gone", "the will")
+
+
 @aws("one CONNECT a second for a client id")
 def connects_per_second(b):
     """five at once: the first gets in, the last does not"""
@@ -259,6 +269,11 @@ def filter_limits(b):
         c = b.client()
         c.send(wire.subscribe(b.version, 1, [(name, 0)]))
         answer_or_end(b, c, wire.SUBACK)
+
+
+@aws("AWS's list of UNSUBACK codes has no 11: 0 where nothing was subscribed (a switch)", v3=False)
+def unsubscribe_from_nothing_in_aws(b):
+    same(b.client().unsubscribe(b.topic()), [0], "codes")
 
 
 @aws("`$SYS/#`, `$aws/rules/...` and unknown `$` filters are refused; AWS's own are not")
