@@ -26,6 +26,7 @@
 #define TESTS_SUPPORT_WORLD_H
 
 #include "elo/client/client.h"
+#include "elo/client/mqtt5.h"
 #include "server/broker/broker.h"
 
 #define WORLD_NEVER    INT64_MAX
@@ -168,6 +169,7 @@ enum world_crime {
 struct world_device {
     struct elo_client client;
     struct elo_client_config config;
+    struct elo_client_mqtt5 mqtt5; /* with config.mqtt5 */
     struct world_link *link;
     unsigned who; /* enum world_client */
     enum world_crime crime;
@@ -306,6 +308,7 @@ struct world_model {
     X(calm)                                                                                        \
     X(bursts)                                                                                      \
     X(floods)                                                                                      \
+    X(mqtt5)                                                                                       \
     X(events)
 
 struct world_tally {

@@ -357,13 +357,18 @@ static void on_unsubscribe(struct world_session *s, const struct elo_mqtt_subscr
     }
 }
 
+static uint8_t level_of(const struct world_device *d)
+{
+    return d->config.mqtt5 != NULL ? ELO_MQTT_5 : ELO_MQTT_3_1_1;
+}
+
 void world_model_hears(struct world *w, struct world_link *l, elo_span packet)
 {
     struct elo_mqtt_packet p;
     if (l->is.ended) {
         return; /* nothing counts any more */
     }
-    if (elo_mqtt_decode(packet, &p) != ELO_OK) {
+    if (elo_mqtt_decode_as(level_of(l->device), packet, &p) != ELO_OK) {
         world_fail(w, "%s has sent a malformed packet", world_name(l->device->who));
         return;
     }
@@ -458,7 +463,7 @@ void world_model_settle(struct world *w)
 void world_model_written(struct world *w, struct world_device *d, elo_span packet)
 {
     struct elo_mqtt_packet in;
-    if (elo_mqtt_decode(packet, &in) != ELO_OK) {
+    if (elo_mqtt_decode_as(level_of(d), packet, &in) != ELO_OK) {
         world_fail(w, "%s writes a malformed packet", world_name(d->who));
         return;
     }
