@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
 /*
- * The message broker: MQTT 3.1.1 as AWS IoT Core speaks it. Pure: bytes and `now` go in; bytes, a
- * list of connections with something to send, and the next deadline come out.
+ * The message broker: MQTT 3.1.1 and 5 as AWS IoT Core speaks them. Pure: bytes and `now` go in;
+ * bytes, a list of connections with something to send, and the next deadline come out.
  *
  * A connection's life:
  *
@@ -18,8 +18,9 @@
  * it stays valid, ignores further input, and is freed only by broker_closed(), which the owner
  * must call exactly once for every connection opened.
  *
- * What AWS does not allow is answered as AWS answers it on MQTT 3.1.1: mostly by closing without a
- * word. The log says why; so does broker_close_reason().
+ * What AWS does not allow is answered as AWS answers it: on MQTT 3.1.1 mostly by closing without a
+ * word, on MQTT 5 with a reason code and, unless the client wants none, a reason string. The log
+ * says why; so does broker_close_reason().
  *
  * Sharing: a published message is one immutable block counted by references; a subscriber's queue
  * holds the block and an encoded header. Routing is a tree of topic levels. Deliveries of one

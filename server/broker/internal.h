@@ -375,8 +375,15 @@ void broker__send_ack(struct broker_conn *c, elo_mqtt_type type, uint16_t packet
 /* Is there room for a PUBLISH of so many bytes? */
 bool broker__has_room(const struct broker_conn *c, size_t bytes);
 
+/* The size of a PUBLISH of MQTT 5. */
+size_t broker__packet_bytes(const struct publication *p, uint8_t qos);
+
 /* Would the client take the PUBLISH? MQTT 5: Maximum Packet Size. */
-bool broker__takes(const struct broker_conn *c, const struct publication *p, uint8_t qos);
+static inline bool
+broker__takes(const struct broker_conn *c, const struct publication *p, uint8_t qos)
+{
+    return c->packet_max == UINT32_MAX || broker__packet_bytes(p, qos) <= c->packet_max;
+}
 
 /* One PUBLISH; there is room. false: out of memory, and the connection is ended. */
 bool broker__send_qos0(struct broker_conn *c, const struct publication *p, bool retain);

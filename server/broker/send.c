@@ -166,13 +166,10 @@ static elo_span shared_head5(const struct publication *p, int64_t now_ms)
     return elo_span_of(h->room5, h->len5);
 }
 
-bool broker__takes(const struct broker_conn *c, const struct publication *p, uint8_t qos)
+size_t broker__packet_bytes(const struct publication *p, uint8_t qos)
 {
-    if (c->packet_max == UINT32_MAX) {
-        return true;
-    }
     size_t remaining = remaining5(p, qos);
-    return 1 + length_bytes(remaining) + remaining <= c->packet_max;
+    return 1 + length_bytes(remaining) + remaining;
 }
 
 /* With a head of its own. */
