@@ -254,9 +254,9 @@ static void note_beginning(struct broker_conn *c, struct known *k, const struct 
 
 static void accept(struct broker_conn *c, const struct entry *e, struct session *s, bool present)
 {
-    if (c->broker->journal.touched) {
-        broker__hold_output(c); /* a session was made or has ended: that must be durable first */
-    }
+    /* A session was made or has ended, now or for a CONNECT just before: that is durable first. */
+    const struct journal *j = &c->broker->journal;
+    broker__hold_output(c, broker__journal_awaited(j, present ? s->changed : j->ended));
     broker__session_attach(s, c);
     struct acceptance a = {.session_present = present,
                            .keep_alive_s = broker__keep_alive(c, e->in->keep_alive_s),

@@ -58,9 +58,9 @@ static bool grow(struct hold *h)
     return true;
 }
 
-void broker__ack_publish(struct broker_conn *c, uint16_t packet_id, bool stored)
+void broker__ack_publish(struct broker_conn *c, uint16_t packet_id, uint64_t epoch)
 {
-    if (!stored && (c->hold == NULL || c->hold->count == 0)) {
+    if (epoch == 0 && (c->hold == NULL || c->hold->count == 0)) {
         broker__send_ack(c, ELO_MQTT_PUBACK, packet_id);
         return;
     }
@@ -73,7 +73,7 @@ void broker__ack_publish(struct broker_conn *c, uint16_t packet_id, bool stored)
         return;
     }
     h->acks[(h->first + h->count++) & (h->cap - 1)] =
-        (struct held_ack){.epoch = stored ? c->broker->journal.epoch : 0, .packet_id = packet_id};
+        (struct held_ack){.epoch = epoch, .packet_id = packet_id};
 }
 
 uint32_t broker__hold_count(const struct broker_conn *c)
@@ -91,16 +91,16 @@ bool broker__hold_has(const struct broker_conn *c, uint16_t packet_id)
     return found;
 }
 
-void broker__hold_output(struct broker_conn *c)
+void broker__hold_output(struct broker_conn *c, uint64_t epoch)
 {
-    struct hold *h = c->ended ? NULL : hold_of(c);
+    struct hold *h = c->ended || epoch == 0 ? NULL : hold_of(c);
     if (h == NULL) {
         return;
     }
     if (h->barrier == 0) {
         h->open_bytes = c->out.bytes;
     }
-    h->barrier = c->broker->journal.epoch;
+    h->barrier = epoch > h->barrier ? epoch : h->barrier;
 }
 
 size_t broker__hold_clip(const struct broker_conn *c, elo_span *pieces, size_t count)

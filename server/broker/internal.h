@@ -83,6 +83,7 @@ struct session {
     struct will *will; /* offline: waits for its delay; NULL: none */
     int64_t will_ms;
     int64_t row;          /* in the store; 0: nothing of it is stored */
+    uint64_t changed;     /* the journal's epoch in which it was made, or a subscription changed */
     uint32_t route_place; /* see route.c */
     uint64_t route_round;
     struct inflight inflight;
@@ -533,11 +534,11 @@ ELO_MUST_USE elo_err broker__subscription_restore(
 
 /* --- hold.c: what waits for the store --------------------------------------------------------- */
 
-/* PUBACK: at once, or with `stored` when the present epoch is durable; in order. */
-void broker__ack_publish(struct broker_conn *c, uint16_t packet_id, bool stored);
+/* PUBACK: when the epoch is durable (0: at once), but not before those of earlier messages. */
+void broker__ack_publish(struct broker_conn *c, uint16_t packet_id, uint64_t epoch);
 
-/* What is put into the output from now on waits for the present epoch. */
-void broker__hold_output(struct broker_conn *c);
+/* What is put into the output from now on waits for the epoch; 0: for nothing. */
+void broker__hold_output(struct broker_conn *c, uint64_t epoch);
 
 /* Of the pieces of the output, those that may leave; how many. */
 size_t broker__hold_clip(const struct broker_conn *c, elo_span *pieces, size_t count);

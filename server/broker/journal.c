@@ -145,6 +145,7 @@ bool broker__journal_session(struct session *s)
     }
     if (s->row == 0) {
         broker__journal_adopt(s, j->next_session++);
+        s->changed = j->epoch;
     }
     return true;
 }
@@ -160,13 +161,15 @@ void broker__journal_session_gone(struct session *s)
     struct journal *j = &s->broker->journal;
     if (j->store != NULL && s->row != 0) {
         struct store_batch *b = batch(j);
-        (void)note(j, b != NULL && store_delete_session(b, s->row));
+        if (note(j, b != NULL && store_delete_session(b, s->row))) {
+            j->ended = j->epoch;
+        }
     }
 }
 
 bool broker__journal_subscribed(const struct subscription *sub)
 {
-    const struct session *s = sub->session;
+    struct session *s = sub->session;
     struct journal *j = &s->broker->journal;
     if (j->store == NULL || s->row == 0) {
         return true;
@@ -178,16 +181,18 @@ bool broker__journal_subscribed(const struct subscription *sub)
                                            .options =
                                                (sub->no_local ? SUBSCRIPTION_NO_LOCAL : 0) |
                                                (sub->as_published ? SUBSCRIPTION_AS_PUBLISHED : 0)};
+    s->changed = b != NULL ? j->epoch : s->changed;
     return note(j, b != NULL && store_put_subscription(b, &row));
 }
 
 void broker__journal_unsubscribed(const struct subscription *sub)
 {
-    const struct session *s = sub->session;
+    struct session *s = sub->session;
     struct journal *j = &s->broker->journal;
     if (j->store != NULL && s->row != 0) {
         struct store_batch *b = batch(j);
         elo_span filter = broker__subscription_filter(sub);
+        s->changed = b != NULL ? j->epoch : s->changed;
         (void)note(j, b != NULL && store_delete_subscription(b, s->row, filter));
     }
 }
@@ -227,7 +232,9 @@ void broker__journal_forgotten(struct journal *j, elo_span topic)
 {
     if (j->store != NULL) {
         struct store_batch *b = batch(j);
-        (void)note(j, b != NULL && store_delete_retained(b, topic));
+        if (note(j, b != NULL && store_delete_retained(b, topic))) {
+            j->forgotten = j->epoch;
+        }
     }
 }
 
@@ -330,6 +337,7 @@ void broker_stored(struct broker *b, const struct store_progress *progress, stru
     b->now = now;
     uint64_t durable = settle_sent(j, progress->durable);
     if (durable != 0) {
+        j->durable = durable;
         recover(b);
         broker__hold_release(b, durable);
     }

@@ -64,11 +64,13 @@ struct journal {
     int64_t next_message;
     int64_t next_queued;
     size_t bytes_max;
-    size_t bytes; /* of the messages that are stored */
-    bool touched; /* something was put since somebody cleared this: its answer waits */
-    bool lost;    /* likewise: something could not be put for lack of memory */
-    bool halted;  /* the last commit failed */
-    elo_err err;  /* why */
+    size_t bytes;       /* of the messages that are stored */
+    uint64_t ended;     /* epoch in which a session was last deleted */
+    uint64_t forgotten; /* and a retained message */
+    bool touched;       /* something was put since somebody cleared this: its answer waits */
+    bool lost;          /* likewise: something could not be put for lack of memory */
+    bool halted;        /* the last commit failed */
+    elo_err err;        /* why */
     struct timer retry;
 };
 
@@ -77,6 +79,16 @@ struct journal_owner {
     struct journal *journal;
     int64_t session; /* its row; 0: nothing is stored */
 };
+
+/*
+ * What an answer waits for: the present epoch if something was put since broker__journal_watch();
+ * else `earlier`, the epoch of what the answer tells of, if it is still on its way - who asks again
+ * for what he has not been told yet must wait as well. 0: nothing.
+ */
+static inline uint64_t broker__journal_awaited(const struct journal *j, uint64_t earlier)
+{
+    return j->touched ? j->epoch : earlier > j->durable ? earlier : 0;
+}
 
 /* From now on `touched` and `lost` tell what has happened since. */
 static inline void broker__journal_watch(struct journal *j)

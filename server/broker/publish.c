@@ -283,7 +283,9 @@ void broker__on_publish(struct broker_conn *c, elo_span packet, struct elo_mqtt_
     }
     report_accepted(c, in);
     if (in->qos == 1) {
-        broker__ack_publish(c, in->packet_id, j->touched);
+        bool forgets = in->retain && in->payload.len == 0; /* perhaps what is forgotten already */
+        broker__ack_publish(c, in->packet_id,
+                            broker__journal_awaited(j, forgets ? j->forgotten : 0));
     }
 }
 

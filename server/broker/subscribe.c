@@ -281,9 +281,7 @@ static bool hold_answer(struct broker_conn *c, const char *event)
         broker__refuse(c, event, ELO_E_NO_MEMORY, elo_span_of(NULL, 0), NULL);
         return false;
     }
-    if (j->touched) {
-        broker__hold_output(c);
-    }
+    broker__hold_output(c, broker__journal_awaited(j, c->session->changed));
     return !c->ended;
 }
 

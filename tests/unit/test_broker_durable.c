@@ -170,6 +170,34 @@ static void a_suback_waits_with_what_follows_it(void **state)
     takes(p, "UNSUBACK 5");
 }
 
+/* Who asks again before he was told must wait as well: found by test_crashes, seed 82. */
+static void asking_again_does_not_help(void **state)
+{
+    (void)state;
+    struct peer *p = come("p", true);
+    retain(p, "r", "1", 1);
+    takes(p, "PUBACK 1");
+    desk.slow = true;
+    peer_forget(come("s", false)); /* made, and gone before it was told */
+    struct peer *s = come("s", false);
+    takes_nothing(s);
+    retain(p, "r", "", 2);
+    peer_forget(p);
+    p = come("p", true);
+    retain(p, "r", "", 3); /* nothing is retained any more, but not durably */
+    takes_nothing(p);
+    desk_disk(&desk);
+    desk_pump(&desk);
+    takes(s, "CONNACK 0 session");
+    takes(p, "PUBACK 3");
+    peer_forget(come("s", true)); /* ends it */
+    struct peer *again = come("s", true);
+    takes_nothing(again);
+    desk_disk(&desk);
+    desk_pump(&desk);
+    takes(again, "CONNACK 0");
+}
+
 static void a_puback_waits_and_holds_up_nothing_else(void **state)
 {
     (void)state;
@@ -758,6 +786,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_connack_waits),
         CASE(a_suback_waits_with_what_follows_it),
+        CASE(asking_again_does_not_help),
         CASE(a_puback_waits_and_holds_up_nothing_else),
         CASE(the_api_learns_what_to_wait_for),
         CASE(many_messages_are_few_batches),
