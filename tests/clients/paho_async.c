@@ -114,7 +114,7 @@ static MQTTAsync_SSLOptions tls_of(const struct puppet_config *config)
     tls.verify = 1;
     if (config->alpn) {
         tls.protos = PUPPET_ALPN;
-        tls.protos_len = sizeof PUPPET_ALPN;
+        tls.protos_len = sizeof PUPPET_ALPN - 1;
     }
     return tls;
 }

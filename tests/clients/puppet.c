@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const unsigned char PUPPET_ALPN[15] = "\x0ex-amzn-mqtt-ca";
+const unsigned char PUPPET_ALPN[16] = "\x0ex-amzn-mqtt-ca";
 
 static void tell(json_t *what)
 {

@@ -33,8 +33,8 @@ struct puppet {
     void (*end)(void); // no more commands: gives everything back
 };
 
-// x-amzn-mqtt-ca as TLS wants it.
-extern const unsigned char PUPPET_ALPN[15];
+// x-amzn-mqtt-ca as TLS wants it; and a 0 at the end, for Paho copies it as text.
+extern const unsigned char PUPPET_ALPN[16];
 
 // The exit code of main().
 int puppet_main(int argc, char **argv, const struct puppet *puppet);
