@@ -94,7 +94,8 @@ def make_identities(desk, name):
 
 
 def configuration(desk, device, version, transport):
-    """What a puppet is told. transport: mtls (8883), alpn (8443 as 443), wss (SigV4)."""
+    """What a puppet is told. transport: mtls (8883), alpn (8443 as 443), wss (SigV4), custom (an
+    authorizer's token, on 8443 as 443)."""
     return {"host": "localhost", "ca": str(desk.ca), "cert": str(device.cert),
             "key": str(device.key), "version": version, "transport": transport,
             "port": desk.mqtts_port if transport == "mtls" else desk.https_port,
@@ -105,16 +106,16 @@ class Scenario:
     """Run one puppet through everything.
 
     tells_refusals: whether the library tells what a PUBACK says; tells_session: whether it tells
-    that a session was resumed."""
+    that a session was resumed. more: goes into the puppet's configuration."""
 
     def __init__(self, scene, argv, version, transport="mtls", tells_refusals=True,
-                 tells_session=True):
+                 tells_session=True, desk=None, **more):
         self.tells_refusals, self.tells_session = tells_refusals, tells_session
         self.scene, self.argv, self.version, self.transport = scene, argv, version, transport
-        self.desk = scene.desk()
+        self.desk = desk or scene.desk()
         self.name = "dev"
         self.device, self.watcher = make_identities(self.desk, self.name)
-        self.config = configuration(self.desk, self.device, version, transport)
+        self.config = {**configuration(self.desk, self.device, version, transport), **more}
         self.observer = mqtt.client_of(self.desk, self.watcher)
         self.observer.connect("observer")
 
@@ -226,10 +227,13 @@ class Scenario:
         p.kill()
 
     def bad_signature(self):
-        p = self.puppet(secret="not the secret")
+        self.does_not_connect("a signature that is wrong", secret="not the secret")
+
+    def does_not_connect(self, what, **changes):
+        p = self.puppet(**changes)
         told = p.do("connect", "connected", "failed", id=self.name, clean=True)
-        note(f"a signature that is wrong: {told}")
-        check(told["event"] == "failed", "a wrong signature does not connect", told)
+        note(f"{what}: {told}")
+        check(told["event"] == "failed", f"{what} does not connect", told)
         p.kill()
 
 

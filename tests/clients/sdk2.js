@@ -15,6 +15,10 @@ function builder3() {
         return iot.AwsIotMqttConnectionConfigBuilder.new_builder_for_websocket()
             .with_credentials(config.region, config.keyId, config.secret);
     }
+    if (config.transport === 'custom') {
+        return iot.AwsIotMqttConnectionConfigBuilder.new_default_builder().with_custom_authorizer(
+            'bench', config.authorizer, config.signature, '', config.tokenKey, config.token);
+    }
     return iot.AwsIotMqttConnectionConfigBuilder.new_mtls_builder_from_path(config.cert, config.key);
 }
 
@@ -58,6 +62,11 @@ function builder5() {
         return Builder.newWebsocketMqttBuilderWithSigv4Auth(config.host, {
             region: config.region,
             credentialsProvider: auth.AwsCredentialsProvider.newStatic(config.keyId, config.secret) });
+    }
+    if (config.transport === 'custom') {
+        return Builder.newDirectMqttBuilderWithCustomAuth(config.host, {
+            authorizerName: config.authorizer, username: 'bench', tokenKeyName: config.tokenKey,
+            tokenValue: config.token, tokenSignature: config.signature });
     }
     return Builder.newDirectMqttBuilderWithMtlsFromPath(config.host, config.cert, config.key);
 }

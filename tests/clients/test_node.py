@@ -3,7 +3,8 @@
 # SPDX-FileCopyrightText: The Elo authors
 """MQTT.js, and both of AWS's SDKs for JavaScript."""
 import puppet
-from desk import case, main
+import authorizer
+from desk import case, check, main
 
 
 def run(scene, program, version, transport):
@@ -80,6 +81,35 @@ def sdk2_5_alpn(scene):
 def sdk2_5_wss(scene):
     """aws-iot-device-sdk-v2, its MQTT 5 client, WebSocket, SigV4"""
     run(scene, "sdk2.js", 5, "wss")
+
+
+def run_custom(scene, version):
+    function, desk, key = authorizer.start(scene)
+    function.answer = lambda event: function.yes(policyDocuments=[{
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}]}])
+    scenario = puppet.Scenario(
+        scene, [puppet.node(), puppet.HERE / "sdk2.js"], version, "custom", desk=desk,
+        authorizer="DeskAuth", tokenKey="x-token", token="tok-91",
+        signature=authorizer.sign(scene, key, "tok-91"))
+    scenario.both_ways()
+    check(function.events and function.events[0]["token"] == "tok-91" and
+          function.events[0]["signatureVerified"], "the function was asked", function.events)
+    asked = len(function.events)
+    scenario.does_not_connect("a token with another's signature", token="tok-92")
+    check(len(function.events) == asked, "and the function was not")
+
+
+@case
+def sdk2_3_custom(scene):
+    """aws-iot-device-sdk-v2, its MQTT 3.1.1 client, custom authorizer"""
+    run_custom(scene, 4)
+
+
+@case
+def sdk2_5_custom(scene):
+    """aws-iot-device-sdk-v2, its MQTT 5 client, custom authorizer"""
+    run_custom(scene, 5)
 
 
 if __name__ == "__main__":
