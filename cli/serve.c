@@ -17,6 +17,8 @@
     "  --plain-port N      MQTT without TLS, certificate or policies, on loopback only: for\n"     \
     "                      protocol tests and tools; AWS has no such door (default: none)\n"       \
     "  --io-threads N      threads for TLS handshakes (default: one a core; 0: none)\n"            \
+    "  --tls-policy NAME   IoTSecurityPolicy_TLS13_1_2_2022_10 (TLS 1.2 and 1.3, the default),\n"  \
+    "                      ..._TLS13_1_3_2022_10 (1.3 only), ..._TLS12_1_2_2022_10 (1.2 only)\n"   \
     "  --listen ADDR       listen on this address instead of loopback: 0.0.0.0 for a board on\n"   \
     "                      the LAN; the certificate then carries this machine's names\n"           \
     "  --endpoint NAME     what DescribeEndpoint answers\n"                                        \
@@ -229,6 +231,7 @@ static int parse(int argc, char **argv, const char *help, struct serve_config *c
         {"--http-port", 0, OPTION_NUMBER, &w.http_port, 0, 65535},
         {"--plain-port", 0, OPTION_NUMBER, &w.plain_port, 0, 65535},
         {"--io-threads", 0, OPTION_NUMBER, &w.io_threads, 0, 64},
+        {"--tls-policy", 0, OPTION_TEXT, &c->tls_policy, 0, 0},
         {"--listen", 0, OPTION_TEXT, &c->listen, 0, 0},
         {"--endpoint", 0, OPTION_TEXT, &c->endpoint, 0, 0},
         {"--region", 0, OPTION_TEXT, &c->region, 0, 0},

@@ -42,15 +42,16 @@ struct serve_endpoints {
 
 struct serve_config {
     const char *dir;
-    int mqtts_port;       /* 0: any free port; default 8883 */
-    int https_port;       /* default 8443 */
-    int http_port;        /* default 8080; always on loopback */
-    int plain_port;       /* MQTT without TLS, for tests, on loopback; default -1: none */
-    int io_threads;       /* for TLS handshakes; 0: none; default -1: one a core */
-    const char *listen;   /* address for mqtts and https; NULL: loopback */
-    const char *endpoint; /* what DescribeEndpoint answers; NULL: made from listen and the port */
-    const char *region;   /* NULL: as the data folder has it, or us-east-1 */
-    const char *account;  /* NULL: as the data folder has it, or 000000000000 */
+    int mqtts_port;         /* 0: any free port; default 8883 */
+    int https_port;         /* default 8443 */
+    int http_port;          /* default 8080; always on loopback */
+    int plain_port;         /* MQTT without TLS, for tests, on loopback; default -1: none */
+    int io_threads;         /* for TLS handshakes; 0: none; default -1: one a core */
+    const char *tls_policy; /* AWS's name; NULL: IoTSecurityPolicy_TLS13_1_2_2022_10 */
+    const char *listen;     /* address for mqtts and https; NULL: loopback */
+    const char *endpoint;   /* what DescribeEndpoint answers; NULL: made from listen and the port */
+    const char *region;     /* NULL: as the data folder has it, or us-east-1 */
+    const char *account;    /* NULL: as the data folder has it, or 000000000000 */
     const char *const *lambdas; /* "NAME-or-ARN=URL" each: functions of custom authorizers */
     size_t lambda_count;
     struct compat compat;

@@ -196,6 +196,16 @@ ELO_MUST_USE elo_err listen_all(struct net *net, char *why, size_t why_cap);
 void listen_stop(struct net *net);
 void listen_descriptor_free(struct net *net, int fd); /* closes it: it may be asked for */
 
+/* tls_policy.c */
+struct tls_policy {
+    const char *name;
+    int oldest, newest; /* TLS1_2_VERSION ... */
+};
+
+/* NULL: no such policy. The name NULL is AWS's default. */
+const struct tls_policy *tls_policy(const char *name);
+bool tls_obey_policy(SSL_CTX *ctx, const struct tls_policy *policy);
+
 /* tls.c */
 /* A context for net->config; to be freed. ELO_E_BAD_PEM, ELO_E_NO_MEMORY. */
 ELO_MUST_USE elo_err tls_context(struct net *net, SSL_CTX **out, char *why, size_t why_cap);

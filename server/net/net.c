@@ -263,6 +263,14 @@ elo_err net_open(struct net *net, const struct net_config *config, char *why, si
 {
     net->config = *config;
     net->settled = store_issued(config->store); /* what was loaded is on disk */
+    if (tls_policy(config->tls_policy) == NULL) {
+        snprintf(why, why_cap,
+                 "--tls-policy %s is none of IoTSecurityPolicy_TLS13_1_2_2022_10 (TLS 1.2 and 1.3, "
+                 "the default), IoTSecurityPolicy_TLS13_1_3_2022_10 (1.3 only), "
+                 "IoTSecurityPolicy_TLS12_1_2_2022_10 (1.2 only)",
+                 config->tls_policy);
+        return ELO_E_USAGE;
+    }
     elo_err err = net_reload_certificate(net, why, why_cap);
     unsigned threads = config->io_threads == NET_FROM_CORES ? uv_available_parallelism()
                                                             : (unsigned)config->io_threads;

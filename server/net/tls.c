@@ -15,42 +15,32 @@
 #include "server/base/mem.h"
 #include "server/net/internal.h"
 
-/* AWS's TLS 1.2 list; those with RSA key exchange need an RSA server key, which the desk has not.
+/*
+ * ALPN names ("Device communication protocols"). They count on either TLS port: clients of AWS
+ * offer x-amzn-mqtt-ca on 8883, too.
  */
-static const char ciphers[] =
-    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
-    "ECDHE-ECDSA-AES128-SHA256:ECDHE-RSA-AES128-SHA256:ECDHE-ECDSA-AES128-SHA:"
-    "ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
-    "ECDHE-ECDSA-AES256-SHA384:ECDHE-RSA-AES256-SHA384:ECDHE-ECDSA-AES256-SHA:"
-    "ECDHE-RSA-AES256-SHA";
-
-/* ALPN names ("Device communication protocols"); the second column: on which kind of listener. */
-static const struct {
+static const struct alpn {
     const char *name;
-    bool on_mqtts, on_https;
+    enum listener_kind speaks;
+    bool shows_certificate;
 } alpn_names[] = {
-    {"x-amzn-mqtt-ca", true, true},
-    {"http/1.1", false, true},
-    {"x-amzn-http-ca", false, true},
-    {"mqtt", true, true}, /* on 443 it means a custom authorizer */
+    {"x-amzn-mqtt-ca", LISTEN_MQTTS, true},
+    {"x-amzn-http-ca", LISTEN_HTTPS, true},
+    {"http/1.1", LISTEN_HTTPS, false},
+    {"mqtt", LISTEN_MQTTS, false}, /* on 443 it means a custom authorizer */
 };
 
-static bool alpn_known(const unsigned char *name, size_t len, enum listener_kind kind)
+static const struct alpn *alpn_of(const unsigned char *name, size_t len)
 {
     for (size_t i = 0; i < sizeof alpn_names / sizeof alpn_names[0]; i++) {
         if (strlen(alpn_names[i].name) == len && memcmp(alpn_names[i].name, name, len) == 0) {
-            return kind == LISTEN_MQTTS ? alpn_names[i].on_mqtts : alpn_names[i].on_https;
+            return &alpn_names[i];
         }
     }
-    return false;
+    return NULL;
 }
 
-static bool is_mqtt_ca(const unsigned char *name, size_t len)
-{
-    return len == 14 && memcmp(name, "x-amzn-mqtt-ca", 14) == 0;
-}
-
-/* By that name MQTT is spoken, and so a certificate must be shown, on the HTTPS port too. */
+/* With some of the names a certificate must be shown, on the HTTPS port too. */
 static int select_alpn(SSL *ssl,
                        const unsigned char **out,
                        unsigned char *out_len,
@@ -59,12 +49,12 @@ static int select_alpn(SSL *ssl,
                        void *arg)
 {
     (void)arg;
-    const struct conn *c = SSL_get_app_data(ssl);
     for (unsigned int i = 0; i < in_len && in[i] < in_len - i; i += 1u + in[i]) {
-        if (alpn_known(in + i + 1, in[i], c->kind)) {
+        const struct alpn *alpn = alpn_of(in + i + 1, in[i]);
+        if (alpn != NULL) {
             *out = in + i + 1;
             *out_len = in[i];
-            if (is_mqtt_ca(*out, *out_len)) {
+            if (alpn->shows_certificate) {
                 SSL_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
             }
             return SSL_TLSEXT_ERR_OK;
@@ -80,8 +70,8 @@ bool tls_wants_custom(const struct conn *c)
 
 enum listener_kind tls_protocol(const struct conn *c)
 {
-    bool mqtt = strcmp(c->peer->alpn, "x-amzn-mqtt-ca") == 0 || tls_wants_custom(c);
-    return mqtt ? LISTEN_MQTTS : c->kind;
+    const struct alpn *alpn = alpn_of((const unsigned char *)c->peer->alpn, strlen(c->peer->alpn));
+    return alpn != NULL ? alpn->speaks : c->kind;
 }
 
 elo_span tls_server_name(const struct conn *c)
@@ -173,10 +163,8 @@ static bool set_up(struct net *net, SSL_CTX *ctx)
     SSL_CTX_set_alpn_select_cb(ctx, select_alpn, NULL);
     SSL_CTX_set_tlsext_servername_callback(ctx, judge_server_name);
     SSL_CTX_set_tlsext_servername_arg(ctx, net);
-    return SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 &&
-           SSL_CTX_set_num_tickets(ctx, 0) == 1 && SSL_CTX_set_cipher_list(ctx, ciphers) == 1 &&
-           SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"
-                                         "TLS_CHACHA20_POLY1305_SHA256") == 1 &&
+    return tls_obey_policy(ctx, tls_policy(net->config.tls_policy)) &&
+           SSL_CTX_set_num_tickets(ctx, 0) == 1 &&
            SSL_CTX_use_certificate_chain_file(ctx, net->config.cert_file) == 1 &&
            SSL_CTX_use_PrivateKey_file(ctx, net->config.key_file, SSL_FILETYPE_PEM) == 1 &&
            SSL_CTX_check_private_key(ctx) == 1;
@@ -211,7 +199,8 @@ static const struct {
 } failures[] = {
     {SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, ELO_E_CERT_MISSING, "the client sent no certificate"},
     {SSL_R_NO_SHARED_CIPHER, ELO_E_TLS_HANDSHAKE, "the client offers none of AWS's cipher suites"},
-    {SSL_R_UNSUPPORTED_PROTOCOL, ELO_E_TLS_HANDSHAKE, "the client offers TLS older than 1.2"},
+    {SSL_R_UNSUPPORTED_PROTOCOL, ELO_E_TLS_HANDSHAKE,
+     "the client offers only TLS older than 1.2, or versions that --tls-policy leaves out"},
     {SSL_R_WRONG_VERSION_NUMBER, ELO_E_TLS_HANDSHAKE, "the client does not speak TLS on this port"},
     {SSL_R_HTTP_REQUEST, ELO_E_TLS_HANDSHAKE, "a plain HTTP request came to a TLS port"},
     {SSL_R_NO_APPLICATION_PROTOCOL, ELO_E_ALPN, "none of the client's ALPN names is known here"},

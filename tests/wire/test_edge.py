@@ -3,7 +3,9 @@
 # SPDX-FileCopyrightText: The Elo authors
 """The edge: ports, transports, and what it takes from peers that are many, slow or hostile."""
 import re
+import shutil
 import socket
+import ssl
 
 import mqtt
 from desk import case, check, main
@@ -38,6 +40,148 @@ def plain_port(s):
         got = plain.message()
         check(got[:2] == ("any/topic", b"21.5"), "they share one broker", got)
     desk.stop()
+
+
+# --- TLS -----------------------------------------------------------------------------------------
+
+POLICY_13_12 = "IoTSecurityPolicy_TLS13_1_2_2022_10"
+POLICY_13 = "IoTSecurityPolicy_TLS13_1_3_2022_10"
+POLICY_12 = "IoTSecurityPolicy_TLS12_1_2_2022_10"
+
+SUITES_13 = ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"]
+ENDS = ["AES128-GCM-SHA256", "AES128-SHA256", "AES128-SHA", "AES256-GCM-SHA384", "AES256-SHA384",
+        "AES256-SHA"]
+SUITES_RSA = ["AES128-GCM-SHA256", "AES128-SHA256", "AES128-SHA", "AES256-GCM-SHA384",
+              "AES256-SHA256", "AES256-SHA"]
+
+
+def s_client(s, desk, *options, device=None, stdin=""):
+    """openssl s_client to the end of its input."""
+    identity = ["-cert", device.cert, "-key", device.key] if device else []
+    return s.run("openssl", "s_client", "-connect", f"localhost:{desk.mqtts_port}", "-CAfile",
+                 desk.ca, *identity, *options, stdin=stdin)
+
+
+def spoken(result):
+    """(version, suite) that were agreed on; None: the handshake failed."""
+    found = re.search(r"New, (\S+), Cipher is (\S+)", result.out)
+    return found.groups() if found and found[2] != "(NONE)" else None
+
+
+def device_of(desk, name="tls"):
+    return desk.make_device(name, desk.make_policy("all", ("iot:*", "*")))
+
+
+def connects(desk, device, suite, version, name="tls"):
+    """Whether MQTT goes both ways over that suite."""
+    context = mqtt.tls_context(desk.ca, device)
+    context.minimum_version = context.maximum_version = version
+    if version == ssl.TLSVersion.TLSv1_2:
+        context.set_ciphers(suite + ":@SECLEVEL=0")
+    with mqtt.Client(desk.host, desk.mqtts_port, context) as c:
+        if c.socket.cipher()[0] != suite and version == ssl.TLSVersion.TLSv1_2:
+            return False
+        c.connect(name)
+        c.subscribe(("t", 0))
+        for size in (1, 1000, 100000):
+            c.publish("t", b"x" * size)
+            if c.message()[1] != b"x" * size:
+                return False
+        c.disconnect()
+    return True
+
+
+@case
+def tls_policies(s):
+    """--tls-policy by AWS's names: which versions are spoken"""
+    for policy, versions in ((None, ("-tls1_2", "-tls1_3")),
+                             (POLICY_13_12, ("-tls1_2", "-tls1_3")), (POLICY_13, ("-tls1_3",)),
+                             (POLICY_12, ("-tls1_2",))):
+        desk = s.desk(*(["--tls-policy", policy] if policy else []))
+        device = device_of(desk)
+        for option in ("-tls1_2", "-tls1_3"):
+            since = desk.log_mark()
+            result = s_client(s, desk, option, device=device)
+            if option in versions:
+                check(spoken(result), f"{policy}: {option} is spoken", result.err)
+            else:
+                check(not spoken(result) and "protocol version" in result.err,
+                      f"{policy}: {option} is refused by an alert", result.err)
+                desk.expect_record("the policy", since, details=re.compile("--tls-policy"))
+        desk.stop()
+        shutil.rmtree(desk.data)
+    result = s.elo("serve", "--data", s.path("desk"), "--mqtts-port", "0", "--https-port", "0",
+                   "--http-port", "0", "--tls-policy", "IoTSecurityPolicy_TLS12_1_0_2016_01")
+    check(result.code == 2 and POLICY_13 in result.err, "another name: what there is", result.err)
+
+
+@case
+def suites(s):
+    """AWS's cipher suites, each of them, and no other"""
+    desk = s.desk()
+    device = device_of(desk)
+    for suite in SUITES_13:
+        result = s_client(s, desk, "-tls1_3", "-ciphersuites", suite, device=device)
+        check(spoken(result) == ("TLSv1.3", suite), suite, result.out[-300:])
+    for end in ENDS:
+        suite = "ECDHE-ECDSA-" + end
+        check(connects(desk, device, suite, ssl.TLSVersion.TLSv1_2), f"{suite}: MQTT over it")
+    for suite in ("ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-ECDSA-AES128-CCM",
+                  "ECDHE-ECDSA-CAMELLIA128-SHA256", "AES128-GCM-SHA256"):
+        result = s_client(s, desk, "-tls1_2", "-cipher", suite, device=device)
+        check(not spoken(result) and "handshake failure" in result.err,
+              f"{suite}: refused by an alert", result.err)
+    desk.stop()
+
+    # The same desk with a server certificate of RSA, as its owner may put there.
+    names = s.openssl("x509", "-in", desk.data / "server.pem", "-noout", "-ext", "subjectAltName")
+    alt = "subjectAltName=" + ",".join(
+        n.strip().replace("IP Address", "IP") for n in names.out.splitlines()[1].split(","))
+    s.path("san").write_text(alt + "\nextendedKeyUsage=serverAuth\n", encoding="utf-8")
+    s.openssl("req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-keyout",
+              desk.data / "server.key", "-out", s.path("rsa.csr"))
+    s.openssl("x509", "-req", "-in", s.path("rsa.csr"), "-CA", desk.ca, "-CAkey",
+              desk.data / "ca.key", "-days", "300", "-extfile", s.path("san"), "-out",
+              desk.data / "server.pem")
+    desk = s.desk(data=desk.data)
+    for suite in ["ECDHE-RSA-" + end for end in ENDS] + SUITES_RSA:
+        check(connects(desk, device, suite, ssl.TLSVersion.TLSv1_2), f"{suite}: MQTT over it")
+    for suite in ("DHE-RSA-AES256-SHA", "ECDHE-RSA-CHACHA20-POLY1305"):
+        result = s_client(s, desk, "-tls1_2", "-cipher", suite + ":@SECLEVEL=0", device=device)
+        check(not spoken(result), f"{suite}: refused", result.err)
+
+
+@case
+def no_resumption(s):
+    """every handshake is a full one: neither session ids nor tickets, of either version"""
+    desk = s.desk()
+    device = device_of(desk)
+    for option in ("-tls1_2", "-tls1_3"):
+        result = s_client(s, desk, option, "-reconnect", device=device)
+        handshakes = re.findall(r"^(New|Reused), TLS", result.out, re.M)
+        check(len(handshakes) >= 5 and "Reused" not in handshakes,
+              f"{option} -reconnect: nothing is reused", handshakes)
+        check("Ticket" not in result.out.replace("TLS session ticket:", "Ticket"),
+              f"{option}: no ticket comes", result.out[-2000:])
+    saved = s.path("session")
+    s_client(s, desk, "-tls1_2", "-sess_out", saved, device=device)
+    if saved.exists():
+        result = s_client(s, desk, "-tls1_2", "-sess_in", saved, device=device)
+        check(re.search(r"^New, TLS", result.out, re.M), "a saved session is not taken up",
+              result.out[-1000:])
+
+
+@case
+def fragment_lengths(s):
+    """a maximum fragment length is agreed to and kept: no record is longer"""
+    desk = s.desk()
+    device = device_of(desk)
+    for version in ("-tls1_2", "-tls1_3"):
+        for size in (512, 1024, 2048, 4096):
+            result = s_client(s, desk, version, "-maxfraglen", str(size), "-tlsextdebug",
+                              device=device)
+            check(spoken(result) and 'extension "max fragment length"' in result.out,
+                  f"{version}: {size} is agreed to", result.out[:500])
 
 
 def own_address():
