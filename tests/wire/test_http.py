@@ -292,11 +292,11 @@ def alpn(scene):
                                 (desk.https_port, ["h2", "http/1.1"], "http/1.1"),
                                 (desk.mqtts_port, ["http/1.1"], "http/1.1"),
                                 (desk.mqtts_port, ["x-amzn-http-ca"], "x-amzn-http-ca"),
+                                (desk.https_port, ["mqtt"], "mqtt"),
                                 (desk.mqtts_port, ["mqtt"], "mqtt")):
         with mqtt.client_of(desk, device, names, port) as c:
             check(c.socket.selected_alpn_protocol() == wanted, f"{names}: {wanted} is chosen")
     for port, name in ((desk.mqtts_port, "h2"), (desk.https_port, "h2"),
-                       (desk.https_port, "mqtt"),
                        (desk.mqtts_port, "x-amzn-mqtt-c")):
         since = desk.log_mark()
         try:
