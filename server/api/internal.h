@@ -133,6 +133,9 @@ aws_error api__body(struct call *c, struct field *fields, size_t count);
 aws_error
 api__object(struct call *c, elo_span json, const char *path, struct field *fields, size_t count);
 
+/* base64, decoded; `member` is its name in the service model. */
+aws_error api__base64(struct call *c, elo_span text, const char *member, elo_span *out);
+
 /* A JSON object of strings: names and values, unescaped, in the order given. */
 aws_error api__string_map(struct call *c,
                           elo_span json,
@@ -246,6 +249,8 @@ void api__reply_xml_fault(struct call *c);
     X("POST", "/default-authorizer", CONTROL, SetDefaultAuthorizer)                                \
     X("GET", "/default-authorizer", CONTROL, DescribeDefaultAuthorizer)                            \
     X("DELETE", "/default-authorizer", CONTROL, ClearDefaultAuthorizer)                            \
+    X("GET", "/retainedMessage/{+}", DATA, GetRetainedMessage)                                     \
+    X("GET", "/retainedMessage", DATA, ListRetainedMessages)                                       \
     X("POST", "/topics/{+}", DATA, Publish)                                                        \
     X("POST", "/", STS, GetCallerIdentity)
 

@@ -114,3 +114,17 @@ void api__page_end(const struct call *c, const struct paging *p, struct elo_json
     size_t len = encode(elo_span_of(text, head + 1 + p->next.len), token);
     api__put_text(w, p->member, elo_span_of(token, len));
 }
+
+aws_error api__base64(struct call *c, elo_span text, const char *member, elo_span *out)
+{
+    size_t len = 0;
+    char *room = api__alloc(c, text.len + 1);
+    if (room == NULL) {
+        return api__out_of_memory(c);
+    }
+    if (text.len > 0 && !decode(text, room, text.len + 1, &len)) {
+        return api__invalid(c, "Value at '%s' is not base64", member);
+    }
+    *out = elo_span_of(room, len);
+    return AWS_OK;
+}

@@ -39,7 +39,9 @@ void policy_release(struct policy *policy); /* NULL is allowed */
     X(Publish, "topic")                                                                            \
     X(RetainPublish, "topic")                                                                      \
     X(Subscribe, "topicfilter")                                                                    \
-    X(Receive, "topic")
+    X(Receive, "topic")                                                                            \
+    X(GetRetainedMessage, "topic")                                                                 \
+    X(ListRetainedMessages, "topic")
 
 enum policy_action {
 #define POLICY_ACTION_ENUM(name, resource) POLICY_##name,

@@ -190,9 +190,13 @@ void say_decision(struct sentence *out,
  */
 
 static const char *const ASKED[POLICY_ACTION_COUNT] = {
-    [POLICY_Connect] = "you sent ",          [POLICY_Publish] = "you sent ",
-    [POLICY_RetainPublish] = "you sent ",    [POLICY_Subscribe] = "you asked for ",
+    [POLICY_Connect] = "you sent ",
+    [POLICY_Publish] = "you sent ",
+    [POLICY_RetainPublish] = "you sent ",
+    [POLICY_Subscribe] = "you asked for ",
     [POLICY_Receive] = "the message is on ",
+    [POLICY_GetRetainedMessage] = "you asked for ",
+    [POLICY_ListRetainedMessages] = "you asked for ",
 };
 
 static void say_allows(struct sentence *s, const struct question *q, const struct miss *m)

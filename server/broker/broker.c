@@ -255,12 +255,14 @@ void broker_tick(struct broker *b, struct core_time now)
 /* --- the owner's other doors --------------------------------------------------------------------
  */
 
-elo_err broker_publish(struct broker *b,
-                       elo_span topic,
-                       elo_span payload,
-                       uint8_t qos,
-                       bool retain,
-                       struct core_time now)
+elo_err broker_publish5(struct broker *b,
+                        elo_span topic,
+                        elo_span payload,
+                        elo_span properties,
+                        uint32_t expiry_s,
+                        uint8_t qos,
+                        bool retain,
+                        struct core_time now)
 {
     if (topic.len == 0 || topic.len > LIMIT_TOPIC_BYTES) {
         return ELO_E_TOPIC;
@@ -270,7 +272,9 @@ elo_err broker_publish(struct broker *b,
     struct publication p = {.topic = topic,
                             .hash = map_hash(topic),
                             .payload = payload,
-                            .expires_ms = MESSAGE_FOREVER,
+                            .props = properties,
+                            .expires_ms = expiry_s > 0 ? now.mono_ms + (int64_t)expiry_s * 1000
+                                                       : MESSAGE_FOREVER,
                             .qos = qos > 0,
                             .retain = retain};
     broker__journal_watch(&b->journal);
@@ -278,6 +282,16 @@ elo_err broker_publish(struct broker *b,
     err = err == ELO_OK && b->journal.lost ? ELO_E_NO_MEMORY : err;
     broker__settle(b);
     return err;
+}
+
+elo_err broker_publish(struct broker *b,
+                       elo_span topic,
+                       elo_span payload,
+                       uint8_t qos,
+                       bool retain,
+                       struct core_time now)
+{
+    return broker_publish5(b, topic, payload, elo_span_of(NULL, 0), 0, qos, retain, now);
 }
 
 void broker_certificate_changed(struct broker *b, elo_span certificate_id, struct core_time now)

@@ -137,6 +137,33 @@ ELO_MUST_USE elo_err broker_publish(struct broker *b,
                                     bool retain,
                                     struct core_time now);
 
+/* The same with MQTT 5 properties (encoded; only such as are passed on) and a message expiry (0:
+ * none). */
+ELO_MUST_USE elo_err broker_publish5(struct broker *b,
+                                     elo_span topic,
+                                     elo_span payload,
+                                     elo_span properties,
+                                     uint32_t expiry_s,
+                                     uint8_t qos,
+                                     bool retain,
+                                     struct core_time now);
+
+/* A retained message; spans valid until the next call that changes the broker. */
+struct broker_retained {
+    elo_span topic, payload;
+    elo_span properties; /* of MQTT 5, encoded */
+    uint8_t qos;
+    int64_t modified_ms; /* wall_ms */
+};
+bool broker_retained(const struct broker *b, elo_span topic, struct broker_retained *out);
+
+/* Up to `max` (at least 1) whose topics come after `after` (empty: the first), in bytewise order.
+ */
+size_t broker_list_retained(const struct broker *b,
+                            elo_span after,
+                            struct broker_retained *out,
+                            size_t max);
+
 /* The end of a turn: what has changed goes to the store, as one batch. */
 void broker_commit(struct broker *b);
 

@@ -36,6 +36,7 @@ struct message {
     uint32_t rows;       /* places with a row that refer to it: journal.h */
     int64_t row;         /* its own while there are such */
     int64_t expires_ms;  /* mono_ms when it is worth nothing any more, or MESSAGE_FOREVER */
+    int64_t retained_ms; /* wall_ms when it was retained; 0: it was not */
     uint16_t topic_len;
     uint8_t qos;     /* as published: 0 or 1 */
     uint8_t bytes[]; /* topic, payload, properties */

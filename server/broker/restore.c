@@ -205,8 +205,10 @@ static elo_err restore_retained(void *ctx, const struct store_message *row, int6
 {
     struct restoring *r = ctx;
     struct broker *b = r->broker;
-    (void)modified_ms;
     struct message *m = message_of(b, row);
+    if (m != NULL) {
+        m->retained_ms = modified_ms;
+    }
     if (m == NULL || !map_put(&b->retained, broker__message_topic(m), m)) {
         broker__message_release(m);
         return ELO_E_NO_MEMORY;

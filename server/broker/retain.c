@@ -76,8 +76,58 @@ elo_err broker__retain(struct broker *b, const struct publication *p)
     b->retained_bytes += broker__message_bytes(broker__message_keep(p->block));
     b->retained_bytes -= old != NULL ? broker__message_bytes(old) : 0;
     broker__message_release(old);
+    p->block->retained_ms = b->now.wall_ms;
     expect_end(b, p->block);
     return ELO_OK;
+}
+
+static void describe(const struct message *m, struct broker_retained *out)
+{
+    *out = (struct broker_retained){.topic = broker__message_topic(m),
+                                    .payload = broker__message_payload(m),
+                                    .properties = broker__message_props(m),
+                                    .qos = m->qos,
+                                    .modified_ms = m->retained_ms};
+}
+
+bool broker_retained(const struct broker *b, elo_span topic, struct broker_retained *out)
+{
+    const struct message *m = broker__retained(b, topic);
+    if (m != NULL) {
+        describe(m, out);
+    }
+    return m != NULL;
+}
+
+static int compare(elo_span a, elo_span b)
+{
+    size_t shorter = a.len < b.len ? a.len : b.len;
+    int order = shorter > 0 ? memcmp(a.ptr, b.ptr, shorter) : 0;
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+/* One pass over all, keeping the smallest: the map has no order, and nobody asks often. */
+size_t broker_list_retained(const struct broker *b,
+                            elo_span after,
+                            struct broker_retained *out,
+                            size_t max)
+{
+    size_t count = 0;
+    const struct message *m;
+    for (size_t at = 0; (m = map_next(&b->retained, &at)) != NULL;) {
+        elo_span topic = broker__message_topic(m);
+        bool beyond = count == max && compare(topic, out[max - 1].topic) >= 0;
+        if (beyond || broker__message_expired(m, b->now.mono_ms) ||
+            (after.len > 0 && compare(topic, after) <= 0)) {
+            continue;
+        }
+        size_t place = count < max ? count++ : max - 1;
+        for (; place > 0 && compare(topic, out[place - 1].topic) < 0; place--) {
+            out[place] = out[place - 1];
+        }
+        describe(m, &out[place]);
+    }
+    return count;
 }
 
 void broker__retained_expire(struct broker *b)

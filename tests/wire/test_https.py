@@ -3,8 +3,12 @@
 # SPDX-FileCopyrightText: The Elo authors
 """The data plane over HTTPS: by a client certificate, as a device calls it, and by signature, as
 the AWS CLI does."""
+import base64
+import json
 import re
+import time
 
+import awscli
 from desk import case, check, main
 from https import request
 
@@ -58,6 +62,59 @@ def by_certificate(scene):
     desk = scene.desk("--compat", "http-denied=401", data=desk.data)
     is_error(request(desk, device, "POST", "/topics/garage/t", b"x"), 401, "UnauthorizedException", "",
              "by the switch")
+
+
+def packed(value):
+    return base64.b64encode(value if isinstance(value, bytes) else json.dumps(value).encode()).decode()
+
+
+@case
+def retained(scene):
+    """Publish with MQTT 5 properties, GetRetainedMessage and ListRetainedMessages"""
+    desk = scene.desk()
+    desk.make_policy("some", ("iot:Publish", "*"), ("iot:RetainPublish", "*"),
+                     ("iot:GetRetainedMessage", desk.arn("topic/bench/*")))
+    device = desk.make_device("bench", "some")
+    users = [{"site": "desk"}, {"n": "3"}]
+    headers = {"x-amz-mqtt5-user-properties": packed(users), "x-amz-mqtt5-correlation-data": packed(b"c1"),
+               "x-amz-mqtt5-payload-format-indicator": "UTF8_DATA"}
+    reply = request(desk, device, "POST", "/topics/bench%2F7%2Fcfg?qos=1&retain=true&contentType=text%2Fplain"
+                    "&responseTopic=bench%2Fr&messageExpiry=600", b'{"rate":5}', headers)
+    check(reply[0] == 200, "a retained message with every property", reply)
+    _, _, got = request(desk, device, "GET", "/retainedMessage/bench%2F7%2Fcfg")
+    at = got.pop("lastModifiedTime")
+    check(got == {"topic": "bench/7/cfg", "payload": packed(b'{"rate":5}'), "qos": 1,
+                  "userProperties": packed(b'[{"site":"desk"},{"n":"3"}]')} and
+          abs(at / 1000 - time.time()) < 60, "and it is as it was published", got)
+    is_error(request(desk, device, "GET", "/retainedMessage/bench/none"), 404, "ResourceNotFoundException", "",
+             "none there")
+    is_error(request(desk, device, "GET", "/retainedMessage/other"), 403, "ForbiddenException", "Forbidden",
+             "a topic beside the policy")
+    is_error(request(desk, device, "GET", "/retainedMessage"), 403, "ForbiddenException", "Forbidden",
+             "listing without iot:ListRetainedMessages")
+    for name, value, says in (("x-amz-mqtt5-user-properties", "%%", "base64"),
+                              ("x-amz-mqtt5-user-properties", packed({"a": "b"}), "array"),
+                              ("x-amz-mqtt5-user-properties", packed(["a"]), "objects"),
+                              ("x-amz-mqtt5-user-properties", packed([{"a": "b" * 9000}]), "longer"),
+                              ("x-amz-mqtt5-correlation-data", "=", "base64"),
+                              ("x-amz-mqtt5-payload-format-indicator", "UTF8", "UNSPECIFIED_BYTES")):
+        is_error(request(desk, device, "POST", "/topics/bench/x", b"x", {name: value}), 400,
+                 "InvalidRequestException", says, f"{name}: {value[:10]}")
+    for i in range(5):
+        desk.must("POST", f"/topics/bench/{i}?retain=true", b"x" * i + b"y", service="iotdata")
+    cli = awscli.Cli(scene, desk, "/usr/bin/aws")
+    cli.ok("publish", "--topic", "cli/1", "--qos", "1", "--retain", "--payload", "aGVsbG8=", service="iot-data")
+    got = cli.ok("get-retained-message", "--topic", "cli/1", service="iot-data")
+    check(got["payload"] == "aGVsbG8=" and got["qos"] == 1, "the AWS CLI reads what it published", got)
+    got = cli.ok("list-retained-messages", "--page-size", "2", service="iot-data")["retainedTopics"]
+    check([(m["topic"], m["payloadSize"]) for m in got] ==
+          [(f"bench/{i}", i + 1) for i in range(5)] + [("bench/7/cfg", 10), ("cli/1", 5)],
+          "and lists all, two to a page, by topic", got)
+    cli.refused("ResourceNotFoundException", "get-retained-message", "--topic", "no/such", service="iot-data")
+    desk.must("POST", "/topics/bench/0?retain=true", service="iotdata")
+    reply = desk.call("GET", "/retainedMessage/bench%2F0", service="iotdata")
+    check(reply.status == 404, "an empty payload deletes it", reply)
+    check(desk.call("GET", "/retainedMessage?maxResults=201", service="iotdata").status == 400, "at most 200")
 
 
 main()
