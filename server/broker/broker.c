@@ -104,7 +104,6 @@ broker_open(struct broker *b, const struct auth_peer *peer, elo_err refused, str
     c->source_port = peer->source_port;
     c->last_packet_ms = now.mono_ms;
     c->custom = peer->custom;
-    buf_init(&c->asked, LIMIT_PACKET_BYTES);
     buf_init(&c->tail, LIMIT_PACKET_BYTES);
     TAILQ_INSERT_TAIL(&b->conns, c, all);
     b->stats.connections++;
@@ -126,7 +125,7 @@ void broker_closed(struct broker_conn *c, elo_err why, struct core_time now)
     b->stats.connections--;
     broker__timers_leave(&b->timers, &c->timer);
     broker__life_free(c);
-    buf_free(&c->asked);
+    mem_free(c->asked);
     broker__output_free(&c->out, &b->pool);
     buf_free(&c->tail);
     broker__aliases_free(c);

@@ -272,20 +272,27 @@ static void accept(struct broker_conn *c, const struct entry *e, struct session 
     broker__share_pump(s);
 }
 
+void broker__note_terms(struct broker_conn *c,
+                        const struct elo_mqtt_connect *in,
+                        struct elo_mqtt_terms *out)
+{
+    c->version = in->level;
+    elo_mqtt_read_terms(in->properties, out);
+    c->no_reasons = !out->wants_problem_info;
+    c->packet_max = out->maximum_packet;
+    c->window =
+        (uint8_t)(out->receive_maximum < LIMIT_INFLIGHT ? out->receive_maximum : LIMIT_INFLIGHT);
+}
+
 /* What the client has asked for, and what it takes. */
 static void read_terms(struct broker_conn *c, struct entry *e)
 {
     uint32_t most_s = c->broker->limits.session_expiry_s;
-    c->version = e->in->level;
-    elo_mqtt_read_terms(e->in->properties, &e->terms);
+    broker__note_terms(c, e->in, &e->terms);
     if (c->version != ELO_MQTT_5) {
         e->terms.session_expiry_s = e->in->clean_session ? 0 : most_s;
     }
     e->expiry_s = e->terms.session_expiry_s < most_s ? e->terms.session_expiry_s : most_s;
-    c->no_reasons = !e->terms.wants_problem_info;
-    c->packet_max = e->terms.maximum_packet;
-    c->window = (uint8_t)(e->terms.receive_maximum < LIMIT_INFLIGHT ? e->terms.receive_maximum
-                                                                    : LIMIT_INFLIGHT);
 }
 
 void broker__on_connect(struct broker_conn *c, const struct elo_mqtt_connect *in)

@@ -8,6 +8,8 @@
  * Developer Guide).
  */
 #include "elo/mqtt/decode.h"
+#include "elo/mqtt/property.h"
+#include "server/base/mem.h"
 #include "server/broker/internal.h"
 
 static void refuse(struct broker_conn *c, elo_span client_id, elo_err err)
@@ -24,8 +26,9 @@ static void refuse(struct broker_conn *c, elo_span client_id, elo_err err)
 static elo_span asked_client_id(const struct broker_conn *c)
 {
     struct elo_mqtt_packet in = {0};
-    return elo_mqtt_decode_as(0, buf_span(&c->asked), &in) == ELO_OK ? in.u.connect.client_id
-                                                                     : elo_span_of(NULL, 0);
+    return elo_mqtt_decode_as(0, elo_span_of(c->asked, c->asked_len), &in) == ELO_OK
+               ? in.u.connect.client_id
+               : elo_span_of(NULL, 0);
 }
 
 /* Its next appointment: a refresh, or the end. */
@@ -49,16 +52,17 @@ static bool set_life(struct broker_conn *c)
 static void take_up(struct broker_conn *c)
 {
     struct elo_mqtt_packet in = {0};
-    struct buf asked = c->asked, tail = c->tail;
-    buf_init(&c->asked, LIMIT_PACKET_BYTES);
+    struct buf tail = c->tail;
+    uint8_t *asked = c->asked;
+    c->asked = NULL;
     buf_init(&c->tail, LIMIT_PACKET_BYTES);
-    if (elo_mqtt_decode_as(0, buf_span(&asked), &in) == ELO_OK) {
+    if (elo_mqtt_decode_as(0, elo_span_of(asked, c->asked_len), &in) == ELO_OK) {
         broker__on_connect(c, &in.u.connect);
     }
     if (!c->ended && buf_span(&tail).len > 0) {
         broker_input(c, buf_span(&tail), c->broker->now);
     }
-    buf_free(&asked);
+    mem_free(asked);
     buf_free(&tail);
 }
 
@@ -100,15 +104,20 @@ bool broker__must_ask(const struct broker_conn *c)
 void broker__ask(struct broker_conn *c, elo_span packet, const struct elo_mqtt_connect *in)
 {
     char id[37];
+    struct elo_mqtt_terms terms;
+    broker__note_terms(c, in, &terms); /* for the refusal, if it is one */
     const struct custom_mqtt mqtt = {.has_username = in->has_username,
                                      .has_password = in->has_password,
                                      .username = in->username,
                                      .password = in->password,
                                      .client_id = in->client_id};
     core_uuid(&c->broker->random, id);
-    buf_clear(&c->asked);
-    buf_add(&c->asked, packet);
-    elo_err err = buf_err(&c->asked);
+    c->asked = mem_alloc(packet.len);
+    elo_err err = c->asked == NULL ? ELO_E_NO_MEMORY : ELO_OK;
+    if (err == ELO_OK) {
+        memcpy(c->asked, packet.ptr, packet.len);
+        c->asked_len = (uint32_t)packet.len;
+    }
     err = err != ELO_OK ? err : custom_ask(c->custom, &mqtt, NULL, id, on_answer, c);
     if (err != ELO_OK) {
         refuse(c, in->client_id, err);

@@ -77,11 +77,12 @@ struct session {
     uint8_t version;    /* of MQTT it was made with, 4 or 5: the other cannot go on with it */
     bool pacing;        /* what was stored is being sent, so many a second: pump.c */
     uint32_t pace_left; /* of it, what may leave before pace_ms */
-    int64_t pace_ms;
-    uint32_t expiry_s; /* it lives so long after its connection; 0: not at all */
-    int64_t gone_ms;   /* offline: when it ends */
-    struct will *will; /* offline: waits for its delay; NULL: none */
-    int64_t will_ms;
+    uint32_t expiry_s;  /* it lives so long after its connection; 0: not at all */
+    union {
+        int64_t pace_ms; /* online */
+        int64_t gone_ms; /* offline: when it ends */
+    };
+    struct will *will;    /* offline: waits for its delay; NULL: none */
     int64_t row;          /* in the store; 0: nothing of it is stored */
     uint64_t changed;     /* the journal's epoch in which it was made, or a subscription changed */
     uint32_t route_place; /* see route.c */
@@ -144,8 +145,9 @@ struct broker_conn {
     struct timer timer; /* CONNECT must come; then keep-alive */
     throttle publishes_in, publishes_out, bytes_in, bytes_out;
     struct custom *custom; /* NULL: no custom authorizer decides */
-    struct buf asked;      /* the CONNECT, while it is asked */
-    struct life *life;     /* NULL: it may live for ever */
+    uint8_t *asked;        /* the CONNECT, while it is asked; NULL: none */
+    uint32_t asked_len;
+    struct life *life; /* NULL: it may live for ever */
     int64_t last_packet_ms;
     int64_t patience_ms; /* silence allowed: one and a half keep-alive times */
     elo_err refused;
@@ -417,6 +419,12 @@ void broker__aliases_free(struct broker_conn *c);
 /* --- packets ---------------------------------------------------------------------------------- */
 
 void broker__on_connect(struct broker_conn *c, const struct elo_mqtt_connect *in);
+
+/* What a CONNECT says of its client: version, sizes, whether it wants reasons. */
+struct elo_mqtt_terms;
+void broker__note_terms(struct broker_conn *c,
+                        const struct elo_mqtt_connect *in,
+                        struct elo_mqtt_terms *out);
 /* Reports that the certificate is no good and ends the connection. */
 void broker__refuse_certificate(struct broker_conn *c, elo_span client_id);
 /* Reports why a CONNECT is refused and ends the connection; always false. */
@@ -573,6 +581,7 @@ struct will {
     struct message *m;
     uint32_t expiry_s; /* of the message, from the end of the connection; WILL_FOREVER: none */
     uint32_t delay_s;
+    int64_t due_ms; /* while it waits with its session */
     bool retain;
 };
 

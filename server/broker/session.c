@@ -83,7 +83,7 @@ void broker__session_end(struct session *s)
 void broker__session_due(struct session *s)
 {
     struct broker *b = s->broker;
-    if (s->will != NULL && s->will_ms <= b->now.mono_ms) {
+    if (s->will != NULL && s->will->due_ms <= b->now.mono_ms) {
         broker__will_publish(s);
     }
     if (s->gone_ms <= b->now.mono_ms) {

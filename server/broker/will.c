@@ -132,8 +132,9 @@ static void wait_with(struct session *s, struct will *will)
 {
     struct broker *b = s->broker;
     s->will = will;
-    s->will_ms = b->now.mono_ms + (int64_t)will->delay_s * 1000;
-    broker__timers_set(&b->timers, &s->timer, s->will_ms < s->gone_ms ? s->will_ms : s->gone_ms);
+    will->due_ms = b->now.mono_ms + (int64_t)will->delay_s * 1000;
+    broker__timers_set(&b->timers, &s->timer,
+                       will->due_ms < s->gone_ms ? will->due_ms : s->gone_ms);
 }
 
 void broker__will_leave(struct broker_conn *c, struct session *s)
