@@ -13,6 +13,8 @@
     X(MalformedPolicyException, 400)                                                               \
     X(InvalidResponseException, 400)                                                               \
     X(CertificateValidationException, 400)                                                         \
+    X(RegistrationCodeValidationException, 400)                                                    \
+    X(ResourceRegistrationFailureException, 400)                                                         \
     X(IncompleteSignatureException, 403)                                                           \
     X(UnauthorizedException, 401)                                                                  \
     X(ForbiddenException, 403)                                                                     \
@@ -29,6 +31,8 @@
     X(DeleteConflictException, 409)                                                                \
     X(VersionConflictException, 409)                                                               \
     X(VersionsLimitExceededException, 409)                                                         \
+    X(CertificateConflictException, 409)                                                           \
+    X(ConflictingResourceUpdateException, 409)                                                     \
     X(ConflictException, 409)                                                                      \
     X(LimitExceededException, 410)                                                                 \
     X(RequestEntityTooLargeException, 413)                                                         \

@@ -56,6 +56,8 @@
     X(reattach_principal, "reattach-principal", "update", "keep",                                  \
       "AttachThingPrincipal of what is attached already: the thingPrincipalType given, or the "    \
       "one it has")                                                                                \
+    X(provision_existing, "provision-existing", "keep", "fail",                                    \
+      "a template whose thing exists already and is another, without OverrideSettings")            \
     X(thing_type_delete, "thing-type-delete", "at-once", "after-5-minutes",                        \
       "DeleteThingType of a type that was deprecated less than five minutes ago")                  \
     X(websocket_split_packet, "websocket-split-packet", "take", "close",                           \

@@ -97,6 +97,9 @@ int pki__no_password(char *out, int cap, int writing, void *ctx);
 
 /* --- read.c ---------------------------------------------------------------------------------- */
 
+/* NULL: neither DER nor PEM. */
+X509 *pki__x509_from_any(elo_span pem_or_der);
+
 ELO_MUST_USE elo_err pki__x509_info(X509 *certificate, struct pki_certificate *out);
 
 /* --- issue.c --------------------------------------------------------------------------------- */

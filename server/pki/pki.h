@@ -57,6 +57,9 @@ struct pki_certificate {
     char id[65]; /* SHA-256 of the DER, lower-case hex, NUL-terminated: AWS's certificateId */
     int64_t not_before_s;
     int64_t not_after_s;
+    char
+        subject[9]; /* short hashes of the two names, 8 hex: a CA's subject is the issuer of what */
+    char issuer[9]; /* it has signed; the signature is what proves it */
 };
 
 /* From PEM text (the first certificate in it). ELO_E_BAD_PEM, also for a block that is not DER. */
@@ -66,6 +69,20 @@ ELO_MUST_USE elo_err pki_certificate_read(elo_span pem,
                                           size_t why_cap);
 /* ELO_E_BAD_PEM: not exactly one certificate in DER. */
 ELO_MUST_USE elo_err pki_certificate_der_to_id(elo_span der, char out_id[65]);
+
+/* The same facts from DER. ELO_E_BAD_PEM. */
+ELO_MUST_USE elo_err pki_certificate_read_der(elo_span der, struct pki_certificate *out);
+
+/*
+ * Has `ca_pem` signed `pem_or_der`: issuer and subject agree, and the signature is of its key?
+ * Dates are not looked at. The one way by which a device's certificate is traced to a registered
+ * CA.
+ */
+bool pki_certificate_signed_by(elo_span pem_or_der, elo_span ca_pem);
+
+/* Is it a CA's (basicConstraints CA:TRUE), within its dates? ELO_E_UNSUPPORTED, ELO_E_CERT_EXPIRED,
+ * ELO_E_BAD_PEM with `why`. */
+ELO_MUST_USE elo_err pki_ca_check(elo_span pem, int64_t now_s, char *why, size_t why_cap);
 
 /* The certificate alone, as canonical PEM (what the registry keeps). `out` is emptied first. */
 ELO_MUST_USE elo_err pki_certificate_to_pem(elo_span pem_or_der, struct buf *out);
@@ -87,7 +104,7 @@ ELO_MUST_USE elo_err pki_certificate_check(elo_span pem, char *why, size_t why_c
  * apply.
  */
 size_t pki_certificate_variable(
-    elo_span der, elo_span name, size_t index, struct buf *scratch, elo_span *out);
+    elo_span pem_or_der, elo_span name, size_t index, struct buf *scratch, elo_span *out);
 
 /* What AWS issues: subject as given, not before two minutes ago, until 2049-12-31T23:59:59Z. */
 struct pki_issued {

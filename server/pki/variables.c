@@ -260,9 +260,9 @@ static void offer_available_keys(struct picker *p, const X509 *certificate)
 }
 
 size_t pki_certificate_variable(
-    elo_span der, elo_span name, size_t index, struct buf *scratch, elo_span *out)
+    elo_span pem_or_der, elo_span name, size_t index, struct buf *scratch, elo_span *out)
 {
-    X509 *certificate = pki__x509_from_der(der);
+    X509 *certificate = pki__x509_from_any(pem_or_der);
     if (certificate == NULL) {
         return 0;
     }
