@@ -57,7 +57,6 @@ struct list {
     elo_span of;           /* whose attachments */
     const char *member;    /* the array's name */
     const bool *exclusive; /* NULL: all */
-    bool with_document;    /* GetEffectivePolicies */
     bool with_type;        /* the V2 operations */
     bool recursive;        /* of a group: also what is attached above it */
     struct paging paging;
@@ -84,9 +83,6 @@ static void put_policy(void *ctx, const struct policy_record *policy)
     elo_json_begin_object(list->w);
     api__put_text(list->w, "policyName", policy->name);
     api__put_arn(list->c, list->w, "policyArn", "policy", policy->name);
-    if (list->with_document) {
-        api__put_text(list->w, "policyDocument", registry_policy_default(policy)->document);
-    }
     elo_json_end_object(list->w);
 }
 
@@ -117,13 +113,11 @@ static aws_error write_targets(struct call *c, struct elo_json_writer *w, void *
     return error;
 }
 
-/* A certificate has nothing above it from which `recursive` could add policies. */
 aws_error api__ListAttachedPolicies(struct call *c)
 {
     struct list list = {.c = c, .of = c->vars[0], .member = "policies"};
-    bool recursive = false;
     aws_error error = api__page_marker(c, &list.paging, false);
-    error = error ? error : api__query_bool(c, "recursive", &recursive);
+    error = error ? error : api__query_bool(c, "recursive", &list.recursive);
     return error ? error : api__reply(c, write_policies, &list);
 }
 
@@ -148,22 +142,6 @@ aws_error api__ListPolicyPrincipals(struct call *c)
     aws_error error = api__page_marker(c, &list.paging, true);
     error = error ? error : api__need_header(c, "x-amzn-iot-policy", "policyName", &list.of);
     return error ? error : api__reply(c, write_targets, &list);
-}
-
-/* There are no thing groups on the desk whose policies a thing's certificate would have too. */
-aws_error api__GetEffectivePolicies(struct call *c)
-{
-    struct field principal = {.name = "principal", .required = true};
-    struct list list = {.c = c, .member = "effectivePolicies", .with_document = true};
-    const struct thing *thing;
-    elo_span name;
-    aws_error error = api__body(c, &principal, 1);
-    if (error == AWS_OK && api__query(c, "thingName", &name)) {
-        error = registry_describe_thing(c->api->registry, name, &thing, c->fault);
-    }
-    list.of = principal.text;
-    list.paging.page.max = LIMIT_PAGE_MAX; /* all: a certificate has far fewer */
-    return error ? error : api__reply(c, write_policies, &list);
 }
 
 /* --- certificates and things ------------------------------------------------------------- */

@@ -204,3 +204,56 @@ aws_error api__string_map(struct call *c,
     *out_count = count;
     return error;
 }
+
+/* --- lists ------------------------------------------------------------------------------- */
+
+aws_error
+api__string_list(struct call *c, elo_span json, const char *path, elo_span **out, size_t *out_count)
+{
+    struct elo_json_reader r;
+    struct elo_json_token token;
+    size_t max = 0;
+    elo_json_reader_init(&r, json);
+    while (elo_json_next(&r, &token) == ELO_OK) {
+        max += token.depth == 1;
+    }
+    elo_span *items = api__alloc(c, max * sizeof *items);
+    size_t count = 0;
+    aws_error error = items ? AWS_OK : api__out_of_memory(c);
+    elo_json_reader_init(&r, json);
+    elo_err err = elo_json_next(&r, &token);
+    while (error == AWS_OK && err == ELO_OK && count < max) {
+        if (elo_json_next(&r, &token) != ELO_OK || token.type == ELO_JSON_ARRAY_END) {
+            break;
+        }
+        error = token.type == ELO_JSON_STRING
+                    ? unescape(c, &token, &items[count])
+                    : api__invalid(c, "The items of '%s' must be strings", path);
+        count++;
+    }
+    *out = items;
+    *out_count = count;
+    return error;
+}
+
+/* --- attributePayload -------------------------------------------------------------------- */
+
+aws_error api__attribute_payload(struct call *c,
+                                 elo_span json,
+                                 const char *path,
+                                 struct attribute_payload *out)
+{
+    struct field fields[] = {{.name = "attributes", .type = FIELD_OBJECT},
+                             {.name = "merge", .type = FIELD_BOOL}};
+    struct thing_attribute *items = NULL;
+    *out = (struct attribute_payload){.is_there = false};
+    aws_error error = api__object(c, json, path, fields, API_COUNT(fields));
+    if (error == AWS_OK && fields[0].is_there) {
+        error =
+            api__string_map(c, fields[0].text, "attributePayload.attributes", &items, &out->count);
+        out->is_there = true;
+        out->items = items;
+    }
+    out->merge = fields[1].flag;
+    return error;
+}

@@ -9,9 +9,7 @@
  */
 #include "server/api/internal.h"
 
-#define WHY_BYTES 256u
 #define CSR_BYTES 4096u
-#define ARN_ROOM  1024u
 
 /* --- issuing and registering ------------------------------------------------------------- */
 
@@ -35,9 +33,8 @@ static aws_error write_issued(struct call *c, struct elo_json_writer *w, void *c
     return AWS_OK;
 }
 
-/* What went wrong in server/pki: the caller's fault as `error`, or ours. */
-static aws_error
-pki_fault(struct call *c, elo_err err, aws_error error, const char *doing, const char *why)
+aws_error
+api__pki_fault(struct call *c, elo_err err, aws_error error, const char *doing, const char *why)
 {
     if (err == ELO_E_BAD_PEM || err == ELO_E_UNSUPPORTED || err == ELO_E_UTF8 ||
         err == ELO_E_TOO_LARGE) {
@@ -80,8 +77,8 @@ aws_error api__CreateKeysAndCertificate(struct call *c)
     pki_issued_init(&issued);
     elo_err err = pki_issue_with_key(c->api->ca, c->now.wall_ms / 1000, &issued, why, sizeof why);
     error = err == ELO_OK ? register_issued(c, &issued, active)
-                          : pki_fault(c, err, AWS_InternalFailureException,
-                                      "The certificate could not be issued", why);
+                          : api__pki_fault(c, err, AWS_InternalFailureException,
+                                           "The certificate could not be issued", why);
     pki_issued_free(&issued);
     return error;
 }
@@ -108,13 +105,13 @@ aws_error api__CreateCertificateFromCsr(struct call *c)
     elo_err err =
         pki_issue_from_csr(c->api->ca, csr.text, c->now.wall_ms / 1000, &issued, why, sizeof why);
     error = err == ELO_OK ? register_issued(c, &issued, active)
-                          : pki_fault(c, err, AWS_InvalidRequestException,
-                                      "The certificate signing request cannot be used", why);
+                          : api__pki_fault(c, err, AWS_InvalidRequestException,
+                                           "The certificate signing request cannot be used", why);
     pki_issued_free(&issued);
     return error;
 }
 
-static aws_error write_registered(struct call *c, struct elo_json_writer *w, void *ctx)
+aws_error api__write_registered(struct call *c, struct elo_json_writer *w, void *ctx)
 {
     const elo_span *id = ctx;
     elo_json_begin_object(w);
@@ -124,8 +121,8 @@ static aws_error write_registered(struct call *c, struct elo_json_writer *w, voi
     return AWS_OK;
 }
 
-static aws_error
-take_status(struct call *c, const char *member, elo_span text, enum certificate_status *out)
+aws_error
+api__take_status(struct call *c, const char *member, elo_span text, enum certificate_status *out)
 {
     if (certificate_status_parse(text, out)) {
         return AWS_OK;
@@ -137,16 +134,16 @@ take_status(struct call *c, const char *member, elo_span text, enum certificate_
                         api__quote(text).text, member);
 }
 
-static aws_error
-read_certificate(struct call *c, elo_span given, struct pki_certificate *info, struct buf *pem)
+aws_error
+api__read_certificate(struct call *c, elo_span given, struct pki_certificate *info, struct buf *pem)
 {
     char why[WHY_BYTES] = "";
     elo_err err = pki_certificate_read(given, info, why, sizeof why);
     err = err != ELO_OK ? err : pki_certificate_check(given, why, sizeof why);
     err = err != ELO_OK ? err : pki_certificate_to_pem(given, pem);
     return err == ELO_OK ? AWS_OK
-                         : pki_fault(c, err, AWS_CertificateValidationException,
-                                     "The certificate cannot be registered", why);
+                         : api__pki_fault(c, err, AWS_CertificateValidationException,
+                                          "The certificate cannot be registered", why);
 }
 
 aws_error api__RegisterCertificateWithoutCA(struct call *c)
@@ -155,7 +152,7 @@ aws_error api__RegisterCertificateWithoutCA(struct call *c)
     struct certificate_new fresh = {.status = CERTIFICATE_INACTIVE, .mode = ELO_SPAN("SNI_ONLY")};
     aws_error error = api__body(c, fields, API_COUNT(fields));
     if (error == AWS_OK && fields[1].is_there) {
-        error = take_status(c, "status", fields[1].text, &fresh.status);
+        error = api__take_status(c, "status", fields[1].text, &fresh.status);
     }
     if (error != AWS_OK) {
         return error;
@@ -163,7 +160,7 @@ aws_error api__RegisterCertificateWithoutCA(struct call *c)
     struct pki_certificate info;
     struct buf pem;
     buf_init(&pem, LIMIT_PEM_BYTES);
-    error = read_certificate(c, fields[0].text, &info, &pem);
+    error = api__read_certificate(c, fields[0].text, &info, &pem);
     error = error ? error : api__reserve(c, ARN_ROOM);
     if (error == AWS_OK) {
         fresh.id = elo_span_str(info.id);
@@ -173,7 +170,7 @@ aws_error api__RegisterCertificateWithoutCA(struct call *c)
         error =
             registry_register_certificate(c->api->registry, &fresh, c->now.wall_ms, NULL, c->fault);
     }
-    error = error ? error : api__reply(c, write_registered, &fresh.id);
+    error = error ? error : api__reply(c, api__write_registered, &fresh.id);
     buf_free(&pem);
     return error;
 }
@@ -232,9 +229,8 @@ struct certificate_list {
     struct paging paging;
 };
 
-static void put_item(void *ctx, const struct certificate *certificate)
+void api__put_certificate(struct elo_json_writer *w, const struct certificate *certificate)
 {
-    struct elo_json_writer *w = ((const struct certificate_list *)ctx)->w;
     elo_json_begin_object(w);
     api__put_text(w, "certificateArn", certificate->arn);
     api__put_text(w, "certificateId", certificate->id);
@@ -242,6 +238,11 @@ static void put_item(void *ctx, const struct certificate *certificate)
     api__put_text(w, "certificateMode", certificate->mode);
     api__put_time(w, "creationDate", certificate->created_ms);
     elo_json_end_object(w);
+}
+
+static void put_item(void *ctx, const struct certificate *certificate)
+{
+    api__put_certificate(((const struct certificate_list *)ctx)->w, certificate);
 }
 
 static aws_error write_list(struct call *c, struct elo_json_writer *w, void *ctx)
@@ -276,7 +277,7 @@ aws_error api__UpdateCertificate(struct call *c)
         return api__invalid(c, "1 validation error detected: Value null at 'newStatus' failed to "
                                "satisfy constraint: Member must not be null");
     }
-    aws_error error = take_status(c, "newStatus", text, &status);
+    aws_error error = api__take_status(c, "newStatus", text, &status);
     error = error ? error : api__reserve(c, 0);
     error = error ? error
                   : registry_update_certificate(c->api->registry, c->vars[0], status,

@@ -155,6 +155,45 @@ aws_error api__authenticate(struct call *c);
  */
 aws_error api__authorize(struct call *c, enum policy_action action, elo_span name);
 
+/* A JSON array of strings, in order. */
+aws_error api__string_list(
+    struct call *c, elo_span json, const char *path, elo_span **out, size_t *out_count);
+
+/* attributePayload, as things and groups have it. */
+struct attribute_payload {
+    bool is_there; /* attributes were given */
+    bool merge;
+    const struct thing_attribute *items;
+    size_t count;
+};
+aws_error api__attribute_payload(struct call *c,
+                                 elo_span json,
+                                 const char *path,
+                                 struct attribute_payload *out);
+void api__put_attributes(struct elo_json_writer *w,
+                         const struct thing_attribute *attributes,
+                         size_t count);
+
+/* --- certificates.c ---------------------------------------------------------------------- */
+
+#define WHY_BYTES 256u
+#define ARN_ROOM  1024u /* of a reply with an ARN and an id */
+
+/* What went wrong in server/pki: the caller's fault as `error`, or ours. */
+aws_error
+api__pki_fault(struct call *c, elo_err err, aws_error error, const char *doing, const char *why);
+/* A certificate that is to be registered: its facts, its canonical PEM. CertificateValidation. */
+aws_error api__read_certificate(struct call *c,
+                                elo_span given,
+                                struct pki_certificate *info,
+                                struct buf *pem);
+aws_error
+api__take_status(struct call *c, const char *member, elo_span text, enum certificate_status *out);
+/* {"certificateArn", "certificateId"}; ctx: elo_span, the id. */
+aws_error api__write_registered(struct call *c, struct elo_json_writer *w, void *ctx);
+/* One of ListCertificates. */
+void api__put_certificate(struct elo_json_writer *w, const struct certificate *certificate);
+
 /* --- page.c ------------------------------------------------------------------------------ */
 
 struct paging {
@@ -239,6 +278,44 @@ void api__reply_xml_fault(struct call *c);
     X("DELETE", "/principal-policies/{}", CONTROL, DetachPrincipalPolicy)                          \
     X("GET", "/principal-policies", CONTROL, ListPrincipalPolicies)                                \
     X("GET", "/policy-principals", CONTROL, ListPolicyPrincipals)                                  \
+    X("POST", "/test-authorization", CONTROL, TestAuthorization)                                   \
+    X("POST", "/thing-types/{}", CONTROL, CreateThingType)                                         \
+    X("GET", "/thing-types/{}", CONTROL, DescribeThingType)                                        \
+    X("PATCH", "/thing-types/{}", CONTROL, UpdateThingType)                                        \
+    X("DELETE", "/thing-types/{}", CONTROL, DeleteThingType)                                       \
+    X("POST", "/thing-types/{}/deprecate", CONTROL, DeprecateThingType)                            \
+    X("GET", "/thing-types", CONTROL, ListThingTypes)                                              \
+    X("PUT", "/thing-groups/addThingToThingGroup", CONTROL, AddThingToThingGroup)                  \
+    X("PUT", "/thing-groups/removeThingFromThingGroup", CONTROL, RemoveThingFromThingGroup)        \
+    X("PUT", "/thing-groups/updateThingGroupsForThing", CONTROL, UpdateThingGroupsForThing)        \
+    X("POST", "/thing-groups/{}", CONTROL, CreateThingGroup)                                       \
+    X("GET", "/thing-groups/{}", CONTROL, DescribeThingGroup)                                      \
+    X("PATCH", "/thing-groups/{}", CONTROL, UpdateThingGroup)                                      \
+    X("DELETE", "/thing-groups/{}", CONTROL, DeleteThingGroup)                                     \
+    X("GET", "/thing-groups", CONTROL, ListThingGroups)                                            \
+    X("GET", "/thing-groups/{}/things", CONTROL, ListThingsInThingGroup)                           \
+    X("GET", "/things/{}/thing-groups", CONTROL, ListThingGroupsForThing)                          \
+    X("GET", "/registrationcode", CONTROL, GetRegistrationCode)                                    \
+    X("DELETE", "/registrationcode", CONTROL, DeleteRegistrationCode)                              \
+    X("POST", "/cacertificate", CONTROL, RegisterCACertificate)                                    \
+    X("GET", "/cacertificate/{}", CONTROL, DescribeCACertificate)                                  \
+    X("PUT", "/cacertificate/{}", CONTROL, UpdateCACertificate)                                    \
+    X("DELETE", "/cacertificate/{}", CONTROL, DeleteCACertificate)                                 \
+    X("GET", "/cacertificates", CONTROL, ListCACertificates)                                       \
+    X("POST", "/certificate/register", CONTROL, RegisterCertificate)                               \
+    X("GET", "/certificates-by-ca/{}", CONTROL, ListCertificatesByCA)                              \
+    X("POST", "/provisioning-templates", CONTROL, CreateProvisioningTemplate)                      \
+    X("GET", "/provisioning-templates/{}", CONTROL, DescribeProvisioningTemplate)                  \
+    X("PATCH", "/provisioning-templates/{}", CONTROL, UpdateProvisioningTemplate)                  \
+    X("DELETE", "/provisioning-templates/{}", CONTROL, DeleteProvisioningTemplate)                 \
+    X("GET", "/provisioning-templates", CONTROL, ListProvisioningTemplates)                        \
+    X("POST", "/provisioning-templates/{}/versions", CONTROL, CreateProvisioningTemplateVersion)   \
+    X("GET", "/provisioning-templates/{}/versions/{}", CONTROL,                                    \
+      DescribeProvisioningTemplateVersion)                                                         \
+    X("DELETE", "/provisioning-templates/{}/versions/{}", CONTROL,                                 \
+      DeleteProvisioningTemplateVersion)                                                           \
+    X("GET", "/provisioning-templates/{}/versions", CONTROL, ListProvisioningTemplateVersions)     \
+    X("POST", "/things", CONTROL, RegisterThing)                                                   \
     X("GET", "/endpoint", CONTROL, DescribeEndpoint)                                               \
     X("POST", "/authorizer/{}", CONTROL, CreateAuthorizer)                                         \
     X("GET", "/authorizer/{}", CONTROL, DescribeAuthorizer)                                        \

@@ -9,8 +9,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define WHY_BYTES  400u
-#define NAMES_ROOM 1024u
+#define POLICY_WHY_BYTES 400u
+#define NAMES_ROOM       1024u
 
 /* What replies of this file are made of. */
 struct policy_reply {
@@ -24,7 +24,7 @@ static aws_error take_document(struct call *c, elo_span *out)
 {
     struct field document = {.name = "policyDocument", .required = true};
     struct policy *policy = NULL;
-    char why[WHY_BYTES] = "";
+    char why[POLICY_WHY_BYTES] = "";
     aws_error error = api__body(c, &document, 1);
     if (error != AWS_OK) {
         return error;

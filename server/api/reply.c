@@ -185,3 +185,16 @@ void api__put_arn(const struct call *c,
     size_t len = registry_arn(c->api->registry, kind, resource, arn);
     api__put_text(w, name, elo_span_of(arn, len));
 }
+
+void api__put_attributes(struct elo_json_writer *w,
+                         const struct thing_attribute *attributes,
+                         size_t count)
+{
+    elo_json_key(w, ELO_SPAN("attributes"));
+    elo_json_begin_object(w);
+    for (size_t i = 0; i < count; i++) {
+        elo_json_key(w, attributes[i].name);
+        elo_json_string(w, attributes[i].value);
+    }
+    elo_json_end_object(w);
+}

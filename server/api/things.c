@@ -8,19 +8,14 @@
 
 /* --- requests ---------------------------------------------------------------------------- */
 
-static aws_error take_attributes(struct call *c, elo_span payload, struct thing_change *change)
+static aws_error take_attributes(struct call *c, elo_span json, struct thing_change *change)
 {
-    struct field fields[] = {{.name = "attributes", .type = FIELD_OBJECT},
-                             {.name = "merge", .type = FIELD_BOOL}};
-    struct thing_attribute *attributes = NULL;
-    aws_error error = api__object(c, payload, "attributePayload.", fields, API_COUNT(fields));
-    if (error == AWS_OK && fields[0].is_there) {
-        error = api__string_map(c, fields[0].text, "attributePayload.attributes", &attributes,
-                                &change->attribute_count);
-        change->has_attributes = true;
-        change->attributes = attributes;
-    }
-    change->merge = fields[1].flag;
+    struct attribute_payload payload;
+    aws_error error = api__attribute_payload(c, json, "attributePayload.", &payload);
+    change->has_attributes = payload.is_there;
+    change->attributes = payload.items;
+    change->attribute_count = payload.count;
+    change->merge = payload.merge;
     return error;
 }
 
@@ -60,17 +55,6 @@ static aws_error take_change(struct call *c, size_t members, struct thing_change
 
 /* --- replies ----------------------------------------------------------------------------- */
 
-static void put_attributes(struct elo_json_writer *w, const struct thing *thing)
-{
-    elo_json_key(w, ELO_SPAN("attributes"));
-    elo_json_begin_object(w);
-    for (size_t i = 0; i < thing->attribute_count; i++) {
-        elo_json_key(w, thing->attributes[i].name);
-        elo_json_string(w, thing->attributes[i].value);
-    }
-    elo_json_end_object(w);
-}
-
 static void put_type(struct elo_json_writer *w, const struct thing *thing)
 {
     if (thing->type_name.len > 0) {
@@ -98,7 +82,7 @@ static aws_error write_thing(struct call *c, struct elo_json_writer *w, void *ct
     api__put_text(w, "thingId", thing->id);
     api__put_arn(c, w, "thingArn", "thing", thing->name);
     put_type(w, thing);
-    put_attributes(w, thing);
+    api__put_attributes(w, thing->attributes, thing->attribute_count);
     elo_json_key(w, ELO_SPAN("version"));
     elo_json_int(w, thing->version);
     elo_json_end_object(w);
@@ -168,7 +152,7 @@ static void put_item(void *ctx, const struct thing *thing)
     api__put_text(w, "thingName", thing->name);
     put_type(w, thing);
     api__put_arn(list->c, w, "thingArn", "thing", thing->name);
-    put_attributes(w, thing);
+    api__put_attributes(w, thing->attributes, thing->attribute_count);
     elo_json_key(w, ELO_SPAN("version"));
     elo_json_int(w, thing->version);
     elo_json_end_object(w);

@@ -97,6 +97,11 @@ elo_err authorizer_compiled(
     return ELO_OK;
 }
 
+struct registry *authorizer_registry(const struct authorizer *a)
+{
+    return a->registry;
+}
+
 uint64_t authorizer_generation(const struct authorizer *a)
 {
     return registry_generation(a->registry);

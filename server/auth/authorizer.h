@@ -98,6 +98,20 @@ bool auth_has_policy(struct auth_session *s);
 size_t auth_explain(
     struct auth_session *s, enum policy_action action, elo_span name, char *buf, size_t cap);
 
+/*
+ * What one document, attached or not, would say in this session's place: for TestAuthorization.
+ * `missing` is told the variables and condition keys that its statements about `action` ask for and
+ * that have no value here, perhaps several times; the spans live during the call. Errors of
+ * policy_parse().
+ */
+ELO_MUST_USE elo_err auth_session_try(struct auth_session *s,
+                                      elo_span document,
+                                      enum policy_action action,
+                                      elo_span resource_arn,
+                                      enum policy_effect *out,
+                                      void (*missing)(void *ctx, elo_span key),
+                                      void *ctx);
+
 elo_span auth_session_certificate_id(const struct auth_session *s);
 
 /* Who it is, for log and events: the certificate id, or what stands in its place; may be empty. */
@@ -106,6 +120,9 @@ elo_span auth_session_principal(const struct auth_session *s);
 void auth_session_renew(struct auth_session *s);
 
 elo_span auth_session_source_ip(const struct auth_session *s);
+elo_span auth_session_certificate_der(const struct auth_session *s);
+
+struct registry *authorizer_registry(const struct authorizer *a);
 
 /* The thing its certificate is attached to exclusively; empty: none. Borrowed from the registry. */
 elo_span auth_session_exclusive_thing(const struct auth_session *s);

@@ -155,6 +155,11 @@ elo_span auth_session_exclusive_thing(const struct auth_session *s)
     return thing != NULL ? thing->name : elo_span_of(NULL, 0);
 }
 
+elo_span auth_session_certificate_der(const struct auth_session *s)
+{
+    return s->peer.certificate_der;
+}
+
 /* --- what the registry says --------------------------------------------------------------------
  */
 
@@ -347,6 +352,34 @@ bool auth_allows_hashed(struct auth_session *s,
         decision_cache_put(&s->decisions, action, name, hash, allowed);
     }
     return allowed;
+}
+
+elo_err auth_session_try(struct auth_session *s,
+                         elo_span document,
+                         enum policy_action action,
+                         elo_span resource_arn,
+                         enum policy_effect *out,
+                         void (*missing)(void *ctx, elo_span key),
+                         void *ctx)
+{
+    char why[320];
+    struct compiled *c;
+    struct policy_decision decision;
+    const struct policy_variables vars = {auth_session_variable, s};
+    if (!is_fresh(s)) {
+        refresh(s);
+    }
+    elo_err err = authorizer_compiled(s->authorizer, document, &c, why, sizeof why);
+    if (err != ELO_OK) {
+        return err;
+    }
+    s->asking = action;
+    s->starved = false;
+    policy_eval(&c->policy, 1, action, resource_arn, &vars, &decision);
+    policy_missing(c->policy, action, &vars, missing, ctx);
+    c->users--; /* it stays where it is until others need the room */
+    *out = decision.effect;
+    return s->starved ? ELO_E_NO_MEMORY : ELO_OK;
 }
 
 bool auth_has_policy(struct auth_session *s)

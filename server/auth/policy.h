@@ -85,6 +85,16 @@ void policy_eval(struct policy *const *policies,
                  struct policy_decision *out);
 
 /*
+ * The variables and condition keys without a value that the statements with `action` ask for; keys
+ * of Null and ...IfExists are not missed. Spans into the policy; one may come several times.
+ */
+void policy_missing(const struct policy *policy,
+                    enum policy_action action,
+                    const struct policy_variables *vars,
+                    void (*each)(void *ctx, elo_span key),
+                    void *ctx);
+
+/*
  * Why, for a person: for a denial without a statement, what the statements with this action would
  * have allowed ("allows client/kitchen"), variables filled in or named as missing. Writes one
  * sentence without a full stop; the bytes written, never more than `cap` - 1, NUL-terminated.

@@ -131,6 +131,9 @@ bool condition_holds(const struct condition *condition,
                      bool allow,
                      const struct policy_variables *vars);
 
+/* Does it count with a key that has no value: Null, ...IfExists, ForAllValues? */
+bool condition_may_miss(const struct condition *condition);
+
 /* --- comparing typed values --------------------------------------------------------------------
  */
 

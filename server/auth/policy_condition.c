@@ -225,3 +225,9 @@ bool condition_holds(const struct condition *condition,
     }
     return values_hold(condition, count, vars);
 }
+
+bool condition_may_miss(const struct condition *condition)
+{
+    return condition->operator->compare == NULL || condition->if_exists ||
+        condition->qualifier == FOR_ALL_VALUES;
+}

@@ -73,3 +73,45 @@ void policy_eval(struct policy *const *policies,
         }
     }
 }
+
+/* --- what is missing -------------------------------------------------------------------------- */
+
+struct missing {
+    const struct policy_variables *vars;
+    void (*each)(void *ctx, elo_span key);
+    void *ctx;
+};
+
+static void miss_in_patterns(const struct pattern *patterns, const struct missing *m)
+{
+    for (const struct pattern *p = patterns; p != NULL; p = p->next) {
+        for (size_t i = 0; i < p->count; i++) {
+            elo_span value;
+            const struct segment *s = &p->segments[i];
+            if (s->kind == SEGMENT_VARIABLE && !variable_text(m->vars, s->text, &value)) {
+                m->each(m->ctx, s->text);
+            }
+        }
+    }
+}
+
+void policy_missing(const struct policy *policy,
+                    enum policy_action action,
+                    const struct policy_variables *vars,
+                    void (*each)(void *ctx, elo_span key),
+                    void *ctx)
+{
+    const struct missing m = {vars, each, ctx};
+    for (const struct statement *s = policy->statements; s != NULL; s = s->next) {
+        if (!statement_has_action(s, action)) {
+            continue;
+        }
+        miss_in_patterns(s->resources, &m);
+        for (const struct condition *c = s->conditions; c != NULL; c = c->next) {
+            if (!condition_may_miss(c) && variable_count(vars, c->key) == 0) {
+                each(ctx, c->key);
+            }
+            miss_in_patterns(c->values, &m);
+        }
+    }
+}

@@ -300,7 +300,9 @@ void broker__on_connect(struct broker_conn *c, const struct elo_mqtt_connect *in
     struct entry e = {.in = in};
     read_terms(c, &e);
     if (c->refused != ELO_OK) {
-        broker__refuse_certificate(c, in->client_id);
+        if (!broker__first_contact(c, in->client_id)) {
+            broker__refuse_certificate(c, in->client_id);
+        }
         return;
     }
     if (!user_acceptable(c, in) || !terms_acceptable(c, &e) || !choose_client_id(c, &e) ||

@@ -427,6 +427,10 @@ void broker__note_terms(struct broker_conn *c,
                         struct elo_mqtt_terms *out);
 /* Reports that the certificate is no good and ends the connection. */
 void broker__refuse_certificate(struct broker_conn *c, elo_span client_id);
+
+/* contact.c: a refused certificate may be a new device of a registered CA's; false: it is none. If
+ * it is, all is done and told, and the connection ends. */
+bool broker__first_contact(struct broker_conn *c, elo_span client_id);
 /* Reports why a CONNECT is refused and ends the connection; always false. */
 bool broker__refuse_connect(struct broker_conn *c,
                             elo_span client_id,

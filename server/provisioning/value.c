@@ -13,7 +13,7 @@
 
 /* --- parameters ------------------------------------------------------------------------------ */
 
-static const elo_span certificate_id = ELO_SPAN("AWS::IoT::Certificate::Id");
+#define CERTIFICATE_ID ELO_SPAN("AWS::IoT::Certificate::Id")
 
 static bool given(const struct run *run, elo_span name, elo_span *out)
 {
@@ -28,7 +28,7 @@ static bool given(const struct run *run, elo_span name, elo_span *out)
 
 static bool pseudo(const struct run *run, elo_span name, elo_span *out)
 {
-    if (elo_span_eq(name, certificate_id)) {
+    if (elo_span_eq(name, CERTIFICATE_ID)) {
         *out = run->request->certificate_id;
         return out->len > 0;
     }

@@ -388,6 +388,8 @@ int main(void)
         FILE_TEST("requests"),
         FILE_TEST("publish"),
         FILE_TEST("endpoint"),
+        FILE_TEST("groups"),
+        FILE_TEST("provisioning"),
         cmocka_unit_test(every_operation_was_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,3 +111,19 @@ cp p384.csr.pem only-a-csr.crt.pem
 { echo '-----BEGIN CERTIFICATE-----'; { cat p256.crt.der; printf x; } | base64 -w 64; echo '-----END CERTIFICATE-----'; } >trailing.crt.pem
 { echo '-----BEGIN CERTIFICATE-----'; echo 'Proc-Type: 4,ENCRYPTED'; echo 'DEK-Info: AES-256-CBC,00112233445566778899AABBCCDDEEFF'; echo; base64 -w 64 p256.crt.der; echo '-----END CERTIFICATE-----'; } >encrypted.crt.pem
 : >empty.crt.pem
+
+# A registered CA's device: field-ca signs field-device, both valid from 2025 to 2045, so that they
+# are good at the time the API's scenarios play (2026-01-01).
+openssl ecparam -name prime256v1 -genkey -noout -out "$tmp/field.key"
+openssl ecparam -name prime256v1 -genkey -noout -out "$tmp/device.key"
+printf '[ca]\ndefault_ca=d\n[d]\ndatabase=%s/db\nserial=%s/serial\nnew_certs_dir=%s\ndefault_md=sha256\npolicy=p\n[p]\ncountryName=optional\norganizationName=optional\norganizationalUnitName=optional\ncommonName=optional\nserialNumber=optional\n' \
+    "$tmp" "$tmp" "$tmp" >"$tmp/field.cnf"
+: >"$tmp/db"
+echo 1001 >"$tmp/serial"
+printf 'basicConstraints=critical,CA:TRUE\n' >"$tmp/field.ext"
+openssl req -new -key "$tmp/field.key" -subj '/O=Field/CN=Field CA' -out "$tmp/field.csr"
+openssl req -new -key "$tmp/device.key" -subj '/C=PT/O=Field/OU=lamps/CN=bench-7/serialNumber=4711' -out "$tmp/device.csr"
+openssl ca -batch -config "$tmp/field.cnf" -selfsign -keyfile "$tmp/field.key" -in "$tmp/field.csr" -extfile "$tmp/field.ext" \
+    -startdate 20250101000000Z -enddate 20450101000000Z -notext -out field-ca.crt.pem
+openssl ca -batch -config "$tmp/field.cnf" -keyfile "$tmp/field.key" -cert field-ca.crt.pem -in "$tmp/device.csr" -preserveDN \
+    -startdate 20250101000000Z -enddate 20450101000000Z -notext -out field-device.crt.pem
