@@ -14,7 +14,7 @@
     X(InvalidResponseException, 400)                                                               \
     X(CertificateValidationException, 400)                                                         \
     X(RegistrationCodeValidationException, 400)                                                    \
-    X(ResourceRegistrationFailureException, 400)                                                         \
+    X(ResourceRegistrationFailureException, 400)                                                   \
     X(IncompleteSignatureException, 403)                                                           \
     X(UnauthorizedException, 401)                                                                  \
     X(ForbiddenException, 403)                                                                     \
