@@ -81,11 +81,19 @@ void mem_free_in(enum mem_room room, void *ptr)
 
 bool mem_room_at(unsigned i, struct mem_room_use *out)
 {
-    static const char *const names[MEM_ROOMS] = {
-        [MEM_OTHER] = "other",   [MEM_BASE] = "base",         [MEM_PKI] = "pki",
-        [MEM_STORE] = "store",   [MEM_REGISTRY] = "registry", [MEM_AUTH] = "auth",
-        [MEM_BROKER] = "broker", [MEM_API] = "api",           [MEM_SEEING] = "seeing",
-        [MEM_NET] = "net",       [MEM_MAIN] = "main",         [MEM_OPENSSL] = "openssl"};
+    static const char *const names[MEM_ROOMS] = {[MEM_OTHER] = "other",
+                                                 [MEM_BASE] = "base",
+                                                 [MEM_PKI] = "pki",
+                                                 [MEM_STORE] = "store",
+                                                 [MEM_REGISTRY] = "registry",
+                                                 [MEM_AUTH] = "auth",
+                                                 [MEM_PROVISIONING] = "provisioning",
+                                                 [MEM_BROKER] = "broker",
+                                                 [MEM_API] = "api",
+                                                 [MEM_SEEING] = "seeing",
+                                                 [MEM_NET] = "net",
+                                                 [MEM_MAIN] = "main",
+                                                 [MEM_OPENSSL] = "openssl"};
     if (i >= MEM_ROOMS) {
         return false;
     }

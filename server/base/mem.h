@@ -22,6 +22,7 @@ enum mem_room {
     MEM_STORE,
     MEM_REGISTRY,
     MEM_AUTH,
+    MEM_PROVISIONING,
     MEM_BROKER,
     MEM_API,
     MEM_SEEING,
