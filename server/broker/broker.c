@@ -62,11 +62,6 @@ struct broker *broker_create(const struct broker_config *config, struct authoriz
     return b;
 }
 
-struct authorizer *broker_authorizer(const struct broker *b)
-{
-    return b->auth;
-}
-
 void broker_destroy(struct broker *b)
 {
     ELO_ASSERT(TAILQ_EMPTY(&b->conns));

@@ -70,9 +70,6 @@ ELO_MUST_USE elo_err broker_restore(struct broker *b, struct core_time now);
 /* Every connection must have been closed. What is stored stays. */
 void broker_destroy(struct broker *b);
 
-/* The authorizer it was made with. */
-struct authorizer *broker_authorizer(const struct broker *b);
-
 /*
  * A transport is ready. `refused` is ELO_OK, or why its certificate is not good: the connection
  * then reads until CONNECT and is closed, as AWS does, and the log tells who and why.
