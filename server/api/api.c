@@ -256,30 +256,45 @@ static void wipe(struct buf *body)
     }
 }
 
-void api_commit_failed(struct api_response *response, elo_err err)
+/* A response that was written becomes a failure. */
+static void become(struct api_response *response, aws_error error, const char *message)
 {
-    const struct elo_reason *reason = elo_explain(err);
-    char message[512];
     uint8_t body[1024];
     size_t len = 0;
     struct elo_json_writer w;
-    snprintf(message, sizeof message, "Nothing was changed: it could not be stored (%s). %s",
-             reason->slug, reason->cause);
     elo_json_writer_init(&w, body, sizeof body);
     elo_json_begin_object(&w);
     api__put_text(&w, "message", elo_span_str(message));
+    if (error == AWS_GatewayTimeoutException) {
+        api__put_text(&w, "traceId", elo_span_str(response->request_id));
+    }
     elo_json_end_object(&w);
     if (elo_json_finish(&w, &len) != ELO_OK) {
         len = 0;
     }
-    response->status = aws_error_status(AWS_InternalFailureException);
+    response->status = aws_error_status(error);
     wipe(&response->body);
     buf_clear(&response->headers);
     buf_clear(&response->body);
     buf_format(&response->headers,
                "content-type: application/json\r\nx-amzn-RequestId: %s\r\nx-amzn-ErrorType: %s\r\n",
-               response->request_id, aws_error_name(AWS_InternalFailureException));
+               response->request_id, aws_error_name(error));
     buf_add(&response->body, elo_span_of(body, len));
+}
+
+void api_commit_failed(struct api_response *response, elo_err err)
+{
+    const struct elo_reason *reason = elo_explain(err);
+    char message[512];
+    snprintf(message, sizeof message, "Nothing was changed: it could not be stored (%s). %s",
+             reason->slug, reason->cause);
+    become(response, AWS_InternalFailureException, message);
+}
+
+void api_unconfirmed(struct api_response *response)
+{
+    become(response, AWS_GatewayTimeoutException,
+           "The client has not confirmed the message in time");
 }
 
 void api_response_free(struct api_response *response)

@@ -53,6 +53,7 @@ struct api_response {
     struct buf headers; /* "Name: value\r\n" lines, content-type first, x-amzn-RequestId second */
     struct buf body;
     uint64_t after_seq; /* send when the store says durable; 0: at once */
+    uint64_t ticket;    /* not 0: send when broker_next_receipt() gives it, see api_unconfirmed() */
     char request_id[37];
     struct custom *custom; /* not NULL: there is no answer yet. The caller owns it from then on */
 };
@@ -87,6 +88,9 @@ aws_error api_open_websocket(struct api *api,
 
 /* Turns a response whose commit failed into AWS's 500 with the cause in words. */
 void api_commit_failed(struct api_response *response, elo_err err);
+
+/* The receipt came without a PUBACK: turns the response into AWS's 504. */
+void api_unconfirmed(struct api_response *response);
 
 void api_response_free(struct api_response *response);
 

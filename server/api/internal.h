@@ -328,6 +328,10 @@ void api__reply_xml_fault(struct call *c);
     X("DELETE", "/default-authorizer", CONTROL, ClearDefaultAuthorizer)                            \
     X("GET", "/retainedMessage/{+}", DATA, GetRetainedMessage)                                     \
     X("GET", "/retainedMessage", DATA, ListRetainedMessages)                                       \
+    X("GET", "/connections/{}", DATA, GetConnection)                                               \
+    X("DELETE", "/connections/{}", DATA, DeleteConnection)                                         \
+    X("GET", "/connections/{}/subscriptions", DATA, ListSubscriptions)                             \
+    X("POST", "/connections/{}/messages", DATA, SendDirectMessage)                                 \
     X("POST", "/topics/{+}", DATA, Publish)                                                        \
     X("POST", "/", STS, GetCallerIdentity)
 

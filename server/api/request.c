@@ -160,8 +160,9 @@ aws_error api__query_bool(struct call *c, const char *name, bool *value)
     if (!api__query(c, name, &text)) {
         return AWS_OK;
     }
-    bool is_true = elo_span_eq(text, ELO_SPAN("true"));
-    if (!is_true && !elo_span_eq(text, ELO_SPAN("false"))) {
+    bool is_true = elo_span_eq(text, ELO_SPAN("true")) || elo_span_eq(text, ELO_SPAN("TRUE"));
+    bool is_false = elo_span_eq(text, ELO_SPAN("false")) || elo_span_eq(text, ELO_SPAN("FALSE"));
+    if (!is_true && !is_false) {
         return api__invalid(c, "Value '%s' at '%s' is neither true nor false",
                             api__quote(text).text, name);
     }

@@ -41,7 +41,11 @@ void policy_release(struct policy *policy); /* NULL is allowed */
     X(Subscribe, "topicfilter")                                                                    \
     X(Receive, "topic")                                                                            \
     X(GetRetainedMessage, "topic")                                                                 \
-    X(ListRetainedMessages, "topic")
+    X(ListRetainedMessages, "topic")                                                               \
+    X(GetConnection, "client")                                                                     \
+    X(DeleteConnection, "client")                                                                  \
+    X(ListSubscriptions, "client")                                                                 \
+    X(SendDirectMessage, "client")
 
 enum policy_action {
 #define POLICY_ACTION_ENUM(name, resource) POLICY_##name,

@@ -197,6 +197,10 @@ static const char *const ASKED[POLICY_ACTION_COUNT] = {
     [POLICY_Receive] = "the message is on ",
     [POLICY_GetRetainedMessage] = "you asked for ",
     [POLICY_ListRetainedMessages] = "you asked for ",
+    [POLICY_GetConnection] = "you asked for ",
+    [POLICY_DeleteConnection] = "you asked for ",
+    [POLICY_ListSubscriptions] = "you asked for ",
+    [POLICY_SendDirectMessage] = "you asked for ",
 };
 
 static void say_allows(struct sentence *s, const struct question *q, const struct miss *m)

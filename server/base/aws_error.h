@@ -38,7 +38,8 @@
     X(RequestEntityTooLargeException, 413)                                                         \
     X(ThrottlingException, 429)                                                                    \
     X(InternalFailureException, 500)                                                               \
-    X(ServiceUnavailableException, 503)
+    X(ServiceUnavailableException, 503)                                                            \
+    X(GatewayTimeoutException, 504)
 
 typedef enum aws_error {
     AWS_OK = 0,

@@ -20,6 +20,7 @@ struct broker *broker_create(const struct broker_config *config, struct authoriz
         return NULL;
     }
     if (!broker__timers_join(&b->timers, &b->retained_timer, TIMER_RETAINED) ||
+        !broker__timers_join(&b->timers, &b->receipt_timer, TIMER_RECEIPT) ||
         !broker__tree_init(&b->tree)) {
         broker__timers_free(&b->timers);
         mem_free(b);
@@ -55,6 +56,8 @@ struct broker *broker_create(const struct broker_config *config, struct authoriz
     map_init(&b->sessions);
     map_init(&b->retained);
     broker__known_init(&b->known);
+    TAILQ_INIT(&b->receipts);
+    TAILQ_INIT(&b->receipts_done);
     TAILQ_INIT(&b->conns);
     TAILQ_INIT(&b->ready);
     TAILQ_INIT(&b->ending);
@@ -72,6 +75,7 @@ void broker_destroy(struct broker *b)
     }
     map_free(&b->sessions);
     broker__known_free(&b->known);
+    broker__receipts_free(b);
     broker__retained_free(b);
     broker__tree_free(&b->tree);
     broker__router_free(&b->router);
@@ -226,6 +230,9 @@ static void rang(struct broker *b, struct timer *timer)
         break;
     case TIMER_LIFE:
         broker__life_rang(OWNER(timer, struct life));
+        break;
+    case TIMER_RECEIPT:
+        broker__receipts_due(b);
         break;
     case TIMER_RETAINED:
         broker__retained_expire(b);

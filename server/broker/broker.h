@@ -177,6 +177,60 @@ void broker_stored(struct broker *b, const struct store_progress *progress, stru
 #define BROKER_NEVER UINT64_MAX
 uint64_t broker_after(struct broker *b);
 
+/* --- connections, for the API ("Managing MQTT connections") ------------------------------------
+ */
+
+/* What is known of a client; spans live until the next call. 0, NULL and empty: not known. */
+struct broker_connection {
+    bool connected;
+    bool clean;
+    elo_span thing; /* that its certificate is attached to exclusively */
+    elo_span source_ip;
+    uint16_t source_port;
+    uint32_t keep_alive_s;
+    uint32_t expiry_s;
+    int64_t connected_ms; /* wall time */
+    int64_t disconnected_ms;
+    const char *reason; /* AWS's disconnectReason */
+};
+
+/* false: it has no session, and none that ended in the last 30 minutes. */
+bool broker_connection(struct broker *b,
+                       elo_span client_id,
+                       struct core_time now,
+                       struct broker_connection *out);
+
+bool broker_has_session(const struct broker *b, elo_span client_id);
+
+/* The i-th subscription of a client's session, in no order; false: there are no more. */
+bool broker_subscription_at(
+    const struct broker *b, elo_span client_id, size_t i, elo_span *out_filter, uint8_t *out_qos);
+
+/* ELO_E_NOT_FOUND: neither connection nor session. `clean` ends the session too. */
+ELO_MUST_USE elo_err broker_delete_connection(
+    struct broker *b, elo_span client_id, bool clean, bool prevent_will, struct core_time now);
+
+struct broker_direct {
+    elo_span client_id, topic, payload;
+    bool confirm; /* at QoS 1, and wait for the PUBACK */
+    int64_t timeout_ms;
+};
+
+/*
+ * One message to one connected client, whatever it has subscribed to; its policy must allow
+ * iot:Receive. With `confirm` the ticket is not 0, and broker_next_receipt() gives it back.
+ * ELO_E_NOT_FOUND: not connected; ELO_E_POLICY_RECEIVE; ELO_E_TOO_LARGE for what the client takes;
+ * ELO_E_THROTTLED: it has as much under way as may be; ELO_E_NO_MEMORY.
+ */
+ELO_MUST_USE elo_err broker_send_direct(struct broker *b,
+                                        const struct broker_direct *direct,
+                                        struct core_time now,
+                                        uint64_t *out_ticket);
+
+/* A ticket whose PUBACK has come (`*out_confirmed`) or did not in time; 0: none. Ask after every
+ * batch of input and every tick. */
+uint64_t broker_next_receipt(struct broker *b, bool *out_confirmed);
+
 /*
  * The certificate's status has changed or it is gone: connections with it end if it is not good,
  * and those that have not yet said CONNECT are judged by what it is now.

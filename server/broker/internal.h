@@ -197,6 +197,11 @@ struct broker {
     struct map sessions; /* by client id */
     struct map retained; /* struct message, by topic */
     struct known_clients known;
+    TAILQ_HEAD(receipts, receipt) receipts; /* direct messages that wait for their PUBACK */
+    struct receipts receipts_done;          /* for broker_next_receipt() */
+    struct timer receipt_timer;
+    size_t receipt_count;
+    uint64_t tickets;
     size_t retained_bytes;
     struct timer retained_timer; /* some of them run out of time */
     struct conn_list conns;
@@ -241,6 +246,13 @@ void broker__event_subscriptions(const struct broker_conn *c,
 
 /* The connection's name in events and log records. */
 void broker__connection_uuid(const struct broker_conn *c, char out[37]);
+
+/* --- connections.c: direct messages ------------------------------------------------------------
+ */
+
+void broker__receipt_puback(struct broker_conn *c, uint16_t packet_id);
+void broker__receipts_due(struct broker *b);
+void broker__receipts_free(struct broker *b);
 
 /* --- throttle.c: rates ------------------------------------------------------------------------ */
 

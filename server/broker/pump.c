@@ -183,6 +183,9 @@ void broker__on_puback(struct broker_conn *c, uint16_t packet_id)
         return; /* late, or never sent: nothing to take back */
     }
     broker__inflight_remove(&s->inflight, slot);
+    if (!TAILQ_EMPTY(&s->broker->receipts)) {
+        broker__receipt_puback(c, packet_id);
+    }
     if (s->queue.count > 0 || s->inflight.unwritten > 0) {
         broker__pump(s);
     }

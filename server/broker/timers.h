@@ -19,6 +19,7 @@ enum timer_kind {
     TIMER_SESSION,
     TIMER_SHARE,
     TIMER_RETAINED,
+    TIMER_RECEIPT,
     TIMER_JOURNAL,
     TIMER_LIFE
 };

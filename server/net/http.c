@@ -259,6 +259,7 @@ static const char *status_text(int status)
         {431, "Request Header Fields Too Large"},
         {500, "Internal Server Error"},
         {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         if (texts[i].status == status) {
@@ -445,7 +446,7 @@ static void ask_api(struct http *h, struct api_request *request)
     }
     custom_destroy(h->custom);
     h->custom = NULL;
-    if (h->reply.after_seq <= c->net->settled) {
+    if (h->reply.after_seq <= c->net->settled && h->reply.ticket == 0) {
         send_reply(h);
         return;
     }
@@ -750,7 +751,10 @@ void http_release(struct net *net, const struct store_progress *progress)
     net->held = NULL;
     while (h != NULL) {
         struct http *next = h->held_next;
-        if (progress->durable >= h->reply.after_seq) {
+        if (h->reply.ticket != 0) {
+            h->held_next = net->held;
+            net->held = h;
+        } else if (progress->durable >= h->reply.after_seq) {
             release(h);
         } else if (progress->failed >= h->reply.after_seq) {
             api_commit_failed(&h->reply, progress->err);
@@ -760,5 +764,26 @@ void http_release(struct net *net, const struct store_progress *progress)
             net->held = h;
         }
         h = next;
+    }
+}
+
+void http_receipts(struct net *net)
+{
+    uint64_t ticket;
+    bool confirmed;
+    while ((ticket = broker_next_receipt(net->config.broker, &confirmed)) != 0) {
+        struct http *h = net->held;
+        while (h != NULL && h->reply.ticket != ticket) {
+            h = h->held_next;
+        }
+        if (h == NULL) {
+            continue; /* who asked has gone */
+        }
+        unlink_held(h);
+        h->reply.ticket = 0;
+        if (!confirmed) {
+            api_unconfirmed(&h->reply);
+        }
+        release(h);
     }
 }

@@ -313,6 +313,9 @@ bool upgrade_accept(const struct sigv4_request *request,
 /* The store has moved: replies that waited leave, or become failures. */
 void http_release(struct net *net, const struct store_progress *progress);
 
+/* Replies that waited for a client's PUBACK leave. */
+void http_receipts(struct net *net);
+
 /* Nothing is being answered on this connection. */
 bool http_is_idle(const struct conn *c);
 

@@ -71,6 +71,7 @@ void net_flush(struct net *net)
     lambda_pump(net);
     broker_commit(net->config.broker);
     struct broker_conn *ready;
+    http_receipts(net);
     while ((ready = broker_next_ready(net->config.broker)) != NULL) {
         conn_flush(broker_user(ready));
     }
