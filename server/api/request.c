@@ -160,8 +160,12 @@ aws_error api__query_bool(struct call *c, const char *name, bool *value)
     if (!api__query(c, name, &text)) {
         return AWS_OK;
     }
-    bool is_true = elo_span_eq(text, ELO_SPAN("true")) || elo_span_eq(text, ELO_SPAN("TRUE"));
-    bool is_false = elo_span_eq(text, ELO_SPAN("false")) || elo_span_eq(text, ELO_SPAN("FALSE"));
+    /* The data plane's calls about connections take both ("Managing MQTT connections"). */
+    bool capitals = c->route->plane == PLANE_DATA;
+    bool is_true =
+        elo_span_eq(text, ELO_SPAN("true")) || (capitals && elo_span_eq(text, ELO_SPAN("TRUE")));
+    bool is_false =
+        elo_span_eq(text, ELO_SPAN("false")) || (capitals && elo_span_eq(text, ELO_SPAN("FALSE")));
     if (!is_true && !is_false) {
         return api__invalid(c, "Value '%s' at '%s' is neither true nor false",
                             api__quote(text).text, name);

@@ -241,13 +241,9 @@ static void note_beginning(struct broker_conn *c, struct known *k, const struct 
 {
     struct broker *b = c->broker;
     k->version += k->connected_wall_ms != 0;
-    c->connection_number = k->version;
     k->connected_wall_ms = b->now.wall_ms;
     k->clean = !broker__persistent(s);
-    k->port = c->source_port;
     k->keep_alive_s = (uint32_t)(c->patience_ms / 1500);
-    elo_span ip = auth_session_source_ip(c->auth);
-    (void)snprintf(k->ip, sizeof k->ip, "%.*s", (int)ip.len, ip.len ? (const char *)ip.ptr : "");
     broker__known_here(&b->known, k);
     c->known = k;
 }

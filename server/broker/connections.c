@@ -56,13 +56,13 @@ bool broker_connection(struct broker *b,
     }
     if (c != NULL) {
         out->thing = auth_session_exclusive_thing(c->auth);
+        out->source_ip = auth_session_source_ip(c->auth);
+        out->source_port = c->source_port;
     }
     if (k == NULL) {
         return true; /* stored before this start */
     }
     out->keep_alive_s = k->keep_alive_s;
-    out->source_ip = elo_span_str(k->ip);
-    out->source_port = k->port;
     out->connected_ms = k->connected_wall_ms;
     if (s == NULL) {
         out->clean = k->clean;

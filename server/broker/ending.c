@@ -110,8 +110,8 @@ void broker__settle(struct broker *b)
         struct session *s = c->session;
         c->session = NULL;
         if (s != NULL) {
-            note_ending(c, s);
             broker__event_disconnected(c, broker__client_id(s));
+            note_ending(c, s);
             s = broker__session_detach(s);
         }
         broker__will_leave(c, s);

@@ -121,7 +121,7 @@ static void publish(struct event *e)
 static void put_version(struct event *e)
 {
     elo_json_key(&e->json, ELO_SPAN("versionNumber"));
-    elo_json_int(&e->json, (int64_t)e->conn->connection_number);
+    elo_json_int(&e->json, (int64_t)e->conn->known->version);
 }
 
 void broker__event_connected(const struct broker_conn *c)

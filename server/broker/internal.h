@@ -134,10 +134,9 @@ struct broker_conn {
     struct hold *hold;       /* NULL: nothing waits for the store */
     struct session *session; /* NULL before CONNECT and after the end */
     struct auth_session *auth;
-    struct known *known;        /* of its client id; NULL before CONNECT and after the end */
-    const char *word;           /* how it ends, AWS's disconnectReason */
-    uint64_t serial;            /* of all connections since the start */
-    uint64_t connection_number; /* of those with its client id: versionNumber */
+    struct known *known; /* of its client id; NULL before CONNECT and after the end */
+    const char *word;    /* how it ends, AWS's disconnectReason */
+    uint64_t serial;     /* of all connections since the start */
     void *user;
     struct will *will; /* NULL: none, or not due any more */
     struct buf tail;   /* the beginning of a packet whose rest has not come */

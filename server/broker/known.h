@@ -29,9 +29,7 @@ struct known {
     const char *word; /* how the last one ended, AWS's word; static text; NULL: none has */
     uint32_t keep_alive_s;
     uint32_t expiry_s; /* of its session after it */
-    uint16_t port;
     bool clean;
-    char ip[46];
     size_t client_id_len;
     uint8_t client_id[];
 };

@@ -362,14 +362,26 @@ static void run_file(void **state)
     json_decref(root);
 }
 
+/* The answer comes from outside (tests/wire/test_authorizer.py), or it takes a client that is
+ * connected (tests/wire/test_connections.py). */
+static bool is_elsewhere(const char *operation)
+{
+    static const char *const names[] = {"TestInvokeAuthorizer", "GetConnection", "DeleteConnection",
+                                        "ListSubscriptions", "SendDirectMessage"};
+    for (size_t i = 0; i < API_COUNT(names); i++) {
+        if (strcmp(operation, names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Last: the scenarios above have called every operation with success, and each was logged. */
 static void every_operation_was_seen(void **state)
 {
     (void)state;
     for (size_t i = 0; i < API_COUNT(operations); i++) {
-        /* Its answer comes from outside: tests/wire/test_authorizer.py. */
-        bool from_outside = strcmp(operations[i].name, "TestInvokeAuthorizer") == 0;
-        if (!operations[i].succeeded && !from_outside) {
+        if (!operations[i].succeeded && !is_elsewhere(operations[i].name)) {
             fail_msg("no scenario lets %s succeed", operations[i].name);
         }
     }
