@@ -184,7 +184,10 @@ int verb_why(int argc, char **argv)
     if (code == GO_ON && name == NULL) {
         code = say_usage(argv[0], "name a device");
     }
-    code = code == GO_ON ? desk_find(data, &desk) : code;
+    if (code != GO_ON) {
+        return code;
+    }
+    code = desk_find(data, &desk);
     if (code != EXIT_OK) {
         return code;
     }
