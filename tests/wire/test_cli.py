@@ -17,7 +17,7 @@ import time
 import mqtt
 from desk import Failure, PATIENCE, SYSTEM_PATH, case, check, main, need, note, skip
 
-VERBS = ["demo", "up", "add", "device", "sub", "pub", "aws", "env", "serve", "explain"]
+VERBS = ["demo", "up", "add", "device", "sub", "pub", "aws", "env", "serve", "why", "explain"]
 ANY_PORTS = ["--mqtts-port", "0", "--https-port", "0", "--http-port", "0"]
 
 
