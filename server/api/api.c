@@ -147,6 +147,7 @@ static void report(const struct call *c, aws_error error)
                                 .event_type = c->route ? c->route->operation : "Api",
                                 .err = c->cause != ELO_OK ? c->cause : reason_of(error),
                                 .protocol = "HTTP",
+                                .trace_id = elo_span_str(c->out->request_id),
                                 .principal_id = c->device != NULL
                                                     ? auth_session_principal(c->device)
                                                     : elo_span_of(NULL, 0),

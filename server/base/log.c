@@ -137,6 +137,12 @@ static void members(struct record_writer *w, const struct log_record *r)
         elo_json_int(&w->json, r->source_port);
     }
     member(w, "topicName", r->topic);
+    if (r->retain) {
+        member(w, "retain", ELO_SPAN("True")); /* a string, as CloudWatch has it */
+    }
+    if (strcmp(r->event_type, "Disconnect") == 0) {
+        member(w, "disconnectReason", r->reason);
+    }
     member(w, "reason", r->reason);
     member(w, "details", r->details);
     if (r->err != ELO_OK) {
@@ -161,6 +167,7 @@ void log_format_json(const struct log_record *r,
     elo_json_begin_object(&w.json);
     member(&w, "timestamp", elo_span_str(when));
     member(&w, "logLevel", elo_span_str(level_names[r->level]));
+    member(&w, "traceId", r->trace_id);
     member(&w, "accountId", elo_span_str(account));
     members(&w, r);
     elo_json_end_object(&w.json);

@@ -22,11 +22,13 @@ struct log_record {
     const char *event_type; /* "Connect", "Disconnect", "Publish-In", "Subscribe", "Api" ... */
     elo_err err;            /* ELO_OK: status Success; else Failure, with its slug, cause, cure */
     const char *protocol;   /* "MQTT", "HTTP", NULL */
+    elo_span trace_id; /* what the records of one connection, or one API call, have in common */
     elo_span client_id;
     elo_span principal_id; /* certificate id */
     elo_span topic;
     elo_span source_ip;
     uint16_t source_port;
+    bool retain;      /* a PUBLISH with RETAIN */
     elo_span reason;  /* AWS's word: "AUTHORIZATION_FAILURE", "DUPLICATE_CLIENT_ID" ... */
     elo_span details; /* one sentence with the particulars: which statement, which status */
 };

@@ -99,7 +99,7 @@ begin(struct event *e, const struct broker_conn *c, elo_span client_id, const ch
     elo_json_int(&e->json, c->broker->now.wall_ms);
     put(e, "eventType", elo_span_str(strchr(kind, '/') + 1));
     put(e, "sessionIdentifier", elo_span_str(uuid));
-    put(e, "principalIdentifier", auth_session_certificate_id(c->auth));
+    put(e, "principalIdentifier", auth_session_principal(c->auth));
     return true;
 }
 

@@ -304,6 +304,7 @@ struct report {
     const char *reason;  /* NULL: none */
     elo_span client_id;  /* empty: the session's */
     elo_span topic;      /* empty: none */
+    bool retain;         /* it is a PUBLISH with RETAIN */
     const char *details; /* NULL: none */
     uint8_t code3;       /* CONNACK code of MQTT 3.1.1; 0: it is closed without one */
     uint8_t code5;       /* reason code of MQTT 5; 0: that of `err`, see refuse.c */

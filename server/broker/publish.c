@@ -128,7 +128,7 @@ static void on_qos2(struct broker_conn *c, const struct elo_mqtt_publish *in)
 
 static void report_accepted(struct broker_conn *c, const struct elo_mqtt_publish *in)
 {
-    struct report r = {.event = "Publish-In", .topic = in->topic};
+    struct report r = {.event = "Publish-In", .topic = in->topic, .retain = in->retain};
     broker__report(c, LOG_DEBUG, &r);
 }
 

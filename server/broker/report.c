@@ -64,12 +64,16 @@ void broker__report(const struct broker_conn *c, enum log_level level, const str
     if (!broker__heard(c->broker, level)) {
         return;
     }
+    char trace[37];
+    broker__connection_uuid(c, trace);
     bool named = r->client_id.len > 0 || c->session == NULL;
     struct log_record record = {
         .level = level,
         .event_type = r->event,
         .err = r->err,
         .protocol = "MQTT",
+        .trace_id = elo_span_str(trace),
+        .retain = r->retain,
         .client_id = named ? r->client_id : broker__client_id(c->session),
         .principal_id = auth_session_principal(c->auth),
         .topic = r->topic,

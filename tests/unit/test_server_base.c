@@ -223,6 +223,61 @@ static void keep(void *ctx, const struct log_record *record)
     log_format_json(record, 1767323045123, "111122223333", &line);
 }
 
+/* "CloudWatch AWS IoT log entries", AWS IoT Developer Guide: names and forms of the members. */
+static void log_lines_have_cloudwatchs_members(void **state)
+{
+    (void)state;
+    static const struct {
+        struct log_record record;
+        const char *line;
+    } cases[] = {
+        {{.level = LOG_INFO,
+          .event_type = "Publish-In",
+          .protocol = "MQTT",
+          .trace_id = {(const uint8_t *)"t-1", 3},
+          .client_id = {(const uint8_t *)"bench-7", 7},
+          .principal_id = {(const uint8_t *)"9b1f", 4},
+          .topic = {(const uint8_t *)"a/b", 3},
+          .source_ip = {(const uint8_t *)"192.0.2.44", 10},
+          .source_port = 49152,
+          .retain = true},
+         "{\"timestamp\":\"2026-01-02 03:04:05.123\",\"logLevel\":\"INFO\",\"traceId\":\"t-1\","
+         "\"accountId\":\"111122223333\",\"status\":\"Success\",\"eventType\":\"Publish-In\","
+         "\"protocol\":\"MQTT\",\"clientId\":\"bench-7\",\"principalId\":\"9b1f\","
+         "\"sourceIp\":\"192.0.2.44\",\"sourcePort\":49152,\"topicName\":\"a/b\","
+         "\"retain\":\"True\"}\n"},
+        {{.level = LOG_INFO,
+          .event_type = "Disconnect",
+          .protocol = "MQTT",
+          .reason = {(const uint8_t *)"CLIENT_INITIATED_DISCONNECT", 27}},
+         "{\"timestamp\":\"2026-01-02 03:04:05.123\",\"logLevel\":\"INFO\","
+         "\"accountId\":\"111122223333\",\"status\":\"Success\",\"eventType\":\"Disconnect\","
+         "\"protocol\":\"MQTT\",\"disconnectReason\":\"CLIENT_INITIATED_DISCONNECT\","
+         "\"reason\":\"CLIENT_INITIATED_DISCONNECT\"}\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buf out;
+        buf_init(&out, 65536);
+        log_format_json(&cases[i].record, 1767323045123, "111122223333", &out);
+        buf_byte(&out, 0);
+        assert_string_equal((const char *)buf_span(&out).ptr, cases[i].line);
+        buf_free(&out);
+    }
+}
+
+/* A watcher has records made that the log does not want, but none below INFO. */
+static void a_watcher_sees_more_than_the_log(void **state)
+{
+    (void)state;
+    struct log log = {.sink = keep, .level = LOG_ERROR};
+    assert_false(log_heard(&log, LOG_WARN));
+    log.watch = keep;
+    assert_true(log_heard(&log, LOG_INFO));
+    assert_false(log_heard(&log, LOG_DEBUG));
+    log.level = LOG_DEBUG;
+    assert_true(log_heard(&log, LOG_DEBUG));
+}
+
 static void log_lines_say_why_and_cannot_steer_a_terminal(void **state)
 {
     (void)state;
@@ -304,6 +359,8 @@ int main(void)
         cmocka_unit_test(map_put_fails_whole),
         cmocka_unit_test(uuid_is_version_4),
         cmocka_unit_test(compat_takes_names_and_values_only),
+        cmocka_unit_test(log_lines_have_cloudwatchs_members),
+        cmocka_unit_test(a_watcher_sees_more_than_the_log),
         cmocka_unit_test(log_lines_say_why_and_cannot_steer_a_terminal),
         cmocka_unit_test(log_tells_of_clients_with_impossible_names),
         cmocka_unit_test(aws_errors_have_names_and_statuses),
