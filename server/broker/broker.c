@@ -55,6 +55,7 @@ struct broker *broker_create(const struct broker_config *config, struct authoriz
     b->router.copy_each = config->compat.overlapping_subscriptions != 0;
     map_init(&b->sessions);
     map_init(&b->retained);
+    b->retained_soonest_ms = MESSAGE_FOREVER;
     broker__known_init(&b->known);
     TAILQ_INIT(&b->receipts);
     TAILQ_INIT(&b->receipts_done);

@@ -64,6 +64,7 @@ struct queue {
     uint32_t count;
     bool overflowed; /* since it was last drained: told once */
     size_t bytes;
+    int64_t soonest_ms; /* before that nothing in it is dead; if it is not empty */
 };
 
 struct session {
@@ -203,6 +204,7 @@ struct broker {
     uint64_t tickets;
     size_t retained_bytes;
     struct timer retained_timer; /* some of them run out of time */
+    int64_t retained_soonest_ms; /* before that none of them does */
     struct conn_list conns;
     struct conn_list ready;
     struct conn_list ending;
@@ -520,6 +522,9 @@ ELO_MUST_USE elo_err broker__share_restore(struct share_group *group, const stru
 
 /* Takes a reference. ELO_E_QUOTA: full; ELO_E_NO_MEMORY. */
 ELO_MUST_USE elo_err broker__queue_push(struct queue *q, const struct queued *item);
+
+/* What was taken out comes back, before all that has come since, and no limit is in its way: those
+ * who take out can hold so much more. ELO_E_NO_MEMORY. */
 ELO_MUST_USE elo_err broker__queue_push_front(struct queue *q, const struct queued *item);
 
 /* At start-up: it has its row, and no limit is in its way. ELO_E_NO_MEMORY. */
@@ -528,7 +533,7 @@ struct queued *broker__queue_peek(const struct queue *q); /* NULL: empty */
 void broker__queue_pop(struct queue *q);                  /* releases the message */
 void broker__queue_free(struct queue *q);
 
-/* Drops what has run out of time; how many. */
+/* Drops what has run out of time; how many. At once if that can be nothing. */
 uint32_t broker__queue_expire(struct queue *q, int64_t now_ms);
 
 /* --- session.c -------------------------------------------------------------------------------- */

@@ -2,7 +2,8 @@
 // SPDX-FileCopyrightText: The Elo authors
 /*
  * How this works: a ring. What has run out of time is dropped when it is met at the front; only a
- * full queue looks for more of it, so that nothing dead keeps a living message out.
+ * full queue looks for more of it, so that nothing dead keeps a living message out. It looks no
+ * sooner than something can be dead: a queue that stays full costs a comparison a message.
  */
 #include "server/base/mem.h"
 #include "server/broker/internal.h"
@@ -35,16 +36,27 @@ static bool grow(struct queue *q)
 static bool is_full(const struct queue *q, size_t bytes)
 {
     uint32_t most = q->most > 0 ? q->most : LIMIT_QUEUED_MESSAGES;
-    return q->count >= most || bytes > LIMIT_QUEUED_BYTES - q->bytes;
+    return q->count >= most || q->bytes > LIMIT_QUEUED_BYTES ||
+           bytes > LIMIT_QUEUED_BYTES - q->bytes;
+}
+
+static void note_end(struct queue *q, const struct queued *item)
+{
+    q->soonest_ms = item->until_ms < q->soonest_ms ? item->until_ms : q->soonest_ms;
 }
 
 uint32_t broker__queue_expire(struct queue *q, int64_t now_ms)
 {
     uint32_t left = 0;
     uint32_t count = q->count;
+    if (q->soonest_ms > now_ms) {
+        return 0;
+    }
+    q->soonest_ms = MESSAGE_FOREVER;
     for (uint32_t i = 0; i < count; i++) {
         struct queued *item = at(q, i);
         if (item->until_ms > now_ms) {
+            note_end(q, item);
             *at(q, left++) = *item;
         } else {
             q->bytes -= broker__message_bytes(item->m);
@@ -75,6 +87,10 @@ static elo_err place(struct queue *q, uint32_t i, const struct queued *item)
             return err;
         }
     }
+    if (q->count == 0) {
+        q->soonest_ms = MESSAGE_FOREVER;
+    }
+    note_end(q, item);
     *at(q, i) = *item;
     at(q, i)->row = row;
     q->count++;
@@ -90,12 +106,12 @@ elo_err broker__queue_push(struct queue *q, const struct queued *item)
 
 elo_err broker__queue_push_front(struct queue *q, const struct queued *item)
 {
-    elo_err err = make_room(q, item);
-    if (err == ELO_OK) {
-        q->first = (q->first + q->cap - 1) & (q->cap - 1);
-        err = place(q, 0, item);
-        q->first = (q->first + (err != ELO_OK)) & (q->cap - 1);
+    if (q->count == q->cap && !grow(q)) {
+        return ELO_E_NO_MEMORY;
     }
+    q->first = (q->first + q->cap - 1) & (q->cap - 1);
+    elo_err err = place(q, 0, item);
+    q->first = (q->first + (err != ELO_OK)) & (q->cap - 1);
     return err;
 }
 

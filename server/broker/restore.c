@@ -266,6 +266,7 @@ elo_err broker_restore(struct broker *b, struct core_time now)
     b->journal.next_queued = r.last_queued + 1;
     let_go(&r);
     if (err == ELO_OK) {
+        b->retained_soonest_ms = 0; /* whatever has come: all are looked at */
         broker__retained_expire(b);
         broker_tick(b, now); /* sessions whose time is over */
         broker_commit(b);

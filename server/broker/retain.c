@@ -35,6 +35,9 @@ static void expect_end(struct broker *b, const struct message *m)
     if (m->expires_ms == MESSAGE_FOREVER) {
         return;
     }
+    if (m->expires_ms < b->retained_soonest_ms) {
+        b->retained_soonest_ms = m->expires_ms;
+    }
     int64_t soon = b->now.mono_ms + SWEEP_MS;
     int64_t due = m->expires_ms > soon ? m->expires_ms : soon;
     if (b->retained_timer.place == 0 || due < b->retained_timer.due_ms) {
@@ -133,6 +136,10 @@ size_t broker_list_retained(const struct broker *b,
 void broker__retained_expire(struct broker *b)
 {
     struct message *m;
+    if (b->retained_soonest_ms > b->now.mono_ms) {
+        return; /* a store that stays full is not looked through for each message */
+    }
+    b->retained_soonest_ms = MESSAGE_FOREVER;
     for (size_t i = 0; (m = map_next(&b->retained, &i)) != NULL;) {
         if (broker__message_expired(m, b->now.mono_ms)) {
             b->stats.expired++;

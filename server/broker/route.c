@@ -133,7 +133,7 @@ static void keep(struct route_slot *slot,
                  const struct publication *p,
                  const struct route *route)
 {
-    if (slot->missed != p->hash || route->target_count > ROUTE_TARGETS_MAX) {
+    if (slot->missed != p->hash || route->target_count + route->group_count > ROUTE_TARGETS_MAX) {
         slot->missed = p->hash;
         return;
     }

@@ -199,11 +199,27 @@ static uint8_t too_many(struct broker_conn *c, elo_span filter)
     return FAILURE;
 }
 
+static bool has_options(const struct subscription *s, const struct elo_mqtt_subscription *sub)
+{
+    return s->qos == sub->qos && s->no_local == sub->no_local &&
+           s->as_published == sub->retain_as_published;
+}
+
 static void set_options(struct subscription *to, const struct elo_mqtt_subscription *sub)
 {
     to->qos = sub->qos;
     to->no_local = sub->no_local;
     to->as_published = sub->retain_as_published;
+}
+
+/* As it was is no change: devices say it after each CONNECT, and everybody's routes stay good. */
+static void replace(struct subscription *known, const struct elo_mqtt_subscription *sub)
+{
+    if (!has_options(known, sub)) {
+        set_options(known, sub);
+        known->session->broker->tree.generation++;
+        (void)broker__journal_subscribed(known);
+    }
 }
 
 static uint8_t subscribe_new(struct broker_conn *c, const struct elo_mqtt_subscription *sub)
@@ -260,9 +276,7 @@ subscribe(struct broker_conn *c, const struct elo_mqtt_subscription *sub, bool *
     struct subscription **known = find(c->session, sub->filter);
     *is_new = known == NULL;
     if (known != NULL) {
-        set_options(*known, sub);
-        c->broker->tree.generation++;
-        (void)broker__journal_subscribed(*known);
+        replace(*known, sub);
     } else if (c->session->sub_count >= l->subscriptions_per_client ||
                c->broker->stats.subscriptions >= l->subscriptions) {
         return too_many(c, sub->filter);

@@ -351,7 +351,9 @@ static void the_queue_holds_its_cap_and_not_one_more(void **state)
         assert_int_equal(broker__queue_push(&q, &item), ELO_OK);
     }
     assert_int_equal(broker__queue_push(&q, &item), ELO_E_QUOTA);
-    assert_int_equal(broker__queue_push_front(&q, &item), ELO_E_QUOTA);
+    assert_int_equal(broker__queue_push_front(&q, &item), ELO_OK); /* it was there before */
+    assert_int_equal(broker__queue_push(&q, &item), ELO_E_QUOTA);
+    broker__queue_pop(&q);
     broker__queue_pop(&q);
     item.retain = true;
     assert_int_equal(broker__queue_push(&q, &item), ELO_OK);
@@ -364,6 +366,80 @@ static void the_queue_holds_its_cap_and_not_one_more(void **state)
     broker__queue_free(&q);
     assert_int_equal(m->refs, 1);
     broker__message_release(m);
+}
+
+enum { QUEUED_MOST = 20 };
+
+struct listed {
+    int64_t until_ms;
+    uint32_t number;
+};
+
+/* What is dead goes, from anywhere; what lives stays, in its order. */
+static uint32_t bury(struct listed *list, uint32_t *count, int64_t now_ms)
+{
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < *count; i++) {
+        if (list[i].until_ms > now_ms) {
+            list[left++] = list[i];
+        }
+    }
+    uint32_t dead = *count - left;
+    *count = left;
+    return dead;
+}
+
+static struct queued numbered(uint32_t number, int64_t until_ms)
+{
+    char text[12];
+    snprintf(text, sizeof text, "%u", number);
+    return (struct queued){.m = message_of(elo_span_str(text)), .until_ms = until_ms};
+}
+
+static bool is_number(const struct message *m, uint32_t number)
+{
+    char text[12];
+    snprintf(text, sizeof text, "%u", number);
+    return elo_span_eq(broker__message_payload(m), elo_span_str(text));
+}
+
+static void the_queue_drops_what_is_dead_and_nothing_else(void **state)
+{
+    (void)state;
+    struct queue q = {.most = QUEUED_MOST};
+    struct listed list[2 * QUEUED_MOST];
+    uint32_t count = 0;
+    int64_t now = 1000;
+    for (uint32_t i = 0; i < 20000; i++) {
+        now += roll(3);
+        if (roll(3) > 0) {
+            const struct listed fresh = {roll(4) > 0 ? now + 1 + roll(60) : MESSAGE_FOREVER, i};
+            struct queued item = numbered(i, fresh.until_ms);
+            elo_err err = broker__queue_push(&q, &item);
+            assert_int_equal(err, count < QUEUED_MOST ? ELO_OK : ELO_E_QUOTA);
+            if (err == ELO_OK) {
+                list[count++] = fresh;
+            } else {
+                assert_int_equal(broker__queue_expire(&q, now), bury(list, &count, now));
+            }
+            broker__message_release(item.m);
+        } else if (count > 0) {
+            struct queued *first = broker__queue_peek(&q);
+            assert_true(is_number(first->m, list[0].number));
+            struct queued back = *first;
+            back.m = broker__message_keep(first->m);
+            broker__queue_pop(&q);
+            if (roll(3) == 0) {
+                assert_int_equal(broker__queue_push_front(&q, &back), ELO_OK);
+            } else {
+                memmove(list, list + 1, --count * sizeof *list);
+            }
+            broker__message_release(back.m);
+        }
+        assert_int_equal(q.count, count);
+    }
+    assert_true(broker__queue_expire(&q, INT64_MAX - 1) <= count);
+    broker__queue_free(&q);
 }
 
 /* --- reserved topics ----------------------------------------------------------------------------
@@ -472,6 +548,7 @@ int main(void)
         cmocka_unit_test_setup(output_is_the_bytes_in_order, fresh_seed),
         cmocka_unit_test_setup(the_window_keeps_order, fresh_seed),
         cmocka_unit_test(the_queue_holds_its_cap_and_not_one_more),
+        cmocka_unit_test_setup(the_queue_drops_what_is_dead_and_nothing_else, fresh_seed),
         cmocka_unit_test(reserved_topics_are_as_listed),
         cmocka_unit_test(an_idle_connection_is_small),
     };
