@@ -18,19 +18,48 @@ static bool must_fail(void)
     return atomic_fetch_sub_explicit(&fail_at, 1, memory_order_relaxed) == 1;
 }
 
-/* Signed: a room may free what another has allocated. A line of the cache each, because rooms run
- * on different threads. */
+/*
+ * What is held, counted by each thread for itself: OpenSSL allocates thousands of times in one
+ * handshake, and threads that add to one number wait for each other's caches. Only the thread
+ * writes its tally, so adding takes no locked instruction; who asks takes the sum. The last tally
+ * is shared by all threads that come too late for one of their own. Signed: a thread, and a room,
+ * may free what another has allocated.
+ */
+enum { TALLIES = 64, SHARED = TALLIES - 1 };
+
 static struct {
-    _Alignas(64) atomic_long bytes;
-    atomic_long blocks;
-} uses[MEM_ROOMS];
+    _Alignas(64) struct {
+        atomic_long bytes, blocks;
+    } rooms[MEM_ROOMS];
+} tallies[TALLIES];
+
+static atomic_uint tallies_taken;
+static _Thread_local unsigned my_tally = TALLIES; /* none yet */
+
+static void add(atomic_long *to, long n)
+{
+    if (my_tally == SHARED) {
+        atomic_fetch_add_explicit(to, n, memory_order_relaxed);
+    } else {
+        atomic_store_explicit(to, atomic_load_explicit(to, memory_order_relaxed) + n,
+                              memory_order_relaxed);
+    }
+}
+
+static void count(enum mem_room room, long bytes, long blocks)
+{
+    if (my_tally == TALLIES) {
+        unsigned next = atomic_fetch_add_explicit(&tallies_taken, 1, memory_order_relaxed);
+        my_tally = next < SHARED ? next : SHARED;
+    }
+    add(&tallies[my_tally].rooms[room].bytes, bytes);
+    add(&tallies[my_tally].rooms[room].blocks, blocks);
+}
 
 static void *counted(enum mem_room room, void *ptr)
 {
     if (ptr != NULL) {
-        atomic_fetch_add_explicit(&uses[room].bytes, (long)malloc_usable_size(ptr),
-                                  memory_order_relaxed);
-        atomic_fetch_add_explicit(&uses[room].blocks, 1, memory_order_relaxed);
+        count(room, (long)malloc_usable_size(ptr), 1);
     }
     return ptr;
 }
@@ -38,9 +67,7 @@ static void *counted(enum mem_room room, void *ptr)
 static void uncount(enum mem_room room, void *ptr)
 {
     if (ptr != NULL) {
-        atomic_fetch_sub_explicit(&uses[room].bytes, (long)malloc_usable_size(ptr),
-                                  memory_order_relaxed);
-        atomic_fetch_sub_explicit(&uses[room].blocks, 1, memory_order_relaxed);
+        count(room, -(long)malloc_usable_size(ptr), -1);
     }
 }
 
@@ -97,8 +124,11 @@ bool mem_room_at(unsigned i, struct mem_room_use *out)
     if (i >= MEM_ROOMS) {
         return false;
     }
-    long bytes = atomic_load_explicit(&uses[i].bytes, memory_order_relaxed);
-    long blocks = atomic_load_explicit(&uses[i].blocks, memory_order_relaxed);
+    long bytes = 0, blocks = 0;
+    for (unsigned t = 0; t < TALLIES; t++) {
+        bytes += atomic_load_explicit(&tallies[t].rooms[i].bytes, memory_order_relaxed);
+        blocks += atomic_load_explicit(&tallies[t].rooms[i].blocks, memory_order_relaxed);
+    }
     *out = (struct mem_room_use){names[i], bytes > 0 ? (size_t)bytes : 0,
                                  blocks > 0 ? (size_t)blocks : 0};
     return true;

@@ -59,6 +59,7 @@ struct broker *broker_create(const struct broker_config *config, struct authoriz
     broker__known_init(&b->known);
     TAILQ_INIT(&b->receipts);
     TAILQ_INIT(&b->receipts_done);
+    b->output_most = LIMIT_OUTPUT_ALL_BYTES;
     TAILQ_INIT(&b->conns);
     TAILQ_INIT(&b->ready);
     TAILQ_INIT(&b->ending);

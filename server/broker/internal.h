@@ -211,6 +211,7 @@ struct broker {
     struct conn_list holding;
     struct journal journal;
     struct output_pool pool;
+    size_t output_most; /* LIMIT_OUTPUT_ALL_BYTES; tests have less */
     uint8_t *props_room; /* where properties are put together; see props.c */
     size_t props_cap;
     struct broker_stats stats;
@@ -308,7 +309,6 @@ struct report {
     elo_span topic;      /* empty: none */
     bool retain;         /* it is a PUBLISH with RETAIN */
     const char *details; /* NULL: none */
-    bool silent;         /* nothing of it is said to the client */
     uint8_t code3;       /* CONNACK code of MQTT 3.1.1; 0: it is closed without one */
     uint8_t code5;       /* reason code of MQTT 5; 0: that of `err`, see refuse.c */
 };

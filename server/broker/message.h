@@ -33,6 +33,7 @@ struct message {
     uint32_t payload_len;
     uint32_t props_len;
     uint32_t topic_hash; /* map_hash(topic) */
+    uint32_t outputs;    /* that refer to it */
     uint32_t rows;       /* places with a row that refer to it: journal.h */
     int64_t row;         /* its own while there are such */
     int64_t expires_ms;  /* mono_ms when it is worth nothing any more, or MESSAGE_FOREVER */

@@ -28,6 +28,7 @@ void broker__output_pool_free(struct output_pool *pool)
 
 static void give_back(struct output *o, struct output_pool *pool)
 {
+    pool->held -= o->cap;
     if (o->ptr != NULL && o->cap <= POOLED_BYTES_MAX && pool->count < OUTPUT_POOL_BUFFERS) {
         pool->spare[pool->count].ptr = o->ptr;
         pool->spare[pool->count++].cap = o->cap;
@@ -60,6 +61,7 @@ static bool reserve_bytes(struct output *o, struct output_pool *pool, size_t mor
     if (o->ptr == NULL && pool->count > 0) {
         o->ptr = pool->spare[--pool->count].ptr;
         o->cap = pool->spare[pool->count].cap;
+        pool->held += o->cap;
     }
     if (o->sent >= o->cap / 2) {
         squeeze(o);
@@ -75,6 +77,7 @@ static bool reserve_bytes(struct output *o, struct output_pool *pool, size_t mor
     if (ptr == NULL) {
         return false;
     }
+    pool->held += cap - o->cap;
     o->ptr = ptr;
     o->cap = cap;
     return true;
@@ -101,6 +104,18 @@ static bool reserve_ref(struct output *o)
     return true;
 }
 
+static struct message *refer_to(struct message *m, struct output_pool *pool)
+{
+    pool->held += m->outputs++ == 0 ? m->payload_len : 0;
+    return broker__message_keep(m);
+}
+
+static void let_go_of(struct message *m, struct output_pool *pool)
+{
+    pool->held -= --m->outputs == 0 ? m->payload_len : 0;
+    broker__message_release(m);
+}
+
 static void append(struct output *o, elo_span bytes)
 {
     if (bytes.len > 0) {
@@ -123,7 +138,7 @@ bool broker__output_packet(struct output *o,
     append(o, packet->props);
     if (refer) {
         o->refs[o->ref_count++] =
-            (struct output_ref){.at = o->len, .m = broker__message_keep(packet->keep)};
+            (struct output_ref){.at = o->len, .m = refer_to(packet->keep, pool)};
     } else {
         append(o, packet->payload);
     }
@@ -163,7 +178,7 @@ static size_t ack_bytes(struct output *o, size_t sent)
 }
 
 /* The same for the next reference. Call with all bytes before it gone. */
-static size_t ack_ref(struct output *o, size_t sent)
+static size_t ack_ref(struct output *o, struct output_pool *pool, size_t sent)
 {
     struct output_ref *ref = &o->refs[o->ref_first];
     size_t rest = ref_rest(ref).len;
@@ -171,7 +186,7 @@ static size_t ack_ref(struct output *o, size_t sent)
         ref->sent += sent;
         return sent;
     }
-    broker__message_release(ref->m);
+    let_go_of(ref->m, pool);
     o->ref_first++;
     return rest;
 }
@@ -183,7 +198,7 @@ void broker__output_ack(struct output *o, struct output_pool *pool, size_t sent)
     while (sent > 0) {
         sent -= ack_bytes(o, sent);
         if (sent > 0) {
-            sent -= ack_ref(o, sent);
+            sent -= ack_ref(o, pool, sent);
         }
     }
     if (o->bytes == 0) {
@@ -194,7 +209,7 @@ void broker__output_ack(struct output *o, struct output_pool *pool, size_t sent)
 void broker__output_free(struct output *o, struct output_pool *pool)
 {
     for (uint32_t i = o->ref_first; i < o->ref_count; i++) {
-        broker__message_release(o->refs[i].m);
+        let_go_of(o->refs[i].m, pool);
     }
     give_back(o, pool);
 }

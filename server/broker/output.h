@@ -26,6 +26,7 @@ struct output_pool {
         size_t cap;
     } spare[OUTPUT_POOL_BUFFERS];
     size_t count;
+    size_t held; /* bytes of memory that outputs hold; a payload they share counts once */
 };
 
 void broker__output_pool_free(struct output_pool *pool);

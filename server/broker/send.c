@@ -13,14 +13,33 @@ void broker__make_ready(struct broker_conn *c)
     }
 }
 
+/* Who is furthest behind goes first: the others did nothing wrong. Its output is given back. */
+static void shed_the_slowest(struct broker *b)
+{
+    struct broker_conn *c, *slowest = NULL;
+    TAILQ_FOREACH(c, &b->conns, all)
+    {
+        if (!c->ended && (slowest == NULL || c->out.bytes > slowest->out.bytes)) {
+            slowest = c;
+        }
+    }
+    if (slowest != NULL) {
+        broker__end(slowest, ELO_E_SLOW_CONSUMER, NULL);
+    }
+}
+
 static bool append(struct broker_conn *c, const struct output_packet *packet)
 {
-    if (!broker__output_packet(&c->out, &c->broker->pool, packet)) {
+    struct broker *b = c->broker;
+    if (!broker__output_packet(&c->out, &b->pool, packet)) {
         broker__end(c, ELO_E_NO_MEMORY, NULL);
         return false;
     }
     broker__make_ready(c);
-    return true;
+    if (b->pool.held > b->output_most) {
+        shed_the_slowest(b);
+    }
+    return !c->ended;
 }
 
 void broker__send(struct broker_conn *c, elo_span packet)

@@ -35,7 +35,8 @@ struct http {
     struct buf text;   /* names and values of the headers */
     struct header_at headers[LIMIT_HTTP_HEADERS];
     size_t header_count;
-    bool in_value;    /* the last piece of header text was a value */
+    bool in_value; /* the last piece of header text was a value */
+    enum { BEFORE_HEAD, IN_LINE, LINE_BEGINS, EMPTY_LINE, HEAD_OVER } fold; /* see is_folded() */
     bool in_trailers; /* the headers are complete: what follows a chunked body is no header */
     struct buf body;
     int refuse; /* an HTTP status: the request cannot be taken */
@@ -544,9 +545,34 @@ static bool is_busy(const struct http *h)
     return h->held || h->asking || h->done || h->upgraded || has_unsent(h);
 }
 
+/*
+ * Is there a header line that goes on in the next one (obs-fold)? RFC 9112, 5.2: it is refused.
+ * llhttp would take it, and whoever stands before us may have read it as two headers.
+ */
+static bool is_folded(struct http *h, elo_span bytes)
+{
+    for (size_t i = 0; i < bytes.len && h->fold != HEAD_OVER; i++) {
+        uint8_t c = bytes.ptr[i];
+        if (h->fold == BEFORE_HEAD) {
+            h->fold = c == '\r' || c == '\n' ? BEFORE_HEAD : IN_LINE;
+        } else if (h->fold == LINE_BEGINS && (c == ' ' || c == '\t')) {
+            return true;
+        } else if (c == '\n') {
+            h->fold = h->fold == IN_LINE ? LINE_BEGINS : HEAD_OVER;
+        } else {
+            h->fold = h->fold == LINE_BEGINS && c == '\r' ? EMPTY_LINE : IN_LINE;
+        }
+    }
+    return false;
+}
+
 /* Up to the end of a request, or of the bytes; what is not used up. */
 static elo_span parse_one(struct http *h, elo_span bytes)
 {
+    if (is_folded(h, bytes)) {
+        answer_fault(h, 400);
+        return elo_span_of(NULL, 0);
+    }
     llhttp_errno_t rc = llhttp_execute(&h->parser, (const char *)bytes.ptr, bytes.len);
     if (rc == HPE_OK) {
         return elo_span_of(NULL, 0);
@@ -556,6 +582,7 @@ static elo_span parse_one(struct http *h, elo_span bytes)
         return elo_span_of(NULL, 0);
     }
     const uint8_t *stop = (const uint8_t *)llhttp_get_error_pos(&h->parser);
+    h->fold = BEFORE_HEAD;
     llhttp_resume(&h->parser);
     answer(h);
     return elo_span_from(bytes, (size_t)(stop - bytes.ptr));

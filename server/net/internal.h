@@ -158,10 +158,6 @@ struct net {
     uv_timer_t timer;
     uv_timer_t grace; /* after a stop: how long replies under way may take */
     uv_timer_t daily;
-    uv_timer_t tidy; /* gives memory back that a crowd has left */
-    uv_work_t tidying;
-    uint64_t tidied_at; /* edge.accepted then */
-    bool tidying_now;
     uv_signal_t sigterm, sigint, sigusr1;
     struct net_config config;
     struct api *api;
@@ -283,6 +279,7 @@ int64_t conn_deadline(const struct net *net); /* mono_ms, or INT64_MAX */
 
 /* net.c */
 void net_flush(struct net *net);
+unsigned long long net_descriptors(void); /* how many this process may have */
 void net_start(struct net *net); /* net_run() without the loop: the tests turn it themselves */
 
 /* mqtt.c, http.c: begin to speak; false: out of memory, the caller closes. */

@@ -83,7 +83,9 @@ static bool send_away(struct listener *l)
     struct net *net = l->net;
     if (!net->short_of_fds) {
         log_line(net->config.log, LOG_ERROR, ELO_E_IO,
-                 "no file descriptors left: connections are refused; raise `ulimit -n`");
+                 "no file descriptors left: connections are refused; this process may open %llu "
+                 "files, raise the hard limit (`ulimit -Hn`, LimitNOFILE= of systemd)",
+                 net_descriptors());
     }
     net->short_of_fds = true;
     if (net->spare_fd < 0) {

@@ -6,8 +6,11 @@
  * judged here: possession of the key is proved by the handshake, and whether the certificate is
  * welcome is the registry's answer, given after the handshake as AWS gives it.
  */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <openssl/err.h>
 #include <openssl/x509.h>
@@ -157,9 +160,7 @@ static bool set_up(struct net *net, SSL_CTX *ctx)
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                               SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_read_ahead(ctx, 0); /* what follows the handshake is not OpenSSL's to read */
-    if (!net->config.openssl_records) {
-        SSL_CTX_set_keylog_callback(ctx, note_secret);
-    }
+    SSL_CTX_set_keylog_callback(ctx, note_secret);
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_cert_verify_callback(ctx, judge_client, net);
     SSL_CTX_set_alpn_select_cb(ctx, select_alpn, NULL);
@@ -271,6 +272,10 @@ static struct tls_peer *meet(const SSL *ssl)
  * that it is not for keeps its SSL. */
 static void take_over(struct conn *c, struct shaken *out)
 {
+    /* In TLS 1.3 the client has the last word and we have nothing to say: a client that leaves
+     * Nagle's algorithm on would send its CONNECT only when our delayed acknowledgement comes. */
+    int on = 1;
+    (void)setsockopt(c->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
     struct record_secrets secrets = out->secrets;
     OPENSSL_cleanse(&out->secrets, sizeof out->secrets);
     *out = (struct shaken){.peer = meet(c->ssl)};
@@ -280,8 +285,7 @@ static void take_over(struct conn *c, struct shaken *out)
         snprintf(out->why, sizeof out->why, "out of memory after the TLS handshake");
         return;
     }
-    bool ours = !c->net->config.openssl_records && SSL_has_pending(c->ssl) == 0;
-    c->record = ours ? record_create(c->ssl, &secrets) : NULL;
+    c->record = SSL_has_pending(c->ssl) == 0 ? record_create(c->ssl, &secrets) : NULL;
     OPENSSL_cleanse(&secrets, sizeof secrets);
     if (c->record != NULL) {
         SSL_free(c->ssl);
@@ -303,7 +307,7 @@ int tls_shake(struct conn *c, struct shaken *out)
     if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
         return error;
     }
-    OPENSSL_cleanse(out, sizeof *out);
+    *out = (struct shaken){0};
     out->err = failure(out->why, sizeof out->why);
     out->level = out->err == ELO_E_TCP_CLOSED ? LOG_DEBUG : LOG_WARN;
     if (c->told) {

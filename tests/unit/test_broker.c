@@ -8,10 +8,12 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #include "server/base/limits.h"
+#include "server/broker/internal.h"
 #include "tests/support/broker_script.h"
 
 static struct house house;
@@ -188,6 +190,55 @@ static void connections_are_bounded(void **state)
     desk_close(&d);
 }
 
+/* The memory of all unsent output together: who is furthest behind pays, and nobody else. */
+static void unsent_output_is_bounded_in_all(void **state)
+{
+    enum { DEAF = 8, MOST = 1024 * 1024 };
+    (void)state;
+    struct desk d;
+    struct peer *deaf[DEAF];
+    char name[8];
+    static char small[1001], large[100001];
+    memset(small, 'x', sizeof small - 1);
+    memset(large, 'y', sizeof large - 1);
+    desk_open(&d, &house, NULL);
+    d.broker->output_most = MOST;
+    struct peer *speaker = peer_open(&d, "speaker", CERTIFICATE_all, ELO_OK);
+    peer_connect(speaker, "speaker", true);
+    for (unsigned i = 0; i < DEAF; i++) {
+        snprintf(name, sizeof name, "t%u", i);
+        deaf[i] = peer_open(&d, name, CERTIFICATE_all, ELO_OK);
+        peer_connect(deaf[i], name, true);
+        peer_subscribe(deaf[i], name, 0);
+        deaf[i]->deaf = true;
+        for (unsigned n = 0; n < 20; n++) {
+            peer_publish(speaker, name, small, 0, 0);
+        }
+    }
+    /* Large payloads that are shared count once: eight of them are below the bound. */
+    struct peer *all = peer_open(&d, "all", CERTIFICATE_all, ELO_OK);
+    peer_connect(all, "all", true);
+    for (unsigned i = 0; i < DEAF; i++) {
+        deaf[i]->deaf = false;
+        peer_subscribe(deaf[i], "large", 0);
+        deaf[i]->deaf = true;
+    }
+    for (unsigned n = 0; n < 5; n++) {
+        peer_publish(speaker, "large", large, 0, 0);
+    }
+    assert_int_equal(desk_stats(&d).connections, DEAF + 2);
+    for (unsigned n = 0; n < 1100 && deaf[3]->conn != NULL; n++) {
+        assert_true(d.broker->pool.held <= MOST);
+        peer_publish(speaker, "t3", small, 0, 0);
+    }
+    assert_int_equal(deaf[3]->reason, ELO_E_SLOW_CONSUMER);
+    assert_int_equal(desk_stats(&d).connections, DEAF + 1);
+    peer_subscribe(all, "t3", 0);
+    peer_publish(speaker, "t3", "still", 0, 0);
+    assert_string_equal(peer_take(all), "PUBLISH t3 still");
+    desk_close(&d);
+}
+
 /* Twice as many as connections: internal.h. CONNACK 3 is "server unavailable" [MQTT-3.2.2.3]. */
 static void stored_sessions_are_bounded(void **state)
 {
@@ -300,6 +351,7 @@ int main(void)
         cmocka_unit_test(a_websocket_lives_a_day),
         cmocka_unit_test(who_has_left_has_no_will),
         cmocka_unit_test(connections_are_bounded),
+        cmocka_unit_test(unsent_output_is_bounded_in_all),
         cmocka_unit_test(stored_sessions_are_bounded),
         cmocka_unit_test(retained_messages_are_bounded),
         cmocka_unit_test(bytes_of_retained_messages_are_bounded),

@@ -2,13 +2,24 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The Elo authors
 """The edge: ports, transports, and what it takes from peers that are many, slow or hostile."""
+import contextlib
+import os
+import pathlib
 import re
+import resource
+import select
 import shutil
 import socket
 import ssl
+import sys
 
 import mqtt
-from desk import case, check, main
+from desk import case, check, main, need, skip
+
+# A sanitizer's shadow is not the desk's memory.
+SANITIZED = b"__asan_init" in pathlib.Path(sys.argv[1]).read_bytes() if len(sys.argv) > 1 else False
+SANITIZED = SANITIZED or (len(sys.argv) > 1 and
+                          b"__tsan_init" in pathlib.Path(sys.argv[1]).read_bytes())
 
 
 @case
@@ -182,6 +193,113 @@ def fragment_lengths(s):
                               device=device)
             check(spoken(result) and 'extension "max fragment length"' in result.out,
                   f"{version}: {size} is agreed to", result.out[:500])
+
+
+# --- crowds --------------------------------------------------------------------------------------
+
+
+@case
+def a_crowd(s):
+    """thousands of idle connections by mutual TLS (CROWD=N in the environment), all served"""
+    count = int(os.environ.get("CROWD", "2000"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < count + 100:
+        skip(f"this process may not open {count} files")
+    desk = s.desk()
+    device = device_of(desk)
+    context = mqtt.tls_context(desk.ca, device)
+    before = memory_kb(desk)
+    with contextlib.ExitStack() as crowd:
+        clients = []
+        for i in range(count):
+            clients.append(crowd.enter_context(
+                mqtt.Client("localhost", desk.mqtts_port, context)))
+            clients[-1].connect(f"crowd-{i}", keep_alive=1200)
+        each = (memory_kb(desk) - before) / count
+        check(each < 17 or SANITIZED, f"{count} connections, {each:.1f} KB each: less than 17 KB")
+        clients[0].subscribe(("crowd", 0))
+        for i in range(0, count, max(1, count // 50)):
+            clients[i].publish("crowd", str(i).encode())
+            check(clients[0].message()[1] == str(i).encode(), f"connection {i} is served")
+    with mqtt.Client("localhost", desk.mqtts_port, context) as last:
+        check(last.connect("last") == (0, False), "and one more, when all have gone at once")
+    desk.stop()
+
+
+def memory_kb(desk):
+    status = pathlib.Path(f"/proc/{desk.popen.pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
+
+
+@case
+def few_descriptors(s):
+    """a hard limit that is too low for a crowd is told at the start, with the cure; and met"""
+    def limit():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))
+    desk = s.desk("--log-level", "debug", preexec=limit)
+    desk.expect_record("how many, and the cure", logLevel="WARN",
+                       details=re.compile("may open 200 files.*ulimit -Hn"))
+    device = device_of(desk)
+    context = mqtt.tls_context(desk.ca, device)
+    crowd = []
+    with mqtt.Client("localhost", desk.mqtts_port, context) as before:
+        before.connect("before")
+        for _ in range(220):
+            crowd.append(socket.create_connection(("127.0.0.1", desk.mqtts_port)))
+        desk.expect_record("when it is met", code="E-IO", details=re.compile("may open 200 files"))
+        before.ping()
+        check(True, "who is connected is served")
+        for one in crowd:
+            one.close()
+        wait_left(desk, 100)
+        with mqtt.Client("localhost", desk.mqtts_port, context) as after:
+            check(after.connect("after") == (0, False), "and others again when there is room")
+
+
+@case
+def half_open(s):
+    """handshakes that are begun and left: bounded for each address, and nobody else feels it"""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    most = 2048  # LIMIT_HANDSHAKES_PER_IP
+    desk = s.desk("--log-level", "debug")
+    device = device_of(desk)
+    context = mqtt.tls_context(desk.ca, device)
+    with mqtt.Client("localhost", desk.mqtts_port, context) as before:
+        before.connect("before")
+        crowd = [socket.create_connection(("127.0.0.1", desk.mqtts_port), timeout=20)
+                 for _ in range(most + 10)]
+        desk.expect_record("too many", code="E-OVERLOAD",
+                           details=re.compile(f"from 127.0.0.1: {most} unfinished TLS handshakes"))
+        ended = sum(is_closed(one) for one in crowd[-10:])
+        check(ended == 10, "the ten newest are refused", ended)
+        check(not is_closed(crowd[0], 0), "the oldest still has its time")
+        before.ping()
+        check(True, "who is connected is served")
+        with mqtt.Client("::1", desk.mqtts_port, context) as other:
+            check(other.connect("other") == (0, False), "another address gets in")
+        for one in crowd:
+            one.close()
+        wait_left(desk, most)
+        with mqtt.Client("127.0.0.1", desk.mqtts_port, context) as after:
+            check(after.connect("after") == (0, False), "this one, too, when they are gone")
+
+
+def is_closed(one, patience=20):
+    """Whether the server has hung up; waits a little only for the answer that it has."""
+    poll = select.poll()
+    poll.register(one, select.POLLIN)
+    try:
+        return bool(poll.poll(patience * 1000)) and one.recv(1) == b""
+    except ConnectionError:
+        return True
+
+
+def wait_left(desk, count):
+    """Until so many unfinished handshakes have been given up (the log's level is debug)."""
+    gone = re.compile("the client went away")
+    need(desk.wait_for(lambda: len([1 for r in list(desk.records)
+                                    if gone.search(r.get("details", ""))]) >= count),
+         f"{count} handshakes are given up")
 
 
 def own_address():

@@ -100,8 +100,22 @@ def no_http(scene):
                        ("a bad chunk", b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
                                        b"zz\r\n"),
                        ("a NUL in a header", b"GET / HTTP/1.1\r\nHost: a\0b\r\n\r\n"),
+                       ("a folded header", b"GET / HTTP/1.1\r\nHost: a\r\n b\r\n\r\n"),
+                       ("folded by a tab", b"GET / HTTP/1.1\r\nHost: a\r\n\tX: b\r\n\r\n"),
+                       ("folded, nothing before", b"GET / HTTP/1.1\r\nX:\r\n b\r\n\r\n"),
+                       ("folded by a bare LF", b"GET / HTTP/1.1\nHost: a\n b\n\n"),
                        ("no colon", b"GET / HTTP/1.1\r\nHost\r\n\r\n")):
         expect(desk, data, 400, text)
+    with Raw(desk) as raw:
+        for byte in b"GET / HTTP/1.1\r\nHost: a\r\n b\r\n\r\n":
+            raw.send(bytes([byte]))
+        reply = raw.reply()
+        check(reply and reply[0] == 400, "a folded header, a byte at a time: 400", reply)
+    with Raw(desk) as raw:
+        raw.send(b"\r\n" + signed(desk, "GET", "/things") + signed(desk, "GET", "/things") +
+                 b"GET / HTTP/1.1\r\nX: a\r\n b\r\n\r\n")
+        statuses = [reply[0] for reply in iter(raw.reply, None)]
+        check(statuses == [200, 200, 400], "a fold in the third of three: 200, 200, 400", statuses)
     for i in range(200):
         with Raw(desk) as raw:
             raw.send(generator.randbytes(generator.randrange(1, 2000)))
