@@ -68,7 +68,7 @@
 #define LIMIT_SIGV4_EXPIRES_S    604800
 
 /* Our own */
-#define LIMIT_OUTPUT_BYTES      (4u * 1024u * 1024u) /* unsent bytes a slow consumer may hold */
+#define LIMIT_OUTPUT_BYTES      (4u * 1024u * 1024u)   /* unsent bytes a slow consumer may hold */
 #define LIMIT_OUTPUT_ALL_BYTES  (256u * 1024u * 1024u) /* memory of all unsent output */
 #define LIMIT_QUEUED_MESSAGES   10000u /* QoS 1 messages an offline session may hold */
 #define LIMIT_QUEUED_BYTES      (16u * 1024u * 1024u)

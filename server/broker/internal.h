@@ -211,7 +211,7 @@ struct broker {
     struct conn_list holding;
     struct journal journal;
     struct output_pool pool;
-    size_t output_most; /* LIMIT_OUTPUT_ALL_BYTES; tests have less */
+    size_t output_most;  /* LIMIT_OUTPUT_ALL_BYTES; tests have less */
     uint8_t *props_room; /* where properties are put together; see props.c */
     size_t props_cap;
     struct broker_stats stats;
