@@ -136,6 +136,7 @@ void broker__inflight_written(struct inflight *f, struct inflight_slot *slot, in
 {
     f->unwritten = (uint8_t)(f->unwritten - !slot->written);
     slot->written = true;
+    slot->sent = true;
     slot->sent_ms = now_ms;
 }
 
@@ -148,7 +149,7 @@ void broker__inflight_rewind(struct inflight *f, struct inflight_slot *slot)
 void broker__inflight_rewind_all(struct inflight *f)
 {
     for (unsigned i = 0; i < f->cap; i++) {
-        f->slots[i].written = false;
+        f->slots[i].written = f->slots[i].sent = false;
     }
     f->unwritten = f->count;
 }

@@ -27,6 +27,7 @@ struct inflight_slot {
     uint8_t tries; /* times it was sent again */
     bool retain;   /* RETAIN=1 */
     bool written;
+    bool sent; /* in the present connection, perhaps long ago */
 };
 
 struct inflight {

@@ -5,6 +5,10 @@
  * timer. What must be sent again goes before what has never been sent [MQTT-4.4.0-1]
  * [MQTT-4.6.0-1], with DUP=0 as AWS does ("MQTT", AWS IoT Developer Guide).
  *
+ * What has run out of time, or been sent for an hour, is not sent again; but while the connection
+ * lasts it keeps its place in the window until the client acknowledges it: the client still counts
+ * it [MQTT5-3.3.4-9].
+ *
  * Pacing: what a session has stored when its client comes back leaves at so many messages a second,
  * "together with live traffic" ("MQTT persistent sessions"): what comes meanwhile does not wait
  * behind it. Without a pace everything keeps its order.
@@ -101,6 +105,17 @@ static void spend(struct session *s)
     s->pace_left -= s->pacing;
 }
 
+/* It is not sent again. If it was in this connection, the client may still acknowledge it. */
+static void leave_be(struct session *s, struct inflight_slot *slot)
+{
+    slot->tries = TRIES_MAX + 1;
+    if (slot->sent) {
+        broker__inflight_written(&s->inflight, slot, s->broker->now.mono_ms);
+    } else {
+        broker__inflight_remove(&s->inflight, slot);
+    }
+}
+
 /* Writes again what waits in flight. false: no more may be written, or the connection has ended. */
 static bool pump_inflight(struct session *s)
 {
@@ -114,8 +129,8 @@ static bool pump_inflight(struct session *s)
         if (!may_write(s, slot->m)) {
             return false;
         }
-        if (!deliverable(s, slot->m)) {
-            broker__inflight_remove(&s->inflight, slot);
+        if (slot->tries > TRIES_MAX || !deliverable(s, slot->m)) {
+            leave_be(s, slot);
         } else if (!write_slot(s, slot)) {
             return false;
         } else {
@@ -203,11 +218,11 @@ static void retry(struct session *s, struct inflight_slot *slot)
     if (!slot->written || s->broker->now.mono_ms - slot->sent_ms < LIMIT_REDELIVERY_MS) {
         return;
     }
-    if (slot->tries == TRIES_MAX) {
-        s->broker->stats.dropped++;
-        broker__inflight_remove(&s->inflight, slot);
+    if (slot->tries > TRIES_MAX) {
+        slot->sent_ms = s->broker->now.mono_ms;
         return;
     }
+    s->broker->stats.dropped += slot->tries == TRIES_MAX;
     slot->tries++;
     broker__inflight_rewind(&s->inflight, slot);
 }
