@@ -19,6 +19,8 @@
     "  --io-threads N      threads for TLS handshakes (default: one a core; 0: none)\n"            \
     "  --tls-policy NAME   IoTSecurityPolicy_TLS13_1_2_2022_10 (TLS 1.2 and 1.3, the default),\n"  \
     "                      ..._TLS13_1_3_2022_10 (1.3 only), ..._TLS12_1_2_2022_10 (1.2 only)\n"   \
+    "  --tls-records R     own (default), or openssl: OpenSSL seals and opens records after the\n" \
+    "                      handshake, too; slower, and 16 KB more a connection\n"                  \
     "  --listen ADDR       listen on this address instead of loopback: 0.0.0.0 for a board on\n"   \
     "                      the LAN; the certificate then carries this machine's names\n"           \
     "  --endpoint NAME     what DescribeEndpoint answers\n"                                        \
@@ -46,7 +48,7 @@ const char help_up[] =
 
 /* What the command line says, before it is checked. */
 struct wishes {
-    const char *data, *log, *level;
+    const char *data, *log, *level, *records;
     long mqtts_port, https_port, http_port, plain_port, io_threads;
 };
 
@@ -217,6 +219,15 @@ static int take_repeated(int *argc, char **argv, struct serve_config *c)
     return GO_ON;
 }
 
+static int set_records(const char *verb, const struct wishes *w, struct serve_config *c)
+{
+    bool own = w->records == NULL || strcmp(w->records, "own") == 0;
+    c->openssl_records = !own;
+    return own || strcmp(w->records, "openssl") == 0
+               ? GO_ON
+               : say_usage(verb, "--tls-records is own or openssl, not '%s'", w->records);
+}
+
 static int parse(int argc, char **argv, const char *help, struct serve_config *c, const char **data)
 {
     struct wishes w = {.mqtts_port = c->mqtts_port,
@@ -232,6 +243,7 @@ static int parse(int argc, char **argv, const char *help, struct serve_config *c
         {"--plain-port", 0, OPTION_NUMBER, &w.plain_port, 0, 65535},
         {"--io-threads", 0, OPTION_NUMBER, &w.io_threads, 0, 64},
         {"--tls-policy", 0, OPTION_TEXT, &c->tls_policy, 0, 0},
+        {"--tls-records", 0, OPTION_TEXT, &w.records, 0, 0},
         {"--listen", 0, OPTION_TEXT, &c->listen, 0, 0},
         {"--endpoint", 0, OPTION_TEXT, &c->endpoint, 0, 0},
         {"--region", 0, OPTION_TEXT, &c->region, 0, 0},
@@ -251,6 +263,7 @@ static int parse(int argc, char **argv, const char *help, struct serve_config *c
     c->plain_port = (int)w.plain_port;
     c->io_threads = (int)w.io_threads;
     *data = w.data;
+    code = code == GO_ON ? set_records(argv[0], &w, c) : code;
     return code == GO_ON ? set_log(argv[0], &w, c) : code;
 }
 

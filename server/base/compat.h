@@ -24,6 +24,8 @@
       "an MQTT 3.1.1 SUBSCRIBE that the policy does not allow")                                    \
     X(too_many_subscriptions, "too-many-subscriptions", "suback-80", "close",                      \
       "the 51st subscription of an MQTT 3.1.1 client")                                             \
+    X(too_many_filters, "too-many-filters", "close", "ignore",                                     \
+      "a SUBSCRIBE or UNSUBSCRIBE with more than 8 filters: close, or never answer it")            \
     X(qos2_publish, "qos2-publish", "ignore", "close", "an MQTT 3.1.1 PUBLISH with QoS 2")         \
     X(missing_sni, "missing-sni", "allow", "refuse", "a TLS ClientHello without server_name")      \
     X(empty_id_persistent, "empty-client-id-persistent", "connack-2", "generate",                  \
@@ -46,6 +48,12 @@
       "properties of an MQTT 5 CONNACK that say what their absence says")                          \
     X(connack_maximum_packet, "v5-connack-maximum-packet", "149504", "131072",                     \
       "the Maximum Packet Size in an MQTT 5 CONNACK")                                              \
+    X(connect_throttled, "v5-connect-throttled", "connack-97", "close",                            \
+      "an MQTT 5 CONNECT that comes sooner than a client id, or the account, may connect again")   \
+    X(reason_strings, "v5-reason-strings", "say", "omit",                                          \
+      "reason strings of MQTT 5, whose texts are not AWS's")                                       \
+    X(subscription_options, "v5-subscription-options", "standard", "ignore",                       \
+      "No Local, Retain As Published and Retain Handling of MQTT 5")                               \
     X(unsuback_unknown, "v5-unsuback-unknown", "success", "no-subscription",                       \
       "the reason code for a filter of an UNSUBSCRIBE that was not subscribed")                    \
     X(will_delay, "v5-will-delay", "ignore", "honour", "the Will Delay Interval of MQTT 5")        \

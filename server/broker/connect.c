@@ -170,6 +170,7 @@ static bool in_time(struct broker_conn *c, struct entry *e)
     struct report r = {.event = "Connect",
                        .err = ELO_E_THROTTLED,
                        .reason = "THROTTLED",
+                       .silent = b->compat.connect_throttled != 0,
                        .client_id = e->id,
                        .details = own ? "more CONNECT packets of all clients in one second than "
                                         "the account may send"
@@ -274,7 +275,7 @@ void broker__note_terms(struct broker_conn *c,
 {
     c->version = in->level;
     elo_mqtt_read_terms(in->properties, out);
-    c->no_reasons = !out->wants_problem_info;
+    c->no_reasons = !out->wants_problem_info || c->broker->compat.reason_strings != 0;
     c->packet_max = out->maximum_packet;
     c->window =
         (uint8_t)(out->receive_maximum < LIMIT_INFLIGHT ? out->receive_maximum : LIMIT_INFLIGHT);

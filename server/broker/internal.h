@@ -309,6 +309,7 @@ struct report {
     elo_span topic;      /* empty: none */
     bool retain;         /* it is a PUBLISH with RETAIN */
     const char *details; /* NULL: none */
+    bool silent;         /* nothing of it is said to the client */
     uint8_t code3;       /* CONNACK code of MQTT 3.1.1; 0: it is closed without one */
     uint8_t code5;       /* reason code of MQTT 5; 0: that of `err`, see refuse.c */
 };

@@ -128,6 +128,9 @@ static void send_connack3(struct broker_conn *c, uint8_t code)
 void broker__last_words(struct broker_conn *c, const struct report *r)
 {
     bool connecting = c->session == NULL;
+    if (r->silent) {
+        return;
+    }
     if (c->version != ELO_MQTT_5) {
         if (connecting && r->code3 != 0) {
             send_connack3(c, r->code3);

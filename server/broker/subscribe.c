@@ -88,6 +88,18 @@ static bool refuse_qos2(struct broker_conn *c, elo_span filter)
     return false;
 }
 
+static bool refuse_count(struct broker_conn *c, const char *event, const char *details)
+{
+    if (c->broker->compat.too_many_filters == 0) {
+        broker__refuse(c, event, ELO_E_QUOTA, NONE, details);
+        return false;
+    }
+    struct report r = {
+        .event = event, .err = ELO_E_QUOTA, .reason = "CLIENT_ERROR", .details = details};
+    broker__report(c, LOG_ERROR, &r);
+    return false;
+}
+
 static const char *filter_fault(const struct broker_conn *c, elo_span filter, elo_err *out_err)
 {
     elo_span share;
@@ -154,7 +166,7 @@ static bool has_subscription_id(struct broker_conn *c, elo_span properties)
 static bool acceptable(struct broker_conn *c, const struct elo_mqtt_subscribe *in)
 {
     if (in->count > LIMIT_FILTERS_PER_SUBSCRIBE) {
-        return refuse(c, ELO_E_QUOTA, NONE, "a SUBSCRIBE may have at most 8 filters");
+        return refuse_count(c, "Subscribe", "a SUBSCRIBE may have at most 8 filters");
     }
     if (!broker__user_properties_fit(in->properties)) {
         return refuse(c, ELO_E_QUOTA, NONE, "user properties may have at most 8 KB together");
@@ -350,13 +362,28 @@ static bool is_granted(uint8_t code)
     return code < ELO_MQTT_RC_UNSPECIFIED;
 }
 
+/* The next filter with the options that count. */
+static bool
+next_wish(const struct broker_conn *c, elo_span *rest, struct elo_mqtt_subscription *out)
+{
+    if (!elo_mqtt_next_subscription(rest, out)) {
+        return false;
+    }
+    if (c->broker->compat.subscription_options != 0) {
+        out->no_local = false;
+        out->retain_as_published = false;
+        out->retain_handling = ELO_MQTT_RETAINED_ALWAYS;
+    }
+    return true;
+}
+
 static void
 subscribe_all(struct broker_conn *c, const struct elo_mqtt_subscribe *in, struct outcome *out)
 {
     bool taken = in_time(c->broker);
     struct elo_mqtt_subscription sub;
     size_t i = 0;
-    for (elo_span rest = in->filters; elo_mqtt_next_subscription(&rest, &sub) && !c->ended; i++) {
+    for (elo_span rest = in->filters; next_wish(c, &rest, &sub) && !c->ended; i++) {
         if (is_granted(out->codes[i])) {
             out->codes[i] = taken ? subscribe(c, &sub, &out->is_new[i]) : throttled(c, sub.filter);
         }
@@ -369,7 +396,7 @@ send_retained(struct broker_conn *c, const struct elo_mqtt_subscribe *in, const 
 {
     struct elo_mqtt_subscription sub;
     size_t i = 0;
-    for (elo_span rest = in->filters; elo_mqtt_next_subscription(&rest, &sub); i++) {
+    for (elo_span rest = in->filters; next_wish(c, &rest, &sub); i++) {
         bool wanted = sub.retain_handling == ELO_MQTT_RETAINED_ALWAYS ||
                       (sub.retain_handling == ELO_MQTT_RETAINED_IF_NEW && out->is_new[i]);
         if (wanted && is_granted(out->codes[i])) {
@@ -438,13 +465,13 @@ void broker__on_unsubscribe(struct broker_conn *c, const struct elo_mqtt_subscri
 {
     uint8_t codes[LIMIT_FILTERS_PER_SUBSCRIBE];
     size_t count = 0;
-    const char *fault = in->count > LIMIT_FILTERS_PER_SUBSCRIBE
-                            ? "an UNSUBSCRIBE may have at most 8 filters"
-                        : !broker__user_properties_fit(in->properties)
-                            ? "user properties may have at most 8 KB together"
-                            : NULL;
-    if (fault != NULL) {
-        broker__refuse(c, "Unsubscribe", ELO_E_QUOTA, NONE, fault);
+    if (in->count > LIMIT_FILTERS_PER_SUBSCRIBE) {
+        (void)refuse_count(c, "Unsubscribe", "an UNSUBSCRIBE may have at most 8 filters");
+        return;
+    }
+    if (!broker__user_properties_fit(in->properties)) {
+        broker__refuse(c, "Unsubscribe", ELO_E_QUOTA, NONE,
+                       "user properties may have at most 8 KB together");
         return;
     }
     elo_span filter;

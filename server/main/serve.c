@@ -236,6 +236,7 @@ static elo_err open_net(struct desk *d, char *why, size_t why_cap)
                              .http_port = c->http_port,
                              .plain_port = c->plain_port,
                              .io_threads = c->io_threads,
+                             .openssl_records = c->openssl_records,
                              .tls_policy = c->tls_policy,
                              .cert_file = d->cert_path,
                              .key_file = d->key_path,

@@ -47,6 +47,7 @@ struct serve_config {
     int http_port;          /* default 8080; always on loopback */
     int plain_port;         /* MQTT without TLS, for tests, on loopback; default -1: none */
     int io_threads;         /* for TLS handshakes; 0: none; default -1: one a core */
+    bool openssl_records;   /* OpenSSL's record layer all along; default: our own */
     const char *tls_policy; /* AWS's name; NULL: IoTSecurityPolicy_TLS13_1_2_2022_10 */
     const char *listen;     /* address for mqtts and https; NULL: loopback */
     const char *endpoint;   /* what DescribeEndpoint answers; NULL: made from listen and the port */

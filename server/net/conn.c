@@ -65,11 +65,20 @@ static void leave_all(struct conn *c)
     c->net->conn_count--;
 }
 
+/* It may hold traffic secrets: of a handshake that was nearly done. */
+static void forget(struct shaken *how)
+{
+    if (how != NULL) {
+        OPENSSL_cleanse(how, sizeof *how);
+        mem_free(how);
+    }
+}
+
 static void on_closed(uv_handle_t *handle)
 {
     struct conn *c = handle->data;
     listen_descriptor_free(c->net, c->fd);
-    mem_free(c->shaken);
+    forget(c->shaken);
     mem_free(c->peer);
     mem_free(c);
 }
@@ -330,7 +339,7 @@ static void begin(struct conn *c, enum listener_kind speak)
 static void end_handshake(struct conn *c)
 {
     struct shaken how = *c->shaken;
-    mem_free(c->shaken);
+    forget(c->shaken);
     c->shaken = NULL;
     crowd_leave(c);
     c->peer = how.peer;
@@ -457,7 +466,7 @@ static void discard(struct conn *c)
     if (c->shaken != NULL) {
         mem_free(c->shaken->peer);
     }
-    mem_free(c->shaken);
+    forget(c->shaken);
     listen_descriptor_free(c->net, c->fd);
     mem_free(c);
 }

@@ -158,6 +158,10 @@ struct net {
     uv_timer_t timer;
     uv_timer_t grace; /* after a stop: how long replies under way may take */
     uv_timer_t daily;
+    uv_timer_t tidy; /* gives memory back that a crowd has left */
+    uv_work_t tidying;
+    uint64_t tidied_at; /* edge.accepted then */
+    bool tidying_now;
     uv_signal_t sigterm, sigint, sigusr1;
     struct net_config config;
     struct api *api;

@@ -7,6 +7,7 @@
  */
 #include "server/net/net.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -20,6 +21,8 @@
 enum {
     STOP_GRACE_MS = 2000,
     DAY_MS = 86400000,
+    TIDY_MS = 60000,
+    CROWD = 100,
     OWN_DESCRIPTORS = 64, /* database, listeners, wake-ups */
     ENOUGH_DESCRIPTORS = 10240
 };
@@ -174,6 +177,7 @@ void net_stop(struct net *net)
     shakers_stop(net);
     uv_timer_stop(&net->timer);
     uv_timer_stop(&net->daily);
+    uv_timer_stop(&net->tidy);
     broker_shutdown(net->config.broker, net_time(net));
     uv_check_stop(&net->check);
     uv_check_start(&net->check, on_turn_while_stopping);
@@ -239,8 +243,10 @@ static int init_loop(struct net *net)
     uv_timer_init(loop, &net->timer);
     uv_timer_init(loop, &net->grace);
     uv_timer_init(loop, &net->daily);
-    net->wake.data = net->check.data = net->idle.data = net->timer.data = net->grace.data =
-        net->daily.data = net->sigterm.data = net->sigint.data = net->sigusr1.data = net;
+    uv_timer_init(loop, &net->tidy);
+    net->tidy.data = net->tidying.data = net->wake.data = net->check.data = net->idle.data =
+        net->timer.data = net->grace.data = net->daily.data = net->sigterm.data = net->sigint.data =
+            net->sigusr1.data = net;
     int rc = uv_async_init(loop, &net->wake, on_wake);
     rc = rc == 0 ? uv_signal_init(loop, &net->sigterm) : rc;
     rc = rc == 0 ? uv_signal_init(loop, &net->sigusr1) : rc;
@@ -335,6 +341,30 @@ static void on_day(uv_timer_t *timer)
     }
 }
 
+/* A handshake takes 100 KB for a moment. Many at a time leave the heap full of holes, whose pages
+ * malloc keeps; it can be told to give them back. Not on the loop: it takes milliseconds. */
+static void give_back(uv_work_t *work)
+{
+    (void)work;
+    malloc_trim(0);
+}
+
+static void given_back(uv_work_t *work, int status)
+{
+    struct net *net = work->data;
+    (void)status;
+    net->tidying_now = false;
+}
+
+static void on_tidy(uv_timer_t *timer)
+{
+    struct net *net = timer->data;
+    if (net->edge.accepted - net->tidied_at >= CROWD && !net->tidying_now) {
+        net->tidied_at = net->edge.accepted;
+        net->tidying_now = uv_queue_work(&net->loop, &net->tidying, give_back, given_back) == 0;
+    }
+}
+
 int net_mqtts_port(const struct net *net)
 {
     return net->ports[LISTEN_MQTTS];
@@ -359,6 +389,7 @@ void net_start(struct net *net)
 {
     uv_check_start(&net->check, on_turn);
     uv_timer_start(&net->daily, on_day, DAY_MS, DAY_MS);
+    uv_timer_start(&net->tidy, on_tidy, TIDY_MS, TIDY_MS);
     set_timer(net);
 }
 

@@ -53,6 +53,7 @@ struct net_config {
     int plain_port; /* NET_NO_PORT: not listened on, as it should be */
     int io_threads; /* for TLS handshakes; 0: on the loop; NET_FROM_CORES: one a core */
     const char *cert_file, *key_file;
+    bool openssl_records;   /* OpenSSL's record layer all along, not our own (record.h) */
     const char *tls_policy; /* AWS's name for versions and suites; NULL: its default */
     const struct log *log;
     struct compat compat;

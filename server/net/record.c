@@ -41,7 +41,9 @@ enum alert {
     UNEXPECTED_MESSAGE = 10,
     BAD_RECORD_MAC = 20,
     RECORD_OVERFLOW = 22,
+    ILLEGAL_PARAMETER = 47,
     DECODE_ERROR = 50,
+    PROTOCOL_VERSION = 70,
     INTERNAL_ERROR = 80,
     USER_CANCELED = 90,
     NO_RENEGOTIATION = 100,
@@ -406,8 +408,11 @@ static enum record_answer take_handshake(struct record *r, elo_span text)
         r->alert = NO_RENEGOTIATION;
         return RECORD_QUIET;
     }
-    if (text.len != 5 || memcmp(text.ptr, update, sizeof update) != 0 || text.ptr[4] > 1) {
+    if (text.len != 5 || memcmp(text.ptr, update, sizeof update) != 0) {
         return broken(r, UNEXPECTED_MESSAGE);
+    }
+    if (text.ptr[4] > 1) {
+        return broken(r, ILLEGAL_PARAMETER);
     }
     r->rekey_asked = r->rekey_asked || text.ptr[4] == 1;
     return next_secret(r, &r->in, false) ? RECORD_QUIET : broken(r, INTERNAL_ERROR);
@@ -450,6 +455,9 @@ static enum alert judge_header(const struct record *r, const uint8_t *header)
     if ((r->tls13 && header[0] != RECORD_DATA) || header[1] != 3) {
         return UNEXPECTED_MESSAGE;
     }
+    if (!r->tls13 && header[2] != 3) { /* TLS 1.3: of no meaning, and authenticated */
+        return PROTOCOL_VERSION;
+    }
     if (len > RECORD_WIRE_MAX - HEADER) {
         return RECORD_OVERFLOW;
     }
@@ -476,8 +484,9 @@ record_open(struct record *r, elo_span wire, size_t *used, uint8_t *out, size_t 
         return broken(r, BAD_RECORD_MAC);
     }
     size_t len = (size_t)opened;
+    bool too_long = r->tls13 && len > RECORD_TEXT_MAX + 1; /* padding counts (RFC 8446, 5.4) */
     uint8_t type = r->tls13 ? unpad(out, &len) : wire.ptr[0];
-    if (len > r->text_max) {
+    if (too_long || len > r->text_max) {
         return broken(r, RECORD_OVERFLOW);
     }
     if (++r->quiet > PATIENCE) {

@@ -28,7 +28,7 @@
 #include "server/net/internal.h"
 
 /* Events per turn: what is done waits for the others of its turn, a millisecond each. */
-enum { EVENTS = 8, NICENESS = 5 };
+enum { EVENTS = 8, NICENESS = 1 };
 
 struct worker {
     struct shakers *all;

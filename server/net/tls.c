@@ -160,7 +160,9 @@ static bool set_up(struct net *net, SSL_CTX *ctx)
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                               SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_read_ahead(ctx, 0); /* what follows the handshake is not OpenSSL's to read */
-    SSL_CTX_set_keylog_callback(ctx, note_secret);
+    if (!net->config.openssl_records) {
+        SSL_CTX_set_keylog_callback(ctx, note_secret);
+    }
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_cert_verify_callback(ctx, judge_client, net);
     SSL_CTX_set_alpn_select_cb(ctx, select_alpn, NULL);
@@ -285,7 +287,8 @@ static void take_over(struct conn *c, struct shaken *out)
         snprintf(out->why, sizeof out->why, "out of memory after the TLS handshake");
         return;
     }
-    c->record = SSL_has_pending(c->ssl) == 0 ? record_create(c->ssl, &secrets) : NULL;
+    bool ours = !c->net->config.openssl_records && SSL_has_pending(c->ssl) == 0;
+    c->record = ours ? record_create(c->ssl, &secrets) : NULL;
     OPENSSL_cleanse(&secrets, sizeof secrets);
     if (c->record != NULL) {
         SSL_free(c->ssl);
@@ -307,7 +310,7 @@ int tls_shake(struct conn *c, struct shaken *out)
     if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
         return error;
     }
-    *out = (struct shaken){0};
+    OPENSSL_cleanse(out, sizeof *out);
     out->err = failure(out->why, sizeof out->why);
     out->level = out->err == ELO_E_TCP_CLOSED ? LOG_DEBUG : LOG_WARN;
     if (c->told) {

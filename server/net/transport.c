@@ -171,7 +171,10 @@ static ssize_t receive_sealed(struct conn *c, uint8_t *out, size_t cap)
         memcpy(wire, kept.ptr, have);
     }
     if (!record_is_whole(kept)) {
-        ssize_t n = receive_plain(c, wire + have, NET_WIRE - have);
+        /* No more than can be opened now: what is kept is less than one record then. */
+        size_t room = cap - RECORD_WIRE_MAX;
+        room = room > RECORD_WIRE_MAX ? room : RECORD_WIRE_MAX;
+        ssize_t n = receive_plain(c, wire + have, room - have);
         if (n < 0) {
             return n;
         }

@@ -157,6 +157,8 @@ static inline void rig_make_device(struct rig *rig)
     pki_issued_free(&issued);
 }
 
+static bool rig_openssl_records; /* for each rig that is opened */
+
 static inline void rig_open(struct rig *rig, struct compat compat)
 {
     static const char *const names[] = {"localhost", "127.0.0.1"};
@@ -192,7 +194,8 @@ static inline void rig_open(struct rig *rig, struct compat compat)
     struct store_progress progress;
     store_poll(rig->store, &progress);
     assert_int_equal(net_create(&rig->net, why, sizeof why), ELO_OK);
-    struct net_config net = {.cert_file = rig->cert,
+    struct net_config net = {.openssl_records = rig_openssl_records,
+                             .cert_file = rig->cert,
                              .key_file = rig->key,
                              .log = &rig->log,
                              .compat = compat,

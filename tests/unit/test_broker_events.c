@@ -272,6 +272,53 @@ static void ids_that_make_no_topic(void **state)
     assert_null(peer_take(watcher));
 }
 
+/* "Exclusive things": thingName is there for a thing that the certificate belongs to alone. */
+static void an_exclusive_thing_is_named(void **state)
+{
+    (void)state;
+    struct registry *reg = house.registry;
+    struct aws_fault fault;
+    const struct thing *made;
+    elo_span bulb = ELO_SPAN("bulb");
+    elo_span arn = registry_certificate(reg, elo_span_str(house.ids[CERTIFICATE_all]))->arn;
+    assert_int_equal(registry_create_thing(reg, bulb, &(struct thing_change){0}, 0, &made, &fault),
+                     AWS_OK);
+    for (int exclusive = 0; exclusive < 2; exclusive++) {
+        assert_int_equal(registry_attach_thing_principal(reg, bulb, arn, exclusive, &fault),
+                         AWS_OK);
+        peer_forget(come("bulb"));
+        for (int i = 0; i < 2; i++) {
+            json_t *e = event(i == 0 ? "$aws/events/presence/connected/bulb"
+                                     : "$aws/events/presence/disconnected/bulb");
+            const char *name = json_string_value(json_object_get(e, "thingName"));
+            assert_int_equal(name != NULL && strcmp(name, "bulb") == 0, exclusive);
+            json_decref(e);
+        }
+        desk_wait(&desk, 10);
+    }
+    assert_int_equal(registry_detach_thing_principal(reg, bulb, arn, &fault), AWS_OK);
+}
+
+/* What a session had subscribed is no news when it is resumed. */
+static void a_resumed_session_subscribes_nothing(void **state)
+{
+    (void)state;
+    for (int again = 0; again < 2; again++) {
+        struct peer *p = peer_open(&desk, "lamp", CERTIFICATE_all, ELO_OK);
+        peer_connect(p, "lamp", false);
+        json_decref(event("$aws/events/presence/connected/lamp"));
+        if (!again) {
+            peer_subscribe(p, "t", 1);
+            json_decref(event("$aws/events/subscriptions/subscribed/lamp"));
+        }
+        peer_drop(p);
+        json_decref(event("$aws/events/presence/disconnected/lamp"));
+        peer_forget(p);
+        desk_wait(&desk, 10);
+    }
+    assert_null(peer_take(watcher));
+}
+
 /* Receivers need iot:Receive; the publisher needs nothing. */
 static void receivers_are_checked(void **state)
 {
@@ -312,6 +359,8 @@ int main(void)
         T(connect_failed),
         T(subscribed_and_unsubscribed),
         T(ids_that_make_no_topic),
+        T(an_exclusive_thing_is_named),
+        T(a_resumed_session_subscribes_nothing),
         T(receivers_are_checked),
         cmocka_unit_test(the_qos_of_events),
     };
