@@ -388,7 +388,13 @@ struct peer *peer_open(struct desk *d, const char *name, enum certificate_name w
     struct auth_peer facts = {.certificate_id = elo_span_str(d->house->ids[who]),
                               .source_ip = ELO_SPAN("192.0.2.44"),
                               .source_port = 49152};
-    struct broker_conn *conn = broker_open(d->broker, &facts, refused, d->now);
+    return peer_open_as(d, name, &facts, refused);
+}
+
+struct peer *
+peer_open_as(struct desk *d, const char *name, const struct auth_peer *facts, elo_err refused)
+{
+    struct broker_conn *conn = broker_open(d->broker, facts, refused, d->now);
     if (conn == NULL) {
         return NULL;
     }

@@ -134,6 +134,11 @@ struct peer {
 /* NULL: the broker had no memory. */
 struct peer *
 peer_open(struct desk *d, const char *name, enum certificate_name who, elo_err refused);
+
+/* The same for a peer of any kind. */
+struct peer *
+peer_open_as(struct desk *d, const char *name, const struct auth_peer *facts, elo_err refused);
+
 struct peer *peer_find(struct desk *d, const char *name); /* NULL: none, or closed and forgotten */
 void peer_drop(struct peer *p);                           /* the transport breaks */
 void peer_forget(struct peer *p);                         /* drops and frees */

@@ -649,6 +649,27 @@ static void a_failed_commit_is_never_acknowledged(void **state)
     takes_nothing(s);
 }
 
+/* "MQTT", Reason codes: 80 where no other fits. */
+static void a_failed_commit_is_told_in_mqtt5(void **state)
+{
+    (void)state;
+    leave_session("s", "a");
+    struct peer *p = peer_open(&desk, "p", CERTIFICATE_all, ELO_OK);
+    peer_send(p, ELO_SPAN("\x10\x0e\0\4MQTT\5\2\x04\xb0\0\0\1p"));
+    peer_clear(p);
+    desk.slow = true;
+    peer_send(p, ELO_SPAN("\x32\7\0\1a\0\1\0x"));
+    faulty_disk_arm(FAULTY_WRITE, 1, SQLITE_FULL, true);
+    desk_disk(&desk);
+    desk_pump(&desk);
+    takes(p, "DISCONNECT 80 reason");
+    takes_nothing(p);
+    assert_true(p->closed_by_broker);
+    assert_int_equal(p->reason, ELO_E_DISK_FULL);
+    faulty_disk_heal();
+    desk_wait(&desk, 1000);
+}
+
 /* Clients that go on with their session get what is stored from a full disk too. */
 static void a_full_disk_can_be_read(void **state)
 {
@@ -806,6 +827,7 @@ int main(void)
         CASE(nothing_is_left_behind),
         CASE(what_waits_is_bounded_in_all),
         CASE(a_failed_commit_is_never_acknowledged),
+        CASE(a_failed_commit_is_told_in_mqtt5),
         CASE(a_full_disk_can_be_read),
         CASE(any_single_write_may_fail),
     };
