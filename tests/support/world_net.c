@@ -311,8 +311,9 @@ static void run_down(struct world *w, struct world_link *l)
     if (!l->device_side) {
         return; /* it has closed while it read */
     }
-    if (n == 0) { /* the application is busy */
-        p->ready_at = l->device->app_at > w->now ? l->device->app_at : w->now + 1;
+    if (n == 0) { /* the application was busy: it is for long, or has just now had the time */
+        bool still = l->device->app_at > w->now && l->device->app_at != WORLD_NEVER;
+        p->ready_at = still ? l->device->app_at : w->now + 1;
         return;
     }
     carried(w, l, p, n);
