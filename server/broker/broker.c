@@ -288,6 +288,7 @@ elo_err broker_publish5(struct broker *b,
     broker__journal_watch(&b->journal);
     elo_err err = broker__publish(b, &p);
     err = err == ELO_OK && b->journal.lost ? ELO_E_NO_MEMORY : err;
+    b->journal.published = broker__publish_awaited(b, &p);
     broker__settle(b);
     return err;
 }

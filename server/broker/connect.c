@@ -212,9 +212,19 @@ static struct session *make_session(struct broker_conn *c, const struct entry *e
     if (s == NULL) {
         (void)broker__refuse_connect(c, e->id, ELO_E_NO_MEMORY, NULL);
     } else {
-        (void)broker__journal_session(s); /* if it cannot be put, `lost` tells */
+        (void)broker__journal_session(s, true); /* if it cannot be put, `lost` tells */
     }
     return s;
+}
+
+/* The same if it goes on. */
+static void resume_session(struct session *s, uint32_t expiry_s)
+{
+    uint32_t before_s = s->expiry_s;
+    s->expiry_s = expiry_s;
+    if (!broker__journal_session(s, true)) {
+        s->expiry_s = before_s;
+    }
 }
 
 /*
@@ -228,7 +238,7 @@ static struct session *open_session(struct broker_conn *c, const struct entry *e
     struct session *s = map_get(&b->sessions, e->id);
     *out_present = s != NULL && !e->in->clean_session && s->version == c->version;
     if (*out_present) {
-        s->expiry_s = e->expiry_s;
+        resume_session(s, e->expiry_s);
         return s;
     }
     if (s != NULL) {
@@ -249,11 +259,25 @@ static void note_beginning(struct broker_conn *c, struct known *k, const struct 
     c->known = k;
 }
 
+/*
+ * A session was made or has ended, now or for a CONNECT just before, or goes on: that is durable
+ * before the client is told. But a full disk keeps nobody from the session he has: what is at stake
+ * is only that it may be taken for as old as its last connection.
+ */
+static uint64_t
+awaited(const struct broker_conn *c, const struct entry *e, const struct session *s, bool present)
+{
+    const struct journal *j = &c->broker->journal;
+    if (present && j->halted) {
+        return broker__journal_pending(j, s->changed);
+    }
+    uint64_t ended = e->known->session_ended > j->ended ? e->known->session_ended : j->ended;
+    return broker__journal_awaited(j, present ? s->changed : ended);
+}
+
 static void accept(struct broker_conn *c, const struct entry *e, struct session *s, bool present)
 {
-    /* A session was made or has ended, now or for a CONNECT just before: that is durable first. */
-    const struct journal *j = &c->broker->journal;
-    broker__hold_output(c, broker__journal_awaited(j, present ? s->changed : j->ended));
+    broker__hold_output(c, awaited(c, e, s, present));
     broker__session_attach(s, c);
     struct acceptance a = {.session_present = present,
                            .keep_alive_s = broker__keep_alive(c, e->in->keep_alive_s),

@@ -119,12 +119,14 @@ static void enqueue(struct session *s, struct message *m, bool retain)
         b->stats.dropped++;
         return;
     }
-    const struct queued item = {.m = m, .until_ms = m->expires_ms, .retain = retain};
+    const struct queued item = {
+        .m = m, .until_ms = m->expires_ms, .retain = retain, .live = s->conn != NULL};
     elo_err err = push(s, &item);
     if (err == ELO_OK) {
         return;
     }
-    s->broker->stats.dropped++;
+    b->stats.dropped++;
+    b->journal.lost = b->journal.lost || err == ELO_E_NO_MEMORY;
     struct broker_conn *c = broker__online(s);
     if (c != NULL && !s->pacing) {
         broker__end(c, err == ELO_E_QUOTA ? ELO_E_SLOW_CONSUMER : err, NULL);

@@ -177,6 +177,7 @@ void broker__hold_fail(struct broker *b, uint64_t epoch, elo_err err)
             }
             broker__hold_free(c);
             broker__end(c, err, "SERVER_ERROR");
+            broker__make_ready(c); /* it may have ended before, and waited to say so */
         }
     }
 }

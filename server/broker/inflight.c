@@ -94,7 +94,8 @@ broker__inflight_add(struct inflight *f, struct message *m, bool retain, int64_t
     if (f->vacant == INFLIGHT_NONE && !grow(f)) {
         return NULL;
     }
-    if (row == 0 && broker__journal_wait(&f->owner, m, retain, &row) != ELO_OK) {
+    elo_err err = row == 0 ? broker__journal_wait(&f->owner, m, retain, &row) : ELO_OK;
+    if (err != ELO_OK && err != ELO_E_QUOTA) { /* a client that is there is not made to suffer */
         return NULL;
     }
     uint8_t at = f->vacant;

@@ -46,8 +46,9 @@ void broker__inflight_init(struct inflight *f);
 void broker__inflight_free(struct inflight *f); /* releases the messages */
 
 /*
- * Takes a reference of `m`, and its row; 0: it gets one if the owner's are stored. The unwritten
- * slot, valid until the next add; NULL: out of memory.
+ * Takes a reference of `m`, and its row; 0: it gets one if the owner's are stored and
+ * stored-megabytes is not used up. The unwritten slot, valid until the next add; NULL: out of
+ * memory.
  */
 struct inflight_slot *
 broker__inflight_add(struct inflight *f, struct message *m, bool retain, int64_t row);

@@ -52,6 +52,7 @@ struct queued {
     int64_t until_ms; /* when it is dropped unsent */
     int64_t row;      /* in the store; 0: none, and pushing gives it one if the owner's are */
     bool retain;
+    bool live; /* its client is there: if stored-megabytes is used up, it goes on without a row */
 };
 
 /* QoS 1 messages that wait for a connection, the in-flight window or room in the output. */
@@ -466,6 +467,9 @@ void broker__on_unsubscribe(struct broker_conn *c, const struct elo_mqtt_subscri
  * ELO_E_NO_MEMORY: nobody got it. ELO_E_QUOTA: too many retained messages, nobody got it.
  */
 ELO_MUST_USE elo_err broker__publish(struct broker *b, struct publication *p);
+
+/* The journal's epoch that the acknowledgement of what has just been published waits for, or 0. */
+uint64_t broker__publish_awaited(const struct broker *b, const struct publication *p);
 
 /* One message for one receiver of its route. */
 void broker__deliver_to(struct target *t, const struct publication *p);

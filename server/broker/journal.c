@@ -15,7 +15,7 @@ static struct store_batch *batch(struct journal *j)
     if (j->batch == NULL) {
         j->batch = store_begin_kept(j->store);
     }
-    bool room = j->batch != NULL && store_batch_bytes(j->batch) < JOURNAL_BATCH_BYTES_MAX;
+    bool room = j->batch != NULL && store_batch_bytes(j->batch) + j->sent_bytes < JOURNAL_BYTES_MAX;
     return room ? j->batch : NULL;
 }
 
@@ -49,8 +49,8 @@ static elo_err store_content(struct journal *j, struct store_batch *b, struct me
     if (m->rows > 0) {
         return ELO_OK;
     }
-    if (bytes > j->bytes_max - j->bytes) {
-        return ELO_E_QUOTA;
+    if (j->bytes >= j->bytes_max || bytes > j->bytes_max - j->bytes) {
+        return ELO_E_QUOTA; /* what was restored may be more: the limit was another one then */
     }
     const struct store_message row = row_of(j, m);
     if (!store_put_message(b, j->next_message, &row)) {
@@ -126,7 +126,7 @@ void broker__journal_orphan(struct journal *j, int64_t queued_row)
 /* --- sessions -----------------------------------------------------------------------------------
  */
 
-bool broker__journal_session(struct session *s)
+bool broker__journal_session(struct session *s, bool online)
 {
     struct journal *j = &s->broker->journal;
     if (j->store == NULL || (s->row == 0 && !broker__persistent(s))) {
@@ -138,7 +138,7 @@ bool broker__journal_session(struct session *s)
         .client_id = broker__client_id(s),
         .level = s->version,
         .expiry_ms = (int64_t)s->expiry_s * 1000,
-        .offline_ms = s->conn != NULL ? 0 : s->broker->now.wall_ms,
+        .offline_ms = online ? 0 : s->broker->now.wall_ms,
     };
     if (!note(j, b != NULL && store_put_session(b, &row))) {
         return false;
@@ -161,8 +161,9 @@ void broker__journal_session_gone(struct session *s)
     struct journal *j = &s->broker->journal;
     if (j->store != NULL && s->row != 0) {
         struct store_batch *b = batch(j);
+        struct known *client = broker__known_get(&s->broker->known, broker__client_id(s));
         if (note(j, b != NULL && store_delete_session(b, s->row))) {
-            j->ended = j->epoch;
+            *(client != NULL ? &client->session_ended : &j->ended) = j->epoch;
         }
     }
 }
@@ -185,16 +186,17 @@ bool broker__journal_subscribed(const struct subscription *sub)
     return note(j, b != NULL && store_put_subscription(b, &row));
 }
 
-void broker__journal_unsubscribed(const struct subscription *sub)
+bool broker__journal_unsubscribed(const struct subscription *sub)
 {
     struct session *s = sub->session;
     struct journal *j = &s->broker->journal;
-    if (j->store != NULL && s->row != 0) {
-        struct store_batch *b = batch(j);
-        elo_span filter = broker__subscription_filter(sub);
-        s->changed = b != NULL ? j->epoch : s->changed;
-        (void)note(j, b != NULL && store_delete_subscription(b, s->row, filter));
+    if (j->store == NULL || s->row == 0) {
+        return true;
     }
+    struct store_batch *b = batch(j);
+    elo_span filter = broker__subscription_filter(sub);
+    s->changed = b != NULL ? j->epoch : s->changed;
+    return note(j, b != NULL && store_delete_subscription(b, s->row, filter));
 }
 
 /* --- retained messages --------------------------------------------------------------------------
@@ -228,14 +230,15 @@ bool broker__journal_retained(struct journal *j, const struct message *m)
     return note(j, b != NULL && store_put_retained(b, &row, j->now->wall_ms));
 }
 
-void broker__journal_forgotten(struct journal *j, elo_span topic)
+bool broker__journal_forgotten(struct journal *j, elo_span topic)
 {
-    if (j->store != NULL) {
-        struct store_batch *b = batch(j);
-        if (note(j, b != NULL && store_delete_retained(b, topic))) {
-            j->forgotten = j->epoch;
-        }
+    if (j->store == NULL) {
+        return true;
     }
+    struct store_batch *b = batch(j);
+    bool put = note(j, b != NULL && store_delete_retained(b, topic));
+    j->forgotten = put ? j->epoch : j->forgotten;
+    return put;
 }
 
 /* --- the end of a turn --------------------------------------------------------------------------
@@ -250,19 +253,31 @@ void broker__journal_free(struct journal *j)
     j->store = NULL;
 }
 
-/* Remembers that the epoch went out as `seq`; the last entry takes what has no place. */
-static void remember(struct journal *j, uint64_t seq)
+void broker__journal_drop(struct journal *j)
 {
-    size_t at = j->sent_count < JOURNAL_SENT_MAX ? j->sent_count++ : JOURNAL_SENT_MAX - 1;
-    j->sent[at] = (struct journal_sent){.epoch = j->epoch++, .seq = seq};
+    store_abandon(j->batch);
+    j->batch = NULL;
+    j->store = NULL;
+}
+
+/* Remembers that the epoch went out as `seq`; the last entry takes what has no place. */
+static void remember(struct journal *j, uint64_t seq, size_t bytes)
+{
+    bool full = j->sent_count == JOURNAL_SENT_MAX;
+    struct journal_sent *at = &j->sent[full ? JOURNAL_SENT_MAX - 1 : j->sent_count++];
+    size_t before = full ? at->bytes : 0;
+    *at = (struct journal_sent){.epoch = j->epoch++, .seq = seq, .bytes = before + bytes};
+    j->sent_bytes += bytes;
     j->batch = NULL;
 }
 
+/* An empty batch stays: the store would have nothing to tell of it. */
 static void submit(struct journal *j)
 {
-    uint64_t seq = j->batch != NULL ? store_submit(j->batch) : 0;
+    size_t bytes = j->batch != NULL ? store_batch_bytes(j->batch) : 0;
+    uint64_t seq = bytes > 0 ? store_submit(j->batch) : 0;
     if (seq != 0) {
-        remember(j, seq);
+        remember(j, seq, bytes);
     }
 }
 
@@ -277,13 +292,18 @@ void broker_commit(struct broker *b)
 uint64_t broker_after(struct broker *b)
 {
     struct journal *j = &b->journal;
-    if (!j->touched) {
+    if (j->published <= j->durable) {
         return 0;
     }
     if (!j->halted) {
         submit(j);
     }
-    return j->batch == NULL ? j->sent[j->sent_count - 1].seq : BROKER_NEVER;
+    for (size_t i = 0; i < j->sent_count; i++) {
+        if (j->sent[i].epoch >= j->published) {
+            return j->sent[i].seq;
+        }
+    }
+    return BROKER_NEVER;
 }
 
 /* Forgets what was sent up to `seq`; the last epoch among it, 0: none. */
@@ -292,6 +312,7 @@ static uint64_t settle_sent(struct journal *j, uint64_t seq)
     uint64_t epoch = 0;
     size_t gone = 0;
     while (gone < j->sent_count && j->sent[gone].seq <= seq) {
+        j->sent_bytes -= j->sent[gone].bytes;
         epoch = j->sent[gone++].epoch;
     }
     j->sent_count -= gone;
@@ -337,7 +358,7 @@ void broker_stored(struct broker *b, const struct store_progress *progress, stru
     b->now = now;
     uint64_t durable = settle_sent(j, progress->durable);
     if (durable != 0) {
-        j->durable = durable;
+        j->durable = b->known.durable = durable;
         recover(b);
         broker__hold_release(b, durable);
     }

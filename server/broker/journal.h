@@ -34,8 +34,11 @@
  * turns than that fill the next batch: a group of its own is not worth the fewer rows. */
 #define JOURNAL_SENT_MAX 2u
 
-/* The store takes no more than 64 MiB: what stays behind in memory is bounded too. */
-#define JOURNAL_BATCH_BYTES_MAX (32u * 1024u * 1024u)
+/*
+ * All that is on its way to the disk or waits to be. The store's queue takes 64 MiB, and what has
+ * failed comes back as one batch that must fit into it again.
+ */
+#define JOURNAL_BYTES_MAX ((size_t)60 * 1024 * 1024)
 
 /* store_subscription.options */
 #define SUBSCRIPTION_NO_LOCAL     1
@@ -50,6 +53,7 @@ struct subscription;
 struct journal_sent {
     uint64_t epoch; /* this one and all before */
     uint64_t seq;
+    size_t bytes;
 };
 
 struct journal {
@@ -60,15 +64,17 @@ struct journal {
     uint64_t durable;            /* epochs up to here are on disk */
     struct journal_sent sent[JOURNAL_SENT_MAX];
     size_t sent_count;
+    size_t sent_bytes; /* of all of them */
     int64_t next_session;
     int64_t next_message;
     int64_t next_queued;
     size_t bytes_max;
     size_t bytes;       /* of the messages that are stored */
-    uint64_t ended;     /* epoch in which a session was last deleted */
+    uint64_t ended;     /* epoch in which a session of an unknown client was last deleted */
     uint64_t forgotten; /* and a retained message */
+    uint64_t published; /* what the last broker_publish() waits for; 0: nothing */
     bool touched;       /* something was put since somebody cleared this: its answer waits */
-    bool lost;          /* likewise: something could not be put for lack of memory */
+    bool lost;          /* likewise: something could not be kept for lack of memory */
     bool halted;        /* the last commit failed */
     elo_err err;        /* why */
     struct timer retry;
@@ -80,6 +86,12 @@ struct journal_owner {
     int64_t session; /* its row; 0: nothing is stored */
 };
 
+/* Something of the epoch `earlier` is told: what that waits for, or 0. */
+static inline uint64_t broker__journal_pending(const struct journal *j, uint64_t earlier)
+{
+    return earlier > j->durable ? earlier : 0;
+}
+
 /*
  * What an answer waits for: the present epoch if something was put since broker__journal_watch();
  * else `earlier`, the epoch of what the answer tells of, if it is still on its way - who asks again
@@ -87,7 +99,7 @@ struct journal_owner {
  */
 static inline uint64_t broker__journal_awaited(const struct journal *j, uint64_t earlier)
 {
-    return j->touched ? j->epoch : earlier > j->durable ? earlier : 0;
+    return j->touched ? j->epoch : broker__journal_pending(j, earlier);
 }
 
 /* From now on `touched` and `lost` tell what has happened since. */
@@ -110,7 +122,7 @@ ELO_MUST_USE elo_err broker__journal_wait(const struct journal_owner *owner,
 void broker__journal_done(struct journal *j, struct message *m, int64_t row);
 
 /* The session as it is now; the first call gives it its row. false: out of memory. */
-bool broker__journal_session(struct session *s);
+bool broker__journal_session(struct session *s, bool online);
 void broker__journal_session_gone(struct session *s);
 
 /* At start-up: it has this row already. */
@@ -118,8 +130,9 @@ void broker__journal_adopt(struct session *s, int64_t row);
 void broker__journal_orphan(struct journal *j, int64_t queued_row);        /* of no session */
 void broker__journal_unwanted(struct journal *j, const struct message *m); /* if nobody waits */
 
+/* false: out of memory. */
 bool broker__journal_subscribed(const struct subscription *sub);
-void broker__journal_unsubscribed(const struct subscription *sub);
+bool broker__journal_unsubscribed(const struct subscription *sub);
 
 /*
  * The row of a shared group: a session's, with its filter in place of a client id (which cannot
@@ -131,8 +144,10 @@ void broker__journal_group_gone(struct journal *j, int64_t row);
 
 /* false: out of memory. */
 bool broker__journal_retained(struct journal *j, const struct message *m);
-void broker__journal_forgotten(struct journal *j, elo_span topic);
+bool broker__journal_forgotten(struct journal *j, elo_span topic);
 
+/* Submits what is left, or not: from then on nothing is stored any more. */
 void broker__journal_free(struct journal *j);
+void broker__journal_drop(struct journal *j);
 
 #endif

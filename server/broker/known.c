@@ -37,12 +37,26 @@ struct known *broker__known_get(const struct known_clients *k, elo_span client_i
     return map_get(&k->by_id, client_id);
 }
 
+/* If it came again, its CONNACK would have to wait for the disk: that must not be forgotten. */
+static void put_off(struct known_clients *k, struct known *client, int64_t mono_ms)
+{
+    client->ended_mono_ms = mono_ms;
+    TAILQ_REMOVE(&k->gone, client, gone);
+    TAILQ_INSERT_TAIL(&k->gone, client, gone);
+}
+
 static void expire(struct known_clients *k, int64_t mono_ms)
 {
     struct known *oldest;
-    while ((oldest = TAILQ_FIRST(&k->gone)) != NULL &&
-           (k->gone_count > KNOWN_MAX || mono_ms - oldest->ended_mono_ms >= KNOWN_MS)) {
-        forget(k, oldest);
+    for (size_t looks = k->gone_count;
+         looks > 0 && (oldest = TAILQ_FIRST(&k->gone)) != NULL &&
+         (k->gone_count > KNOWN_MAX || mono_ms - oldest->ended_mono_ms >= KNOWN_MS);
+         looks--) {
+        if (oldest->session_ended > k->durable) {
+            put_off(k, oldest, mono_ms);
+        } else {
+            forget(k, oldest);
+        }
     }
 }
 

@@ -5,7 +5,8 @@
  * it connected and how it ended, how often it may come, and the number of its connections.
  *
  * An entry is made by the first CONNECT that the policy allows and lives for KNOWN_MS after the
- * last connection with the id has ended, or until KNOWN_MAX others have ended since.
+ * last connection with the id has ended, or until KNOWN_MAX others have ended since; and for longer
+ * while the end of its session is not durable.
  */
 #ifndef ELO_SERVER_BROKER_KNOWN_H
 #define ELO_SERVER_BROKER_KNOWN_H
@@ -25,8 +26,9 @@ struct known {
     int64_t connected_wall_ms;
     int64_t ended_wall_ms;
     int64_t ended_mono_ms;
-    uint64_t version; /* of the connection that is there, or of the next */
-    const char *word; /* how the last one ended, AWS's word; static text; NULL: none has */
+    uint64_t version;       /* of the connection that is there, or of the next */
+    uint64_t session_ended; /* the journal's epoch in which its session was last deleted */
+    const char *word;       /* how the last one ended, AWS's word; static text; NULL: none has */
     uint32_t keep_alive_s;
     uint32_t expiry_s; /* of its session after it */
     bool clean;
@@ -40,6 +42,7 @@ struct known_clients {
     struct map by_id;
     struct known_list gone;
     size_t gone_count;
+    uint64_t durable; /* the journal's */
 };
 
 void broker__known_init(struct known_clients *k);

@@ -283,9 +283,7 @@ void broker__on_publish(struct broker_conn *c, elo_span packet, struct elo_mqtt_
     }
     report_accepted(c, in);
     if (in->qos == 1) {
-        bool forgets = in->retain && in->payload.len == 0; /* perhaps what is forgotten already */
-        broker__ack_publish(c, in->packet_id,
-                            broker__journal_awaited(j, forgets ? j->forgotten : 0));
+        broker__ack_publish(c, in->packet_id, broker__publish_awaited(c->broker, &p));
     }
 }
 
@@ -359,6 +357,14 @@ static bool must_be_stored(const struct route *route, const struct publication *
         stored = stored || (route->targets[i].session->row != 0 && route->targets[i].qos > 0);
     }
     return stored || (route->group_count > 0 && p->qos > 0);
+}
+
+/* What it forgets may be forgotten already, but not yet durably. */
+uint64_t broker__publish_awaited(const struct broker *b, const struct publication *p)
+{
+    const struct journal *j = &b->journal;
+    bool forgets = p->retain && p->payload.len == 0;
+    return broker__journal_awaited(j, forgets ? j->forgotten : 0);
 }
 
 elo_err broker__publish(struct broker *b, struct publication *p)

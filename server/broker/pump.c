@@ -56,6 +56,7 @@ static struct inflight_slot *admit(struct session *s, struct message *m, bool re
 {
     struct inflight_slot *slot = broker__inflight_add(&s->inflight, m, retain, row);
     if (slot == NULL) {
+        s->broker->journal.lost = true; /* whoever sent it now is not told that it is safe */
         broker__end(s->conn, ELO_E_NO_MEMORY, NULL);
     }
     return slot;

@@ -83,7 +83,7 @@ static elo_err place(struct queue *q, uint32_t i, const struct queued *item)
     int64_t row = item->row;
     if (row == 0) {
         elo_err err = broker__journal_wait(&q->owner, item->m, item->retain, &row);
-        if (err != ELO_OK) {
+        if (err != ELO_OK && !(err == ELO_E_QUOTA && item->live)) {
             return err;
         }
     }

@@ -6,11 +6,15 @@
  * number is found by halving. Messages wait in their session's queue, those that were in flight
  * too: they are first in it, because rows are in the order of sending.
  *
- * What no longer belongs to anything (a delete that found no memory) is deleted now. Sessions that
- * were connected when the server ended count as disconnected from now on.
+ * What no longer belongs to anything (a delete that found no memory) is deleted now; of two
+ * sessions with one client id the older is such a rest. Sessions that were connected when the
+ * server ended count as disconnected from now on. If not everything could be read, nothing is
+ * deleted.
  */
 #include "server/base/mem.h"
 #include "server/broker/internal.h"
+
+#define MESSAGE_MS_MAX ((int64_t)LIMIT_MESSAGE_EXPIRY_S * 1000)
 
 /* A shared group with a row, until the subscription comes that makes it. */
 struct pending {
@@ -20,7 +24,7 @@ struct pending {
     uint8_t literal[];
 };
 
-/* Who has a number: one of the three. */
+/* Who has a number: one of the three, or nobody any more. */
 struct numbered {
     int64_t row;
     struct session *session;
@@ -38,7 +42,9 @@ struct restoring {
     struct broker *broker;
     struct numbered_list sessions; /* and groups */
     struct numbered_list messages;
-    struct map pending; /* groups by their literal filter */
+    struct map pending;   /* groups by their literal filter */
+    int64_t last_session; /* these two also of what refers to one that is not there */
+    int64_t last_message;
     int64_t last_queued;
 };
 
@@ -100,15 +106,36 @@ static elo_err restore_group(struct restoring *r, const struct store_session *ro
     return put ? ELO_OK : ELO_E_NO_MEMORY;
 }
 
+/* Its end could not be written, and the client came again. */
+static void bury(struct restoring *r, struct session *older)
+{
+    for (size_t i = 0; i < r->sessions.count; i++) {
+        if (r->sessions.items[i].session == older) {
+            r->sessions.items[i].session = NULL;
+        }
+    }
+    broker__session_destroy(older);
+}
+
+static void note(int64_t *last, int64_t id)
+{
+    *last = id > *last ? id : *last;
+}
+
 static elo_err restore_session(void *ctx, const struct store_session *row)
 {
     struct restoring *r = ctx;
     struct broker *b = r->broker;
+    if (row->id <= 0) {
+        return ELO_E_CORRUPT;
+    }
+    note(&r->last_session, row->id);
     if (row->level == JOURNAL_LEVEL_GROUP) {
         return restore_group(r, row);
     }
-    if (map_get(&b->sessions, row->client_id) != NULL || row->id <= 0) {
-        return ELO_E_CORRUPT;
+    struct session *older = map_get(&b->sessions, row->client_id);
+    if (older != NULL) {
+        bury(r, older);
     }
     uint32_t expiry_s = (uint32_t)(row->expiry_ms / 1000);
     struct session *s = broker__session_create(b, row->client_id, (uint8_t)row->level, expiry_s);
@@ -124,7 +151,7 @@ static elo_err restore_session(void *ctx, const struct store_session *row)
     const struct numbered fresh = {.row = row->id, .session = s};
     elo_err err = learn(&r->sessions, &fresh);
     if (err == ELO_OK && row->offline_ms == 0) {
-        err = broker__journal_session(s) ? ELO_OK : ELO_E_NO_MEMORY;
+        err = broker__journal_session(s, false) ? ELO_OK : ELO_E_NO_MEMORY;
     }
     return err;
 }
@@ -133,6 +160,7 @@ static elo_err restore_subscription(void *ctx, const struct store_subscription *
 {
     struct restoring *r = ctx;
     const struct numbered *known = recall(&r->sessions, row->session);
+    note(&r->last_session, row->session);
     if (known == NULL || known->session == NULL) {
         return ELO_OK; /* the rest of a session that could not be deleted whole */
     }
@@ -152,6 +180,7 @@ static elo_err restore_subscription(void *ctx, const struct store_subscription *
 static struct message *message_of(const struct broker *b, const struct store_message *row)
 {
     int64_t left = row->expires_ms - b->now.wall_ms;
+    left = left < MESSAGE_MS_MAX ? left : MESSAGE_MS_MAX; /* the clock was set back */
     const struct publication p = {.topic = row->topic,
                                   .hash = map_hash(row->topic),
                                   .payload = row->payload,
@@ -170,6 +199,7 @@ static elo_err restore_message(void *ctx, int64_t id, const struct store_message
     if (m == NULL) {
         return ELO_E_NO_MEMORY;
     }
+    note(&r->last_message, id);
     m->row = id;
     r->broker->journal.bytes += broker__message_bytes(m);
     const struct numbered fresh = {.row = id, .message = m};
@@ -185,7 +215,10 @@ static elo_err restore_queued(void *ctx, const struct store_queued *row)
     struct restoring *r = ctx;
     const struct numbered *to = recall(&r->sessions, row->session);
     const struct numbered *known = recall(&r->messages, row->message);
-    bool wanted = to != NULL && (to->session != NULL || to->pending->group != NULL);
+    bool wanted =
+        to != NULL && (to->session != NULL || (to->pending != NULL && to->pending->group != NULL));
+    note(&r->last_session, row->session);
+    note(&r->last_message, row->message);
     r->last_queued = row->id;
     if (!wanted || known == NULL) {
         broker__journal_orphan(&r->broker->journal, row->id);
@@ -241,11 +274,6 @@ static void let_go(struct restoring *r)
     mem_free(r->sessions.items);
 }
 
-static int64_t after_last(const struct numbered_list *list)
-{
-    return list->count == 0 ? 1 : list->items[list->count - 1].row + 1;
-}
-
 elo_err broker_restore(struct broker *b, struct core_time now)
 {
     struct restoring r = {.broker = b};
@@ -261,11 +289,13 @@ elo_err broker_restore(struct broker *b, struct core_time now)
     }
     map_init(&r.pending);
     elo_err err = store_load(b->journal.store, &loader);
-    b->journal.next_session = after_last(&r.sessions);
-    b->journal.next_message = after_last(&r.messages);
+    b->journal.next_session = r.last_session + 1;
+    b->journal.next_message = r.last_message + 1;
     b->journal.next_queued = r.last_queued + 1;
     let_go(&r);
-    if (err == ELO_OK) {
+    if (err != ELO_OK) {
+        broker__journal_drop(&b->journal);
+    } else {
         b->retained_soonest_ms = 0; /* whatever has come: all are looked at */
         broker__retained_expire(b);
         broker_tick(b, now); /* sessions whose time is over */

@@ -10,15 +10,23 @@
 
 #define SWEEP_MS 10000 /* all of them are looked through at most so often */
 
-/* [MQTT-3.3.1-10] [MQTT-3.3.1-11]: no payload, no retained message any more. */
-static void forget(struct broker *b, elo_span topic)
+/*
+ * [MQTT-3.3.1-10] [MQTT-3.3.1-11]: no payload, no retained message any more. false: out of memory,
+ * it is still there, so that who asks again is not told that it is gone.
+ */
+static bool forget(struct broker *b, elo_span topic)
 {
-    struct message *m = map_remove(&b->retained, topic);
-    if (m != NULL) {
-        b->retained_bytes -= broker__message_bytes(m);
-        broker__journal_forgotten(&b->journal, topic);
-        broker__message_release(m);
+    struct message *m = map_get(&b->retained, topic);
+    if (m == NULL) {
+        return true;
     }
+    if (!broker__journal_forgotten(&b->journal, topic)) {
+        return false;
+    }
+    (void)map_remove(&b->retained, topic);
+    b->retained_bytes -= broker__message_bytes(m);
+    broker__message_release(m);
+    return true;
 }
 
 /* Does the topic's message fit in, `old` being there now? */
@@ -59,8 +67,7 @@ static elo_err take_back(struct broker *b, struct message *old, elo_span topic)
 elo_err broker__retain(struct broker *b, const struct publication *p)
 {
     if (p->payload.len == 0) {
-        forget(b, p->topic);
-        return ELO_OK;
+        return forget(b, p->topic) ? ELO_OK : ELO_E_NO_MEMORY;
     }
     struct message *old = map_get(&b->retained, p->topic);
     if (!fits(b, old, p->block)) {
@@ -141,9 +148,8 @@ void broker__retained_expire(struct broker *b)
     }
     b->retained_soonest_ms = MESSAGE_FOREVER;
     for (size_t i = 0; (m = map_next(&b->retained, &i)) != NULL;) {
-        if (broker__message_expired(m, b->now.mono_ms)) {
+        if (broker__message_expired(m, b->now.mono_ms) && forget(b, broker__message_topic(m))) {
             b->stats.expired++;
-            forget(b, broker__message_topic(m));
         } else {
             expect_end(b, m);
         }

@@ -50,7 +50,6 @@ void broker__session_attach(struct session *s, struct broker_conn *c)
     broker__will_free(s->will); /* it is back in time [MQTT5-3.1.3-9] */
     s->will = NULL;
     broker__pump_resume(s);
-    (void)broker__journal_session(s);
     if (s->sub_count > 0) {
         s->broker->tree.generation++; /* whom its routes had asked is gone: route.h */
     }
@@ -66,7 +65,7 @@ struct session *broker__session_detach(struct session *s)
         broker__session_destroy(s);
         return NULL;
     }
-    (void)broker__journal_session(s);
+    (void)broker__journal_session(s, false);
     s->gone_ms = b->now.mono_ms + (int64_t)s->expiry_s * 1000;
     broker__timers_set(&b->timers, &s->timer, s->gone_ms);
     return s;

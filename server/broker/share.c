@@ -209,6 +209,7 @@ static void wait_with_group(struct share_group *group, const struct publication 
         return;
     }
     b->stats.dropped++;
+    b->journal.lost = b->journal.lost || err == ELO_E_NO_MEMORY;
     if (err == ELO_E_QUOTA) {
         report_overflow(w);
         w->queue.overflowed = true;
@@ -265,8 +266,10 @@ static bool hand_over_fresh(struct subscription *member, const struct publicatio
     struct journal *j = &member->session->broker->journal;
     const struct journal_owner owner = {j, member->group->row};
     int64_t row = 0;
-    if (p->qos > 0 && member->qos > 0 &&
-        broker__journal_wait(&owner, p->block, p->retain, &row) != ELO_OK) {
+    elo_err err = p->qos > 0 && member->qos > 0
+                      ? broker__journal_wait(&owner, p->block, p->retain, &row)
+                      : ELO_OK;
+    if (err != ELO_OK && err != ELO_E_QUOTA) { /* without a row it can go to who is there */
         return false;
     }
     bool done = hand_over(member, p, &row);

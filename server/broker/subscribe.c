@@ -451,8 +451,7 @@ static uint8_t unsubscribe_one(struct broker_conn *c, elo_span filter, bool *gon
         return broker__refused(c, &r, ANSWER_UNSUBACK);
     }
     struct subscription **known = find(c->session, filter);
-    if (known != NULL) {
-        broker__journal_unsubscribed(*known);
+    if (known != NULL && broker__journal_unsubscribed(*known)) { /* else it stays: hold_answer() */
         unsubscribe(c->session, known);
         *gone = true;
     }

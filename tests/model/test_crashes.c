@@ -368,8 +368,9 @@ static void befall(void)
     } else if (what < 3) {
         desk.slow = !desk.slow;
     } else if (what == 3 && !h.broken) {
-        faulty_disk_arm(ANY_CALL, 1 + roll(10), roll(2) ? SQLITE_FULL : SQLITE_IOERR_FSYNC,
-                        roll(2) == 0);
+        unsigned at = 1 + roll(10); /* one roll after the other: a seed is the same everywhere */
+        int error = roll(2) ? SQLITE_FULL : SQLITE_IOERR_FSYNC;
+        faulty_disk_arm(ANY_CALL, at, error, roll(2) == 0);
         h.broken = true;
         sum.faults++;
     } else if (what < 6) {
@@ -385,7 +386,8 @@ static void step(void)
 {
     unsigned what = roll(20);
     if (what < 8) {
-        publish(roll(PUBLISHERS), roll(TOPICS + 2));
+        unsigned publisher = roll(PUBLISHERS);
+        publish(publisher, roll(TOPICS + 2));
     } else if (what < 11) {
         acknowledge_some(roll(SESSIONS));
     } else if (what < 13) {
