@@ -227,10 +227,14 @@ static void set_options(struct subscription *to, const struct elo_mqtt_subscript
 /* As it was is no change: devices say it after each CONNECT, and everybody's routes stay good. */
 static void replace(struct subscription *known, const struct elo_mqtt_subscription *sub)
 {
+    const struct elo_mqtt_subscription before = {
+        .qos = known->qos, .no_local = known->no_local, .retain_as_published = known->as_published};
     if (!has_options(known, sub)) {
         set_options(known, sub);
         known->session->broker->tree.generation++;
-        (void)broker__journal_subscribed(known);
+        if (!broker__journal_subscribed(known)) { /* else asking again would change nothing */
+            set_options(known, &before);
+        }
     }
 }
 
@@ -251,7 +255,11 @@ static uint8_t subscribe_new(struct broker_conn *c, const struct elo_mqtt_subscr
     s->subs[s->sub_count++] = fresh;
     s->shares = (uint8_t)(s->shares + (fresh->group != NULL));
     c->broker->stats.subscriptions++;
-    (void)broker__journal_subscribed(fresh);
+    if (!broker__journal_subscribed(fresh)) {
+        unsubscribe(s, &s->subs[s->sub_count - 1]);
+        broker__refuse(c, "Subscribe", ELO_E_NO_MEMORY, sub->filter, NULL);
+        return FAILURE;
+    }
     return sub->qos;
 }
 

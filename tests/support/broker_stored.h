@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The Elo authors
 /*
  * One desk with a store on a disk that can fail, for the programs that prove what survives: it
- * crashes, stops and starts again, and clients come back to it. Include it after cmocka.
+ * crashes, stops and starts again, and clients come back to it.
  */
 #ifndef TESTS_SUPPORT_BROKER_STORED_H
 #define TESTS_SUPPORT_BROKER_STORED_H
@@ -10,6 +10,14 @@
 #include "elo/mqtt/encode.h"
 #include "tests/support/broker_peer.h"
 #include "tests/support/faulty_disk.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
 
 #define HOUR_MS 3600000
 
