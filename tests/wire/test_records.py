@@ -25,8 +25,10 @@ class Pipe:
                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
         self.out, self.err, self.ended = b"", b"", 0
         self.changed = threading.Condition()
-        for stream, name in ((self.popen.stdout, "out"), (self.popen.stderr, "err")):
-            threading.Thread(target=self._read, args=(stream, name), daemon=True).start()
+        self.readers = [threading.Thread(target=self._read, args=(stream, name), daemon=True)
+                        for stream, name in ((self.popen.stdout, "out"), (self.popen.stderr, "err"))]
+        for reader in self.readers:
+            reader.start()
 
     def _read(self, stream, name):
         while more := stream.read(65536):
@@ -43,6 +45,10 @@ class Pipe:
     def __exit__(self, *_):
         self.popen.kill()
         self.popen.wait()
+        # Before the descriptors are closed: the next program gets their numbers, and a reader that
+        # is still on its way into read() would take that program's bytes.
+        for reader in self.readers:
+            reader.join()
         for stream in (self.popen.stdin, self.popen.stdout, self.popen.stderr):
             stream.close()
 
