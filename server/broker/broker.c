@@ -34,6 +34,7 @@ struct broker *broker_create(const struct broker_config *config, struct authoriz
                                   .next_queued = 1};
     if (!broker__timers_join(&b->timers, &b->journal.retry, TIMER_JOURNAL)) {
         broker__tree_free(&b->tree);
+        broker__timers_free(&b->timers);
         mem_free(b);
         return NULL;
     }
@@ -59,6 +60,7 @@ struct broker *broker_create(const struct broker_config *config, struct authoriz
     broker__known_init(&b->known);
     TAILQ_INIT(&b->receipts);
     TAILQ_INIT(&b->receipts_done);
+    TAILQ_INIT(&b->contacts);
     b->output_most = LIMIT_OUTPUT_ALL_BYTES;
     TAILQ_INIT(&b->conns);
     TAILQ_INIT(&b->ready);
@@ -78,6 +80,7 @@ void broker_destroy(struct broker *b)
     map_free(&b->sessions);
     broker__known_free(&b->known);
     broker__receipts_free(b);
+    broker__contacts_free(b);
     broker__retained_free(b);
     broker__tree_free(&b->tree);
     broker__router_free(&b->router);

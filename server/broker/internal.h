@@ -39,6 +39,9 @@
 /* What one machine keeps of clients that are not there. */
 #define SESSIONS_MAX (2u * LIMIT_CONNECTIONS)
 
+/* Events of registered certificates that wait for the store. */
+#define CONTACT_EVENTS_MAX 1000u
+
 #define RETAINED_BYTES_MAX (128u * 1024u * 1024u)
 
 /*
@@ -203,6 +206,9 @@ struct broker {
     struct timer receipt_timer;
     size_t receipt_count;
     uint64_t tickets;
+    TAILQ_HEAD(, contact_event) contacts; /* events of certificates that are being stored */
+    size_t contact_count;
+    uint64_t stored; /* the store's last batch whose fate is known; failed ones were taken back */
     size_t retained_bytes;
     struct timer retained_timer; /* some of them run out of time */
     int64_t retained_soonest_ms; /* before that none of them does */
@@ -448,6 +454,9 @@ void broker__refuse_certificate(struct broker_conn *c, elo_span client_id);
 /* contact.c: a refused certificate may be a new device of a registered CA's; false: it is none. If
  * it is, all is done and told, and the connection ends. */
 bool broker__first_contact(struct broker_conn *c, elo_span client_id);
+/* The store has got on: events of what is durable now are published, of what has failed dropped. */
+void broker__contacts_stored(struct broker *b, uint64_t durable, uint64_t failed);
+void broker__contacts_free(struct broker *b);
 /* Reports why a CONNECT is refused and ends the connection; always false. */
 bool broker__refuse_connect(struct broker_conn *c,
                             elo_span client_id,

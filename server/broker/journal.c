@@ -370,5 +370,7 @@ void broker_stored(struct broker *b, const struct store_progress *progress, stru
         halt(b, progress->err);
         broker__hold_fail(b, failed, progress->err);
     }
+    b->stored = progress->failed > progress->durable ? progress->failed : progress->durable;
+    broker__contacts_stored(b, progress->durable, progress->failed);
     broker__settle(b);
 }

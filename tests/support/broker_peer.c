@@ -388,6 +388,9 @@ struct peer *peer_open(struct desk *d, const char *name, enum certificate_name w
     struct auth_peer facts = {.certificate_id = elo_span_str(d->house->ids[who]),
                               .source_ip = ELO_SPAN("192.0.2.44"),
                               .source_port = 49152};
+    if (who == CERTIFICATE_stranger) {
+        facts.certificate_der = d->house->stranger_der;
+    }
     return peer_open_as(d, name, &facts, refused);
 }
 

@@ -46,6 +46,7 @@ struct house {
     struct registry *registry;
     struct authorizer *auth;
     char ids[CERTIFICATES][65];
+    elo_span stranger_der; /* the stranger's certificate, if a test has one; empty: not known */
 };
 
 void house_open(struct house *h);

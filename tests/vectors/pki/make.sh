@@ -127,3 +127,4 @@ openssl ca -batch -config "$tmp/field.cnf" -selfsign -keyfile "$tmp/field.key" -
     -startdate 20250101000000Z -enddate 20450101000000Z -notext -out field-ca.crt.pem
 openssl ca -batch -config "$tmp/field.cnf" -keyfile "$tmp/field.key" -cert field-ca.crt.pem -in "$tmp/device.csr" -preserveDN \
     -startdate 20250101000000Z -enddate 20450101000000Z -notext -out field-device.crt.pem
+openssl x509 -in field-device.crt.pem -outform DER -out field-device.crt.der
