@@ -348,7 +348,11 @@ static aws_error provision(struct call *c,
         registry_rollback(c->api->registry);
         return error;
     }
-    return registry_commit(c->api->registry, c->fault);
+    error = registry_commit(c->api->registry, c->fault);
+    if (error == AWS_OK && result->certificate_id[0] != '\0') {
+        broker_certificate_changed(c->api->broker, elo_span_str(result->certificate_id), c->now);
+    }
+    return error;
 }
 
 aws_error api__RegisterThing(struct call *c)

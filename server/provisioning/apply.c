@@ -174,6 +174,8 @@ static aws_error apply_certificate(struct run *run,
     if (error == AWS_OK) {
         *out_arn = certificate->arn;
         note(run, out, plan->logical, "cert", certificate->id);
+        (void)snprintf(out->certificate_id, sizeof out->certificate_id, "%.*s",
+                       SHOWN(certificate->id));
         buf_add(&out->certificate_pem, certificate->pem);
         error = buf_err(&out->certificate_pem) == ELO_OK ? AWS_OK : run_no_memory(run);
     }

@@ -50,6 +50,7 @@ struct provisioning_resource {
 struct provisioning_result {
     char thing_name[LIMIT_NAME_BYTES + 1]; /* empty: no thing */
     struct buf certificate_pem;            /* empty: no certificate */
+    char certificate_id[65];               /* the same one's: its status may have changed */
     struct buf configuration;              /* DeviceConfiguration, a JSON object; empty: none */
     struct provisioning_resource resources[PROVISIONING_RESOURCES];
     size_t resource_count;
@@ -86,7 +87,7 @@ struct first_contact_result {
  * A CONNECT has come on a certificate that is not registered, or is PENDING_ACTIVATION. When an
  * ACTIVE CA with auto-registration has signed it (server/pki checks the signature; the chain that
  * the client sent is not needed), it is registered: PENDING_ACTIVATION, or as the CA's template
- * says. The connection is closed without a CONNACK in every case.
+ * says. The connection is closed in every case.
  */
 void provisioning_first_contact(struct registry *reg,
                                 elo_span certificate_der,

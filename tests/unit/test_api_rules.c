@@ -638,7 +638,34 @@ static void connect_device(struct rig *rig, struct device *d, const char *id)
     HEARD(d, "\x90\x03\x00\x01\x00");
 }
 
-/* Ends a device's certificate in each way; both times the device must go. */
+#define TEMPLATE_INACTIVE                                                                          \
+    "{\"templateBody\":\"{\\\"Resources\\\":{\\\"c\\\":{\\\"Type\\\":\\\"AWS::IoT::"               \
+    "Certificate\\\","                                                                             \
+    "\\\"Properties\\\":{\\\"CertificateId\\\":\\\"ID\\\",\\\"Status\\\":\\\"INACTIVE\\\"},"       \
+    "\\\"OverrideSettings\\\":{\\\"Status\\\":\\\"REPLACE\\\"}}}}\"}"
+
+/* How a device's certificate ends; ID stands for its id. */
+static const struct {
+    const char *method;
+    const char *target;
+    const char *body;
+} ends[] = {
+    {"PUT", "/certificates/ID?newStatus=INACTIVE", ""},
+    {"PUT", "/certificates/ID?newStatus=REVOKED", ""},
+    {"POST", "/things", TEMPLATE_INACTIVE},
+};
+
+/* `text` with the id in place of the word ID. */
+static void with_id(const char *text, const char *id, char *out, size_t cap)
+{
+    const char *at = strstr(text, "ID");
+    int before = at == NULL ? (int)strlen(text) : (int)(at - text);
+    int len = snprintf(out, cap, "%.*s%s%s", before, text, at == NULL ? "" : id,
+                       at == NULL ? "" : at + 2);
+    assert_in_range(len, 0, cap - 1);
+}
+
+/* Whichever way it is, the device must go. */
 static void devices_hear_and_are_sent_away(void **state)
 {
     (void)state;
@@ -646,8 +673,8 @@ static void devices_hear_and_are_sent_away(void **state)
     rig_open(&rig);
     call(&rig, "POST", "/policies/p", ALLOW_ALL, 200);
     char *csr = pem_body("certificateSigningRequest", "p256.csr.pem");
-    for (int i = 0; i < 2; i++) {
-        char body[256];
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        char body[512];
         char target[256];
         struct device d = {.len = 0};
         json_t *made = get(&rig, "POST", "/certificates?setAsActive=true", csr);
@@ -669,9 +696,9 @@ static void devices_hear_and_are_sent_away(void **state)
         HEARD(&d, "\x30\x05\x00\x01thi");
 
         assert_false(broker_wants_close(d.conn));
-        snprintf(target, sizeof target, "/certificates/%s?newStatus=%s", id,
-                 i ? "REVOKED" : "INACTIVE");
-        call(&rig, "PUT", target, NULL, 200);
+        with_id(ends[i].target, id, target, sizeof target);
+        with_id(ends[i].body, id, body, sizeof body);
+        call(&rig, ends[i].method, target, body, 200);
         assert_true(broker_wants_close(d.conn));
         broker_closed(d.conn, ELO_OK, rig.now);
         json_decref(made);
