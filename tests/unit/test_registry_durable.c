@@ -193,6 +193,57 @@ static void dump_policy(void *ctx, const struct policy_record *policy)
                      AWS_OK);
 }
 
+static void dump_type(void *ctx, const struct thing_type *t)
+{
+    struct dump *dump = ctx;
+    fprintf(dump->out, "type %.*s %.*s [%.*s] %lld %lld\n", TEXT(t->name), TEXT(t->id),
+            TEXT(t->description), (long long)t->created_ms, (long long)t->deprecated_ms);
+    for (size_t i = 0; i < t->searchable_count; i++) {
+        fprintf(dump->out, "  searchable %.*s\n", TEXT(t->searchable[i]));
+    }
+}
+
+static void dump_member(void *ctx, const struct thing *thing)
+{
+    fprintf(((struct dump *)ctx)->out, "  member %.*s\n", TEXT(thing->name));
+}
+
+static void dump_group(void *ctx, const struct thing_group *g)
+{
+    struct dump *dump = ctx;
+    struct registry_next next;
+    struct aws_fault fault;
+    fprintf(dump->out, "group %.*s %.*s below [%.*s] [%.*s] v%lld %lld\n", TEXT(g->name),
+            TEXT(g->id), TEXT(g->parent_name), TEXT(g->description), (long long)g->version,
+            (long long)g->created_ms);
+    assert_int_equal(registry_list_things_in_group(dump->reg, g->name, false, &all, dump_member,
+                                                   dump, &next, &fault),
+                     AWS_OK);
+    assert_int_equal(registry_list_policies_of_target(dump->reg, g->arn, false, &all, dump_name,
+                                                      dump, &next, &fault),
+                     AWS_OK);
+}
+
+static void dump_template(void *ctx, const struct provisioning_template *t)
+{
+    struct dump *dump = ctx;
+    fprintf(dump->out, "template %.*s %.*s [%.*s] %.*s %d default %lld %lld %lld\n", TEXT(t->name),
+            TEXT(t->type), TEXT(t->description), TEXT(t->role_arn), t->enabled,
+            (long long)t->default_version, (long long)t->created_ms, (long long)t->modified_ms);
+    for (size_t i = 0; i < t->version_count; i++) {
+        fprintf(dump->out, "  version %lld %.*s %lld\n", (long long)t->versions[i].version,
+                TEXT(t->versions[i].body), (long long)t->versions[i].created_ms);
+    }
+}
+
+static void dump_ca(void *ctx, const struct ca_certificate *ca)
+{
+    fprintf(((struct dump *)ctx)->out, "ca %.*s %.*s %.*s %d %d [%.*s] %lld %lld %lld\n",
+            TEXT(ca->id), TEXT(ca->pem), TEXT(ca->subject), ca->active, ca->auto_registration,
+            TEXT(ca->template_body), (long long)ca->created_ms, (long long)ca->modified_ms,
+            (long long)ca->customer_version);
+}
+
 /* To be freed. */
 static char *text_of(const struct registry *reg)
 {
@@ -204,6 +255,14 @@ static char *text_of(const struct registry *reg)
     registry_list_things(reg, NULL, &all, dump_thing, &dump, &next);
     registry_list_certificates(reg, &all, dump_certificate, &dump, &next);
     registry_list_policies(reg, &all, dump_policy, &dump, &next);
+    registry_list_thing_types(reg, elo_span_of(NULL, 0), &all, dump_type, &dump, &next);
+    const struct thing_group_filter every = {.recursive = true};
+    struct aws_fault fault;
+    assert_int_equal(
+        registry_list_thing_groups(reg, &every, &all, dump_group, &dump, &next, &fault), AWS_OK);
+    registry_list_templates(reg, &all, dump_template, &dump, &next);
+    registry_list_cas(reg, elo_span_of(NULL, 0), &all, dump_ca, &dump, &next);
+    fprintf(dump.out, "code %.*s\n", TEXT(registry_registration_code_now(reg)));
     assert_int_equal(fclose(dump.out), 0);
     return text;
 }
@@ -285,6 +344,134 @@ static aws_error op_register(
     return registry_register_certificate(reg, &fresh, now, NULL, fault);
 }
 
+static aws_error op_group(
+    struct registry *reg, const struct names *n, uint32_t r, int64_t now, struct aws_fault *fault)
+{
+    static const char *const names[] = {"g0", "g1", "g2", "g3", "g4"};
+    elo_span group = elo_span_str(names[r % 5]);
+    elo_span thing = elo_span_str(n->thing);
+    elo_span parent = elo_span_str(r / 8 % 2 ? names[r / 16 % 5] : "");
+    const struct thing_group_change change = {
+        .has_description = true, .description = elo_span_str(n->value), .merge = true};
+    char arn[128];
+    (void)snprintf(arn, sizeof arn, "arn:aws:iot:eu-west-1:123456789012:thinggroup/%s",
+                   names[r % 5]);
+    switch (r / 256 % 8) {
+    case 0:
+    case 1:
+        return registry_create_thing_group(reg, group, parent, &change, now, NULL, fault);
+    case 2:
+        return registry_update_thing_group(reg, group, &change, NULL, fault);
+    case 3:
+        return registry_delete_thing_group(reg, group, NULL, fault);
+    case 4:
+        return registry_attach_policy(reg, elo_span_str(n->policy), elo_span_str(arn), fault);
+    case 5:
+        return registry_remove_from_group(reg, group, thing, fault);
+    default:
+        return registry_add_to_group(reg, group, thing, fault);
+    }
+}
+
+static aws_error op_type(
+    struct registry *reg, const struct names *n, uint32_t r, int64_t now, struct aws_fault *fault)
+{
+    static const char *const names[] = {"Lamp", "Pump"};
+    const elo_span searchable[] = {ELO_SPAN("a"), ELO_SPAN("b")};
+    const struct thing_type_properties properties = {.description = elo_span_str(n->value),
+                                                     .searchable = searchable,
+                                                     .searchable_count = r / 4 % 3};
+    elo_span name = elo_span_str(names[r % 2]);
+    switch (r / 16 % 4) {
+    case 0:
+        return registry_create_thing_type(reg, name, &properties, now, NULL, fault);
+    case 1:
+        return registry_update_thing_type(reg, name, &properties, fault);
+    case 2:
+        return registry_deprecate_thing_type(reg, name, r & 64, now, fault);
+    default:
+        return registry_delete_thing_type(reg, name, now, fault);
+    }
+}
+
+static aws_error op_template(
+    struct registry *reg, const struct names *n, uint32_t r, int64_t now, struct aws_fault *fault)
+{
+    static const char *const names[] = {"lamps", "pumps"};
+    elo_span name = elo_span_str(names[r % 2]);
+    elo_span body = elo_span_str(n->value);
+    int64_t version;
+    const struct provisioning_template fresh = {
+        .name = name,
+        .type = ELO_SPAN("FLEET_PROVISIONING"),
+        .role_arn = ELO_SPAN("arn:aws:iam::123456789012:role/provisioning"),
+        .enabled = r & 4};
+    const struct template_change change = {.has_enabled = true,
+                                           .enabled = r & 8,
+                                           .has_default_version = r & 4,
+                                           .default_version = 1 + r / 1024 % 5};
+    switch (r / 16 % 5) {
+    case 0:
+        return registry_create_template(reg, &fresh, body, now, NULL, fault);
+    case 1:
+        return registry_create_template_version(reg, name, body, r & 4, now, &version, fault);
+    case 2:
+        return registry_update_template(reg, name, &change, now, fault);
+    case 3:
+        return registry_delete_template_version(reg, name, 1 + r / 1024 % 5, now, fault);
+    default:
+        return registry_delete_template(reg, name, fault);
+    }
+}
+
+static aws_error
+op_ca(struct registry *reg, const struct names *n, uint32_t r, int64_t now, struct aws_fault *fault)
+{
+    const struct ca_certificate fresh = {.id = elo_span_str(n->id),
+                                         .pem = elo_span_str(n->value),
+                                         .mode = ELO_SPAN("DEFAULT"),
+                                         .subject = ELO_SPAN("0123abcd"),
+                                         .active = r & 1,
+                                         .auto_registration = r & 2};
+    const struct ca_change change = {.has_status = true,
+                                     .active = r & 1,
+                                     .has_auto_registration = r & 4,
+                                     .auto_registration = r & 2};
+    elo_span code;
+    switch (r / 16 % 5) {
+    case 0:
+        return registry_register_ca(reg, &fresh, now, NULL, fault);
+    case 1:
+        return registry_update_ca(reg, fresh.id, &change, now, fault);
+    case 2:
+        return registry_delete_ca(reg, fresh.id, fault);
+    case 3:
+        return registry_registration_code(reg, &code, fault);
+    default:
+        return registry_delete_registration_code(reg, fault);
+    }
+}
+
+/* Several operations as one change, kept or taken back. */
+static aws_error op_change(
+    struct registry *reg, const struct names *n, uint32_t r, int64_t now, struct aws_fault *fault)
+{
+    if (!registry_begin(reg)) {
+        (void)snprintf(fault->message, sizeof fault->message, "out of memory");
+        return AWS_InternalFailureException;
+    }
+    aws_error error = op_register(reg, n, r, now, fault);
+    error = error ? error : op_thing(reg, n, r, now, fault);
+    error = error ? error
+                  : registry_attach_thing_principal(reg, elo_span_str(n->thing),
+                                                    elo_span_str(n->arn), false, fault);
+    if (error != AWS_OK || r & 1024) {
+        registry_rollback(reg);
+        return error;
+    }
+    return registry_commit(reg, fault);
+}
+
 /* The k-th random operation: AWS_OK, or AWS's refusal, which is as welcome. */
 static aws_error random_operation(struct registry *reg, int64_t now, struct aws_fault *fault)
 {
@@ -296,7 +483,7 @@ static aws_error random_operation(struct registry *reg, int64_t now, struct aws_
     elo_span policy = elo_span_str(n.policy);
     elo_span arn = elo_span_str(n.arn);
     elo_span id = elo_span_str(n.id);
-    switch (draw(&choice) % 16) {
+    switch (draw(&choice) % 24) {
     case 0:
         return registry_delete_thing(reg, thing, NULL, fault);
     case 1:
@@ -328,6 +515,18 @@ static aws_error random_operation(struct registry *reg, int64_t now, struct aws_
         return registry_attach_thing_principal(reg, thing, arn, r % 4 == 0, fault);
     case 14:
         return registry_detach_thing_principal(reg, thing, arn, fault);
+    case 15:
+    case 16:
+    case 17:
+        return op_group(reg, &n, r, now, fault);
+    case 18:
+        return op_type(reg, &n, r, now, fault);
+    case 19:
+        return op_template(reg, &n, r, now, fault);
+    case 20:
+        return op_ca(reg, &n, r, now, fault);
+    case 21:
+        return op_change(reg, &n, r, now, fault);
     default:
         return op_thing(reg, &n, r, now, fault);
     }
