@@ -88,7 +88,7 @@
 
 /* Other transports than MQTT over TLS */
 #define LIMIT_WEBSOCKET_FRAME_BYTES (1024u * 1024u)
-#define LIMIT_CUSTOM_CALLS          64u  /* of authorizers' functions, at one time */
+#define LIMIT_CUSTOM_CALLS          256u /* of authorizers' functions, at one time */
 #define LIMIT_CUSTOM_CALL_MS        5000 /* AWS: a Lambda function's time */
 #define LIMIT_CUSTOM_ANSWER_BYTES   131072u
 #define LIMIT_WEBSOCKET_LIFE_MS     86400000 /* AWS: 24 h */

@@ -12,6 +12,9 @@
 #include "server/base/mem.h"
 #include "server/broker/internal.h"
 
+/* When so many are asked that this one must wait. */
+enum { REFRESH_LATER_MS = 1000 };
+
 static void refuse(struct broker_conn *c, elo_span client_id, elo_err err)
 {
     struct report r = {.event = "Connect",
@@ -133,7 +136,10 @@ void broker__refresh(struct broker_conn *c)
     }
     elo_err err = custom_ask_again(c->custom);
     c->asking = err == ELO_OK;
-    if (err != ELO_OK) {
+    if (err == ELO_E_QUOTA) { /* many came at one time, and so all are refreshed at one time */
+        c->life->refresh_ms = c->broker->now.mono_ms + REFRESH_LATER_MS;
+        broker__life_arm(c->life);
+    } else if (err != ELO_OK) {
         broker__fail(c, &(struct report){.event = "Disconnect",
                                          .err = err,
                                          .reason = "AUTH_ERROR",

@@ -10,6 +10,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -235,6 +236,15 @@ static void tell_of_few_descriptors(const struct net *net)
     }
 }
 
+/* libuv asks the environment when its pool begins, with the first use; what a user has set stays.
+ */
+static void size_the_pool(void)
+{
+    char count[12];
+    (void)snprintf(count, sizeof count, "%d", NET_POOL);
+    (void)setenv("UV_THREADPOOL_SIZE", count, 0);
+}
+
 static int init_loop(struct net *net)
 {
     uv_loop_t *loop = &net->loop;
@@ -274,6 +284,7 @@ elo_err net_create(struct net **out, char *why, size_t why_cap)
     buf_init(&net->spare, LIMIT_OUTPUT_BYTES);
     net->deadline = INT64_MAX;
     raise_descriptors();
+    size_the_pool();
     signal(SIGPIPE, SIG_IGN); /* a peer that is gone, */
     signal(SIGXFSZ, SIG_IGN); /* a file too large (ulimit -f): errors to be told, no ends */
     int rc = uv_loop_init(&net->loop);
