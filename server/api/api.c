@@ -196,7 +196,7 @@ void api_handle(struct api *api,
     if (error != AWS_OK) {
         api__reply_fault(&c);
     }
-    if (out->custom == NULL) {
+    if (out->custom == NULL && !out->wants_key) {
         report(&c, error);
     }
     api__free_all(&c);

@@ -46,6 +46,15 @@ struct api_request {
     elo_err custom_err;
     void (*answered)(void *ctx, elo_err err);
     void *answered_ctx;
+
+    /*
+     * An RSA key takes as long as a thousand requests. With `makes_keys` whoever has the request
+     * makes it elsewhere (pki_key_make()): `wants_key` of the response says that one is needed;
+     * then the same request is handled again, with `key`, or without `makes_keys` if there was
+     * none to be had.
+     */
+    bool makes_keys;
+    struct pki_key *key;
 };
 
 struct api_response {
@@ -56,6 +65,7 @@ struct api_response {
     uint64_t ticket;    /* not 0: send when broker_next_receipt() gives it, see api_unconfirmed() */
     char request_id[37];
     struct custom *custom; /* not NULL: there is no answer yet. The caller owns it from then on */
+    bool wants_key;        /* there is no answer yet, see api_request.makes_keys */
 };
 
 /* NULL: out of memory. Everything given outlives the api. */

@@ -72,10 +72,15 @@ aws_error api__CreateKeysAndCertificate(struct call *c)
     if (error != AWS_OK) {
         return error;
     }
+    if (c->request->makes_keys && c->request->key == NULL) {
+        c->out->wants_key = true;
+        return AWS_OK;
+    }
     char why[WHY_BYTES] = "";
     struct pki_issued issued;
     pki_issued_init(&issued);
-    elo_err err = pki_issue_with_key(c->api->ca, c->now.wall_ms / 1000, &issued, why, sizeof why);
+    elo_err err = pki_issue_with_key(c->api->ca, c->request->key, c->now.wall_ms / 1000, &issued,
+                                     why, sizeof why);
     error = err == ELO_OK ? register_issued(c, &issued, active)
                           : api__pki_fault(c, err, AWS_InternalFailureException,
                                            "The certificate could not be issued", why);

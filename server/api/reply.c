@@ -22,6 +22,7 @@ void api__reply_begin(struct call *c)
     out->status = 200;
     out->after_seq = 0;
     out->custom = NULL;
+    out->wants_key = false;
     out->ticket = 0;
     buf_init(&out->headers, LIMIT_HTTP_HEADER_BYTES);
     buf_init(&out->body, LIMIT_HTTP_REPLY_BYTES);

@@ -55,10 +55,13 @@ struct http {
     bool upgraded;              /* what follows is no HTTP */
     struct buf accept;          /* then: the 101 */
     struct auth_peer peer;      /* and in whose name MQTT is spoken */
-    bool asking;                /* it waits for a custom authorizer */
+    bool asking;                /* it waits for a custom authorizer, or for a key */
     elo_err custom_err;         /* what that has said */
     struct auth_session *guest; /* whom it has let in, for one request */
     struct custom *custom; /* who decides about this connection or request; NULL: nobody outside */
+    struct key_order *key_order; /* what it waits for */
+    struct pki_key *key;         /* what it has waited for */
+    bool key_made;               /* or not, for want of memory: it is not ordered again */
 };
 
 /* --- taking a request apart ----------------------------------------------------------------------
@@ -238,38 +241,6 @@ static const llhttp_settings_t *settings(void)
 /* --- answering -----------------------------------------------------------------------------------
  */
 
-static const char *status_text(int status)
-{
-    static const struct {
-        int status;
-        const char *text;
-    } texts[] = {
-        {200, "OK"},
-        {204, "No Content"},
-        {400, "Bad Request"},
-        {401, "Unauthorized"},
-        {403, "Forbidden"},
-        {404, "Not Found"},
-        {405, "Method Not Allowed"},
-        {406, "Not Acceptable"},
-        {409, "Conflict"},
-        {410, "Gone"},
-        {413, "Payload Too Large"},
-        {414, "URI Too Long"},
-        {429, "Too Many Requests"},
-        {431, "Request Header Fields Too Large"},
-        {500, "Internal Server Error"},
-        {503, "Service Unavailable"},
-        {504, "Gateway Timeout"},
-    };
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        if (texts[i].status == status) {
-            return texts[i].text;
-        }
-    }
-    return "Status";
-}
-
 static elo_span next_line(elo_span *lines)
 {
     const uint8_t *end = lines->len > 0 ? memchr(lines->ptr, '\n', lines->len) : NULL;
@@ -298,7 +269,7 @@ static void write_headers(struct http *h, elo_span headers, size_t body_len)
 static void write_reply(struct http *h, int status, elo_span headers, elo_span body)
 {
     h->keep_alive = h->keep_alive && !h->conn->net->stopping;
-    buf_format(&h->out, "HTTP/1.1 %d %s\r\n", status, status_text(status));
+    buf_format(&h->out, "HTTP/1.1 %d %s\r\n", status, http_status_text(status));
     write_headers(h, headers, body.len);
     if (h->parser.method != HTTP_HEAD) {
         buf_add(&h->out, body);
@@ -372,6 +343,7 @@ static bool ask_seeing(struct http *h, const struct api_request *request)
 }
 
 static void on_custom(void *ctx, elo_err err);
+static void on_key(void *ctx, struct pki_key *key);
 static void settle(struct http *h);
 
 static void fill_random(void *ctx, void *out, size_t len)
@@ -417,6 +389,26 @@ static void take_custom(struct http *h, struct api_request *request)
     request->custom_err = h->custom_err;
 }
 
+static void ask_api(struct http *h, struct api_request *request);
+
+static void order_key(struct http *h, struct api_request *request)
+{
+    api_response_free(&h->reply);
+    h->key_order = keys_order(h->conn->net, on_key, h);
+    h->asking = h->key_order != NULL;
+    if (!h->asking) {
+        h->key_made = true; /* no memory: as the API says it */
+        ask_api(h, request);
+    }
+}
+
+static void forget_key(struct http *h)
+{
+    pki_key_free(h->key);
+    h->key = NULL;
+    h->key_made = false;
+}
+
 static void ask_api(struct http *h, struct api_request *request)
 {
     struct conn *c = h->conn;
@@ -436,9 +428,16 @@ static void ask_api(struct http *h, struct api_request *request)
     if (h->custom != NULL) {
         take_custom(h, request);
     }
+    request->makes_keys = !h->key_made;
+    request->key = h->key;
     api_handle(c->net->api, request, net_time(c->net), &h->reply);
     auth_session_destroy(h->guest);
     h->guest = NULL;
+    if (h->reply.wants_key) {
+        order_key(h, request);
+        return;
+    }
+    forget_key(h);
     if (h->reply.custom != NULL) {
         h->custom = h->reply.custom;
         h->asking = true;
@@ -481,26 +480,10 @@ static void open_websocket(struct http *h, const struct api_request *request)
     }
 }
 
-/* What HTTP itself refuses, and how AWS's gateway calls it. */
-static const struct {
-    int status;
-    const char *exception, *message;
-} faults[] = {
-    {400, "InvalidRequestException", "The request is not HTTP/1.1"},
-    {413, "RequestEntityTooLargeException", "The request body is larger than is taken here"},
-    {414, "RequestEntityTooLargeException", "The request target is longer than is taken here"},
-    {431, "RequestEntityTooLargeException",
-     "The request has more headers, or longer ones, than are taken here"},
-    {503, "ServiceUnavailableException", "The desk is out of memory"},
-};
-
 static void answer_fault(struct http *h, int status)
 {
-    size_t i = 0;
-    while (faults[i].status != status) {
-        i++;
-    }
-    write_fault(h, status, faults[i].exception, faults[i].message);
+    const struct http_fault *fault = http_fault_of(status);
+    write_fault(h, status, fault->exception, fault->message);
 }
 
 static void answer(struct http *h)
@@ -519,19 +502,35 @@ static void answer(struct http *h)
     }
 }
 
-/* The custom authorizer has answered: the request is taken up again. */
-static void on_custom(void *ctx, elo_err err)
+/* What the request has waited for has come: it is taken up again. */
+static void take_up(struct http *h)
 {
-    struct http *h = ctx;
     struct conn *c = h->conn;
     struct sigv4_header headers[LIMIT_HTTP_HEADERS];
     struct api_request request = request_of(h, headers);
     h->asking = false;
-    h->custom_err = err;
     ask_api(h, &request);
-    buf_free(&h->body);
+    if (!h->asking) {
+        buf_free(&h->body);
+    }
     settle(h);
     conn_flush(c);
+}
+
+static void on_custom(void *ctx, elo_err err)
+{
+    struct http *h = ctx;
+    h->custom_err = err;
+    take_up(h);
+}
+
+static void on_key(void *ctx, struct pki_key *key)
+{
+    struct http *h = ctx;
+    h->key_order = NULL;
+    h->key = key;
+    h->key_made = true;
+    take_up(h);
 }
 
 static bool has_unsent(const struct http *h)
@@ -613,7 +612,7 @@ static void settle(struct http *h)
 {
     struct conn *c = h->conn;
     if (h->held || h->asking) {
-        conn_wait_end(c); /* it is the store's turn, or an authorizer's */
+        conn_wait_end(c); /* it is the store's turn, or a thread's */
     }
     if (is_busy(h)) {
         c->hold_input = true;
@@ -626,6 +625,8 @@ static void release_all(struct http *h)
 {
     auth_session_destroy(h->device);
     custom_destroy(h->custom);
+    keys_cancel(h->key_order);
+    pki_key_free(h->key);
     buf_free(&h->target);
     buf_free(&h->text);
     buf_free(&h->body);

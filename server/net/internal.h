@@ -11,6 +11,7 @@
 #define ELO_SERVER_NET_INTERNAL_H
 
 #include <stdatomic.h>
+#include <sys/queue.h>
 
 #include <openssl/ssl.h>
 #include <uv.h>
@@ -22,6 +23,7 @@
 
 struct conn;
 struct http;
+struct key_order;
 
 /* What speaks over a ready transport. Bytes go in, pieces to send come out. */
 struct protocol {
@@ -134,7 +136,7 @@ struct conn {
 
 enum {
     NET_LISTENERS = 2 * LISTEN_KINDS,
-    NET_POOL = 32, /* threads for what takes long, once there is any: lambda.c, http.c */
+    NET_POOL = 32, /* threads for what takes long, once there is any: lambda.c, keys.c */
     NET_SCRATCH = 65536,
     NET_RECORD = RECORD_TEXT_MAX,
     NET_WIRE = NET_SCRATCH + RECORD_WIRE_MAX,
@@ -186,9 +188,11 @@ struct net {
     uint64_t settled;      /* every batch up to here is on disk or was taken back */
     struct http *held;     /* HTTP replies that wait for the store */
     int64_t deadline;      /* of the timer, mono_ms; INT64_MAX: it does not run */
-    size_t calls;          /* of authorizers' functions, on threads: lambda.c */
+    size_t calls;          /* on threads of libuv's pool: lambda.c, keys.c */
     atomic_int calls_stop; /* not 0: they give up */
-    struct buf spare;      /* see websocket.c */
+    size_t keys_making;    /* of `calls` */
+    STAILQ_HEAD(, key_order) keys_waiting;
+    struct buf spare; /* see websocket.c */
     bool spare_lent;
     uint8_t scratch[NET_SCRATCH];
     uint8_t record[NET_RECORD];
@@ -303,6 +307,20 @@ bool websocket_begin(struct conn *c, const struct auth_peer *peer, elo_span answ
 /* lambda.c: calls the functions that the core asks for; waits for those under way, soon over. */
 void lambda_pump(struct net *net);
 void lambda_stop(struct net *net);
+
+/* keys.c: RSA keys that others make. NULL: out of memory. `key` may be NULL for the same reason,
+ * and is the caller's from then on. What is cancelled (NULL is allowed) is not heard of again. */
+typedef void keys_ready(void *ctx, struct pki_key *key);
+struct key_order *keys_order(struct net *net, keys_ready *ready, void *ctx);
+void keys_cancel(struct key_order *o);
+
+/* http_status.c */
+struct http_fault {
+    int status; /* 400, 413, 414, 431, 503 */
+    const char *exception, *message;
+};
+const char *http_status_text(int status);
+const struct http_fault *http_fault_of(int status); /* as AWS's gateway calls it */
 
 /* upgrade.c: is the request one for MQTT over WebSocket? */
 bool upgrade_wanted(const struct sigv4_request *request);

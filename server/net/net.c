@@ -282,6 +282,7 @@ elo_err net_create(struct net **out, char *why, size_t why_cap)
     net->spare_fd = -1;
     map_init(&net->crowd.by_ip);
     buf_init(&net->spare, LIMIT_OUTPUT_BYTES);
+    STAILQ_INIT(&net->keys_waiting);
     net->deadline = INT64_MAX;
     raise_descriptors();
     size_the_pool();

@@ -9,10 +9,15 @@
 #include <openssl/x509.h>
 
 #include "server/base/limits.h"
+#include "server/base/mem.h"
 #include "server/pki/internal.h"
 
 static const int64_t HEAD_START_S = 120;
 static const int64_t NOT_AFTER_S = 2524607999; /* 2049-12-31T23:59:59Z, on every one of AWS's */
+
+struct pki_key {
+    EVP_PKEY *pair;
+};
 
 void pki_issued_init(struct pki_issued *issued)
 {
@@ -72,13 +77,37 @@ issue_with_key(struct pki_ca *ca, EVP_PKEY *key, int64_t now_s, struct pki_issue
     return err;
 }
 
-elo_err pki_issue_with_key(
-    struct pki_ca *ca, int64_t now_s, struct pki_issued *out, char *why, size_t why_cap)
+struct pki_key *pki_key_make(void)
+{
+    struct pki_key *key = mem_zero(sizeof *key);
+    if (key != NULL && (key->pair = pki__key_make_rsa2048()) == NULL) {
+        ERR_clear_error();
+        mem_free(key);
+        key = NULL;
+    }
+    return key;
+}
+
+void pki_key_free(struct pki_key *key)
+{
+    if (key != NULL) {
+        EVP_PKEY_free(key->pair);
+        mem_free(key);
+    }
+}
+
+elo_err pki_issue_with_key(struct pki_ca *ca,
+                           const struct pki_key *key,
+                           int64_t now_s,
+                           struct pki_issued *out,
+                           char *why,
+                           size_t why_cap)
 {
     pki_issued_free(out);
-    EVP_PKEY *key = pki__key_make_rsa2048();
-    elo_err err = key != NULL ? issue_with_key(ca, key, now_s, out) : ELO_E_NO_MEMORY;
-    EVP_PKEY_free(key);
+    struct pki_key *fresh = key == NULL ? pki_key_make() : NULL;
+    key = key != NULL ? key : fresh;
+    elo_err err = key != NULL ? issue_with_key(ca, key->pair, now_s, out) : ELO_E_NO_MEMORY;
+    pki_key_free(fresh);
     if (err == ELO_OK) {
         return ELO_OK;
     }

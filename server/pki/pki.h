@@ -5,8 +5,7 @@
  * Besides server/net the only user of OpenSSL. Also the hashes that SigV4 needs.
  *
  * PEM goes in and out as text; the caller owns every buffer. Errors are elo_err with a sentence in
- * `why`. Key generation takes milliseconds (P-256) to a second (RSA-2048): callers on the core
- * thread know it.
+ * `why`. RSA keys take long to make: pki_key_make() is for another thread than the core's.
  */
 #ifndef ELO_SERVER_PKI_H
 #define ELO_SERVER_PKI_H
@@ -16,6 +15,7 @@
 #include "server/base/buf.h"
 
 struct pki_ca;
+struct pki_key;
 
 /* SHA-256 and HMAC-SHA-256. Should OpenSSL have no memory for its context, the process ends: no
  * caller could go on without the hash. Keys are at most INT32_MAX bytes. */
@@ -116,9 +116,19 @@ struct pki_issued {
 void pki_issued_init(struct pki_issued *issued);
 void pki_issued_free(struct pki_issued *issued); /* wipes the private key */
 
-/* CreateKeysAndCertificate: RSA-2048, private key as PKCS#1 PEM, subject CN=AWS IoT Certificate. */
-ELO_MUST_USE elo_err pki_issue_with_key(
-    struct pki_ca *ca, int64_t now_s, struct pki_issued *out, char *why, size_t why_cap);
+/* An RSA-2048 key: a tenth of a second, at times a whole one. On any thread. NULL: out of memory.
+ */
+struct pki_key *pki_key_make(void);
+void pki_key_free(struct pki_key *key); /* NULL is allowed */
+
+/* CreateKeysAndCertificate: RSA-2048, private key as PKCS#1 PEM, subject CN=AWS IoT Certificate.
+ * `key` NULL: it is made here. */
+ELO_MUST_USE elo_err pki_issue_with_key(struct pki_ca *ca,
+                                        const struct pki_key *key,
+                                        int64_t now_s,
+                                        struct pki_issued *out,
+                                        char *why,
+                                        size_t why_cap);
 
 /*
  * CreateCertificateFromCsr: the CSR's signature is checked, its subject kept, its key must be RSA

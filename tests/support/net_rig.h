@@ -58,7 +58,7 @@ struct rig {
 /* --- allocation: the server's can be made to fail -----------------------------------------------
  */
 
-static bool rig_in_openssl; /* its allocations are the server's, and count */
+static atomic_bool rig_in_openssl; /* its allocations are the server's, and count */
 
 static void *rig_malloc(size_t len, const char *file, int line)
 {

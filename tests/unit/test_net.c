@@ -34,14 +34,12 @@ static size_t count_in(const struct buf *b, const char *text)
     return count_after(b, text, &from);
 }
 
-/* A signed request that makes a thing. */
-static const char *make_thing(const char *name)
+/* A signed request with the body {}. */
+static const char *post(const char *path)
 {
     static char text[2048];
-    char path[128];
     struct sigv4_signed sig;
     struct sigv4_header host = {ELO_SPAN("host"), ELO_SPAN("a")};
-    snprintf(path, sizeof path, "/things/%s", name);
     struct sigv4_request request = {.method = ELO_SPAN("POST"),
                                     .path = elo_span_str(path),
                                     .headers = &host,
@@ -55,6 +53,13 @@ static const char *make_thing(const char *name)
              "Content-Length: 2\r\n\r\n{}",
              path, sig.date, sig.authorization);
     return text;
+}
+
+static const char *make_thing(const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof path, "/things/%s", name);
+    return post(path);
 }
 
 /* --- HTTP: requests -----------------------------------------------------------------------------
@@ -804,6 +809,65 @@ static int close_rig(void **state)
 
 #define WITH_RIG(test) cmocka_unit_test_setup_teardown(test, open_rig, close_rig)
 
+/* --- keys, made elsewhere -----------------------------------------------------------------------
+ */
+
+static void key_is_ready(void *ctx, struct pki_key *key)
+{
+    assert_non_null(key);
+    pki_key_free(key);
+    ++*(int *)ctx;
+}
+
+static void wait_for_keys(struct rig *rig)
+{
+    while (rig->net->keys_making > 0) {
+        (void)uv_run(&rig->net->loop, UV_RUN_ONCE);
+    }
+}
+
+static void keys_are_made_in_turn_and_only_for_who_waits(void **state)
+{
+    struct rig *rig = *state;
+    int ready[4] = {0};
+    struct key_order *o[4];
+    for (int i = 0; i < 4; i++) {
+        o[i] = keys_order(rig->net, key_is_ready, &ready[i]);
+        assert_non_null(o[i]);
+    }
+    assert_int_equal(rig->net->keys_making, 2);
+    keys_cancel(o[0]); /* a thread has it */
+    keys_cancel(o[2]); /* it waits */
+    wait_for_keys(rig);
+    assert_true(!ready[0] && ready[1] && !ready[2] && ready[3]);
+}
+
+static void a_key_keeps_nobody_waiting(void **state)
+{
+    struct rig *rig = *state;
+    struct peer leaves, stays, other;
+    peer_connect(rig, &leaves, LISTEN_HTTP);
+    peer_connect(rig, &stays, LISTEN_HTTP);
+    peer_connect(rig, &other, LISTEN_HTTP);
+    peer_say(&leaves, post("/keys-and-certificate"));
+    peer_say(&stays, post("/keys-and-certificate"));
+    peer_say(&stays, make_thing("after-the-key")); /* sent ahead: its turn comes later */
+    peer_close(&leaves);
+    peer_say(&other, GET_CLOSE);
+    assert_true(peer_wait_end(&other));
+    wait_for_keys(rig);
+    rig_commit(rig);
+    assert_true(peer_read(&stays));
+    assert_true(peer_has(&stays, "-----END RSA PRIVATE KEY-----"));
+    assert_false(peer_has(&stays, "after-the-key"));
+    rig_rest(rig);
+    rig_commit(rig);
+    assert_true(peer_read(&stays));
+    assert_true(peer_has(&stays, "after-the-key"));
+    peer_close(&stays);
+    peer_close(&other);
+}
+
 int main(void)
 {
     rig_take_allocations();
@@ -830,6 +894,8 @@ int main(void)
         WITH_RIG(large_messages_arrive_whole),
         WITH_RIG(who_does_not_read_its_last_words_is_let_go),
         WITH_RIG(without_descriptors_clients_are_sent_away_not_kept_waiting),
+        WITH_RIG(keys_are_made_in_turn_and_only_for_who_waits),
+        WITH_RIG(a_key_keeps_nobody_waiting),
         WITH_RIG(any_allocation_may_fail),
         cmocka_unit_test(a_stop_ends_what_is_idle_and_waits_for_replies),
         cmocka_unit_test(a_server_can_be_taken_down_in_the_middle_of_everything),

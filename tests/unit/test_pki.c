@@ -365,7 +365,7 @@ static void issues_a_key_with_its_certificate(void **state)
     char why[256];
     char expected[128];
     pki_issued_init(&issued);
-    assert_int_equal(pki_issue_with_key(ca, NOW, &issued, why, sizeof why), ELO_OK);
+    assert_int_equal(pki_issue_with_key(ca, NULL, NOW, &issued, why, sizeof why), ELO_OK);
     desk_write(&dir, "device.pem", buf_span(&issued.certificate_pem));
     desk_write(&dir, "device.key", buf_span(&issued.private_key_pem));
     desk_write(&dir, "device.pub", buf_span(&issued.public_key_pem));
@@ -402,7 +402,7 @@ static void issues_a_key_with_its_certificate(void **state)
     }
     char first[65];
     memcpy(first, issued.info.id, sizeof first);
-    assert_int_equal(pki_issue_with_key(ca, NOW, &issued, why, sizeof why), ELO_OK);
+    assert_int_equal(pki_issue_with_key(ca, NULL, NOW, &issued, why, sizeof why), ELO_OK);
     assert_string_not_equal(issued.info.id, first);
     assert_int_equal(ERR_peek_error(), 0);
     pki_issued_free(&issued);
@@ -551,7 +551,7 @@ static void survives_each_failing_allocation(void **state)
             pki_issued_init(&issued);
             buf_init(&key, LIMIT_PEM_BYTES);
             mem_fail_at(n);
-            err = what == 0 ? pki_issue_with_key(ca, NOW, &issued, why, sizeof why)
+            err = what == 0 ? pki_issue_with_key(ca, NULL, NOW, &issued, why, sizeof why)
                   : what == 1
                       ? pki_issue_from_csr(ca, buf_span(&request), NOW, &issued, why, sizeof why)
                       : pki_make_key_and_csr("n", &key, &issued.certificate_pem);
