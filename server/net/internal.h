@@ -137,6 +137,8 @@ struct conn {
 enum {
     NET_LISTENERS = 2 * LISTEN_KINDS,
     NET_POOL = 32, /* threads for what takes long, once there is any: lambda.c, keys.c */
+    NET_NICENESS =
+        1, /* of threads that messages go before: more, and a busy machine starves them */
     NET_SCRATCH = 65536,
     NET_RECORD = RECORD_TEXT_MAX,
     NET_WIRE = NET_SCRATCH + RECORD_WIRE_MAX,

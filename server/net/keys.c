@@ -15,7 +15,7 @@
 #include "server/base/mem.h"
 #include "server/net/internal.h"
 
-enum { AT_ONCE = 2, NICENESS = 5 };
+enum { AT_ONCE = 2 };
 
 struct key_order {
     STAILQ_ENTRY(key_order) link;
@@ -31,7 +31,7 @@ static void make(uv_work_t *work)
 {
     struct key_order *o = work->data;
     /* Of this thread alone: on Linux its id is that of a process. */
-    (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICENESS);
+    (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NET_NICENESS);
     o->key = atomic_load(&o->net->calls_stop) == 0 ? pki_key_make() : NULL;
 }
 

@@ -28,7 +28,7 @@
 #include "server/net/internal.h"
 
 /* Events per turn: what is done waits for the others of its turn, a millisecond each. */
-enum { EVENTS = 8, NICENESS = 1 };
+enum { EVENTS = 8 };
 
 struct worker {
     struct shakers *all;
@@ -187,7 +187,7 @@ static void *run(void *arg)
     struct epoll_event events[EVENTS];
     bool go_on = true;
     /* Of this thread alone: on Linux its id is that of a process. */
-    (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICENESS);
+    (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NET_NICENESS);
     while (go_on) {
         int count = epoll_wait(w->epoll, events, EVENTS, patience(w));
         for (int i = 0; i < count; i++) {
