@@ -74,15 +74,28 @@ static void on_idle(uv_idle_t *idle)
     conn_read_more(idle->data);
 }
 
-/* Everything that the core has to say leaves here, once per turn of the loop. */
-void net_flush(struct net *net)
+/* What the core wants of others: replies to requests, calls of functions, the disk. */
+static void pass_on(struct net *net)
 {
+    http_receipts(net);
     lambda_pump(net);
     broker_commit(net->config.broker);
+}
+
+/*
+ * Everything that the core has to say leaves here, once per turn of the loop. A connection that
+ * ends meanwhile may leave more of it, a will for one; nobody knows when there is a next turn, so
+ * it is asked again until there is nothing.
+ */
+void net_flush(struct net *net)
+{
     struct broker_conn *ready;
-    http_receipts(net);
+    pass_on(net);
     while ((ready = broker_next_ready(net->config.broker)) != NULL) {
-        conn_flush(broker_user(ready));
+        do {
+            conn_flush(broker_user(ready));
+        } while ((ready = broker_next_ready(net->config.broker)) != NULL);
+        pass_on(net);
     }
     shakers_send(net);
     if (!net->stopping) {

@@ -182,7 +182,8 @@ static inline void rig_open(struct rig *rig, struct compat compat)
         .region = "eu-west-1", .account = "123456789012", .random = random};
     assert_int_equal(registry_create(&registry, rig->store, &rig->registry), ELO_OK);
     rig->authorizer = authorizer_create(rig->registry);
-    struct broker_config broker = {.compat = compat, .log = &rig->log, .random = random};
+    struct broker_config broker = {
+        .compat = compat, .log = &rig->log, .random = random, .store = rig->store};
     rig->broker = broker_create(&broker, rig->authorizer);
     struct api_config api = {
         .key = {.access_key_id = ELO_SPAN("AKID"), .secret = ELO_SPAN("secret")},

@@ -557,6 +557,48 @@ static void what_came_before_a_reset_counts(void **state)
     peer_close(&subscriber);
 }
 
+static struct conn *conn_of(struct rig *rig, const struct peer *p)
+{
+    struct sockaddr_in at;
+    socklen_t len = sizeof at;
+    assert_int_equal(getsockname(p->fd, (struct sockaddr *)&at, &len), 0);
+    struct conn *c = rig->net->all;
+    while (c != NULL && c->port != ntohs(at.sin_port)) {
+        c = c->all_next;
+    }
+    assert_non_null(c);
+    return c;
+}
+
+/* Its end is noticed while the others are written to; its will is stored in the same turn, because
+ * nobody knows when there is a next one. */
+static void what_comes_of_a_flush_is_stored_in_its_turn(void **state)
+{
+    struct rig *rig = *state;
+    struct peer mortal, publisher;
+    struct broker_stats stats;
+    peer_connect(rig, &mortal, LISTEN_MQTTS);
+    peer_secure(&mortal, TLS1_3_VERSION, &rig->device_cert, &rig->device_key);
+    assert_true(peer_shake(&mortal));
+    peer_send(&mortal, "\x10\x13\x00\x04MQTT\x04\x26\x00\x3c\x00\x01m\x00\x01w\x00\x01x", 21);
+    assert_true(peer_wait(&mortal, 4));
+    buf_clear(&mortal.got);
+    subscribe_to_t(&mortal);
+    peer_device(rig, &publisher, "publisher");
+    rig_commit(rig);
+    assert_int_equal(shutdown(conn_of(rig, &mortal)->fd, SHUT_WR), 0); /* nothing can be written */
+    uint64_t issued = store_issued(rig->store);
+    assert_int_equal(SSL_write(publisher.ssl, "\x30\x05\x00\x01tab", 7), 7);
+    do {
+        assert_int_equal(store_issued(rig->store), issued);
+        rig_turn(rig);
+        broker_stats(rig->broker, &stats);
+    } while (stats.connections == 2);
+    assert_true(store_issued(rig->store) > issued);
+    peer_close(&publisher);
+    peer_close(&mortal);
+}
+
 static void large_messages_arrive_whole(void **state)
 {
     struct rig *rig = *state;
@@ -891,6 +933,7 @@ int main(void)
         WITH_RIG(what_is_kept_of_coalesced_records_is_bounded),
         WITH_RIG(a_new_certificate_is_for_new_connections),
         WITH_RIG(what_came_before_a_reset_counts),
+        WITH_RIG(what_comes_of_a_flush_is_stored_in_its_turn),
         WITH_RIG(large_messages_arrive_whole),
         WITH_RIG(who_does_not_read_its_last_words_is_let_go),
         WITH_RIG(without_descriptors_clients_are_sent_away_not_kept_waiting),
