@@ -6,107 +6,17 @@
  * scenarios of tests/vectors/api cannot reach. Limits at the limit and one over; every way a change
  * can fail leaves no trace; what was written comes back.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
 #include "server/base/limits.h"
 #include "server/base/mem.h"
-#include "server/registry/registry.h"
+#include "tests/support/registry_rig.h"
 
-#define ARN_PREFIX "arn:aws:iot:eu-west-1:123456789012:"
-#define ID         "1111111111111111111111111111111111111111111111111111111111111111"
-#define ROLE       "arn:aws:iam::123456789012:role/provisioning"
-
-static struct store *store;
-static struct registry *reg;
-static struct compat compat;
-static struct aws_fault fault;
-static char dir[64];
-static char path[80];
-static uint64_t random_state;
-
-static void fill(void *ctx, void *out, size_t len)
-{
-    (void)ctx;
-    for (size_t i = 0; i < len; i++) {
-        random_state = random_state * 6364136223846793005u + 1442695040888963407u;
-        ((uint8_t *)out)[i] = (uint8_t)(random_state >> 56);
-    }
-}
-
-static void open_registry(const char *region)
-{
-    const struct store_config config = {.path = path};
-    const struct registry_config about = {
-        .region = region, .account = "123456789012", .compat = compat, .random = {.fill = fill}};
-    char why[256] = "";
-    if (store_open(&config, &store, why, sizeof why)) {
-        fail_msg("%s", why);
-    }
-    assert_int_equal(registry_create(&about, store, &reg), ELO_OK);
-}
-
-static void close_registry(void)
-{
-    registry_destroy(reg);
-    store_close(store);
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    random_state = 1;
-    compat = (struct compat){0};
-    (void)snprintf(dir, sizeof dir, "/tmp/elo-fleet-XXXXXX");
-    assert_non_null(mkdtemp(dir));
-    (void)snprintf(path, sizeof path, "%s/elo.db", dir);
-    open_registry("eu-west-1");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    close_registry();
-    assert_int_equal(unlink(path), 0);
-    assert_int_equal(rmdir(dir), 0);
-    return 0;
-}
+#define ID   "1111111111111111111111111111111111111111111111111111111111111111"
+#define ROLE "arn:aws:iam::123456789012:role/provisioning"
 
 /* --- short hands ------------------------------------------------------------------------------ */
 
-static elo_span s(const char *text)
-{
-    return elo_span_str(text);
-}
-
-#define FAULT(call, name, text)                                                                    \
-    do {                                                                                           \
-        assert_int_equal((call), AWS_##name);                                                      \
-        if (!strstr(fault.message, (text))) {                                                      \
-            fail_msg("message is \"%s\"", fault.message);                                          \
-        }                                                                                          \
-    } while (0)
-#define OK(call)                                                                                   \
-    do {                                                                                           \
-        if ((call) != AWS_OK) {                                                                    \
-            fail_msg("%s", fault.message);                                                         \
-        }                                                                                          \
-    } while (0)
-
-static const struct thing_change nothing;
 static const struct thing_group_change plain;
 static const struct thing_type_properties bare;
-
-static void make_thing(const char *name)
-{
-    OK(registry_create_thing(reg, s(name), &nothing, 1, NULL, &fault));
-}
 
 static aws_error make_group(const char *name, const char *parent)
 {
