@@ -3,10 +3,11 @@
 /*
  * HTTP/1.1 for the API.
  *
- * How this works: llhttp parses, strictly. One request at a time per connection: until its reply
- * has left, nothing more is read from that client, and what it has sent ahead is kept in `ahead`;
- * so a client that sends and never reads makes us hold one reply, not many. A reply leaves when the
- * store batch it depends on is durable, or as a failure when that batch was rolled back.
+ * How this works: http_request.c takes requests apart, strictly. One request at a time per
+ * connection: until its reply has left, nothing more is read from that client, and what it has sent
+ * ahead is kept in `ahead`; so a client that sends and never reads makes us hold one reply, not
+ * many. A reply leaves when the store batch it depends on is durable, or as a failure when that
+ * batch was rolled back.
  *
  * What breaks HTTP or a limit is answered at once, in the middle of the request if need be, and the
  * connection ends with that answer. Time: a request is complete within LIMIT_HTTP_IDLE_MS of the
@@ -17,35 +18,19 @@
 #include <string.h>
 #include <time.h>
 
-#include <llhttp.h>
-
 #include "server/auth/custom.h"
 #include "server/base/limits.h"
 #include "server/base/mem.h"
+#include "server/net/http_request.h"
 #include "server/net/internal.h"
-
-struct header_at {
-    size_t name, name_len, value, value_len; /* offsets into `text` */
-};
 
 struct http {
     struct conn *conn;
-    llhttp_t parser;
-    struct buf target; /* the request target as it came */
-    struct buf text;   /* names and values of the headers */
-    struct header_at headers[LIMIT_HTTP_HEADERS];
-    size_t header_count;
-    bool in_value; /* the last piece of header text was a value */
-    enum { BEFORE_HEAD, IN_LINE, LINE_BEGINS, EMPTY_LINE, HEAD_OVER } fold; /* see is_folded() */
-    bool in_trailers; /* the headers are complete: what follows a chunked body is no header */
-    struct buf body;
-    int refuse; /* an HTTP status: the request cannot be taken */
-
+    struct http_request request;
     struct buf ahead; /* bytes of the next request */
     struct buf out;
     size_t out_sent;
     struct api_response reply;
-    bool complete;   /* a request is complete and not yet answered */
     bool held;       /* its reply waits for the store */
     bool keep_alive; /* after this reply */
     bool done;       /* close when `out` is sent */
@@ -63,180 +48,6 @@ struct http {
     struct pki_key *key;         /* what it has waited for */
     bool key_made;               /* or not, for want of memory: it is not ordered again */
 };
-
-/* --- taking a request apart ----------------------------------------------------------------------
- */
-
-static struct http *owner(llhttp_t *parser)
-{
-    return parser->data;
-}
-
-static int on_begin(llhttp_t *parser)
-{
-    struct http *h = owner(parser);
-    buf_clear(&h->target);
-    buf_clear(&h->text);
-    buf_clear(&h->body);
-    h->header_count = 0;
-    h->in_value = false;
-    h->in_trailers = false;
-    return 0;
-}
-
-/* The request cannot be taken: llhttp stops at once, and parse() answers. */
-static int refuse(struct http *h, int status, elo_err err)
-{
-    h->refuse = err == ELO_E_NO_MEMORY ? 503 : status;
-    return HPE_USER;
-}
-
-static int keep(struct http *h, struct buf *where, elo_span bytes, int too_large)
-{
-    buf_add(where, bytes);
-    return buf_err(where) == ELO_OK ? 0 : refuse(h, too_large, buf_err(where));
-}
-
-static int on_target(llhttp_t *parser, const char *at, size_t len)
-{
-    struct http *h = owner(parser);
-    return keep(h, &h->target, elo_span_of(at, len), 414);
-}
-
-static int on_header_name(llhttp_t *parser, const char *at, size_t len)
-{
-    struct http *h = owner(parser);
-    if (h->in_trailers) {
-        return 0;
-    }
-    size_t where = buf_span(&h->text).len;
-    if (h->in_value || h->header_count == 0) {
-        if (h->header_count == LIMIT_HTTP_HEADERS) {
-            return refuse(h, 431, ELO_E_TOO_LARGE);
-        }
-        h->headers[h->header_count++] = (struct header_at){.name = where};
-        h->in_value = false;
-    }
-    h->headers[h->header_count - 1].name_len += len;
-    return keep(h, &h->text, elo_span_of(at, len), 431);
-}
-
-static elo_span header_text(const struct http *h, size_t at, size_t len)
-{
-    return len > 0 ? elo_span_of(buf_span(&h->text).ptr + at, len) : elo_span_of(NULL, 0);
-}
-
-/* RFC 9110, 5.1: a field name is a token. llhttp lets spaces pass. */
-static bool is_token(elo_span name)
-{
-    static const char others[] = "!#$%&'*+-.^_`|~";
-    for (size_t i = 0; i < name.len; i++) {
-        uint8_t c = name.ptr[i];
-        bool alphanumeric = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z');
-        if (!alphanumeric && (c == '\0' || strchr(others, c) == NULL)) {
-            return false;
-        }
-    }
-    return name.len > 0;
-}
-
-/* Also after a name whose value is empty, and so comes in no piece. */
-static int on_header_name_done(llhttp_t *parser)
-{
-    struct http *h = owner(parser);
-    if (h->in_trailers) {
-        return 0;
-    }
-    struct header_at *header = &h->headers[h->header_count - 1];
-    h->in_value = true;
-    header->value = buf_span(&h->text).len;
-    return is_token(header_text(h, header->name, header->name_len))
-               ? 0
-               : refuse(h, 400, ELO_E_MALFORMED);
-}
-
-static int on_header_value(llhttp_t *parser, const char *at, size_t len)
-{
-    struct http *h = owner(parser);
-    if (h->in_trailers) {
-        return 0;
-    }
-    h->headers[h->header_count - 1].value_len += len;
-    return keep(h, &h->text, elo_span_of(at, len), 431);
-}
-
-static bool same_name(elo_span name, const char *lower)
-{
-    size_t len = strlen(lower);
-    if (name.len != len) {
-        return false;
-    }
-    for (size_t i = 0; i < len; i++) {
-        uint8_t c = name.ptr[i];
-        if ((c >= 'A' && c <= 'Z' ? c + 32 : c) != (uint8_t)lower[i]) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static elo_span header_named(const struct http *h, const char *lower)
-{
-    for (size_t i = 0; i < h->header_count; i++) {
-        if (same_name(header_text(h, h->headers[i].name, h->headers[i].name_len), lower)) {
-            return header_text(h, h->headers[i].value, h->headers[i].value_len);
-        }
-    }
-    return elo_span_of(NULL, 0);
-}
-
-/*
- * Before the body. One that is too large is refused unread, and a client that asks whether to send
- * it (Expect: 100-continue) is told. Offers to go over to another protocol are declined by taking
- * no notice (RFC 9110, 7.8): left to llhttp, the bytes after the request would not be HTTP.
- */
-static int on_headers_done(llhttp_t *parser)
-{
-    struct http *h = owner(parser);
-    h->in_trailers = true;
-    parser->upgrade = 0;
-    if (parser->content_length > LIMIT_HTTP_BODY_BYTES) {
-        return refuse(h, 413, ELO_E_TOO_LARGE);
-    }
-    if (same_name(header_named(h, "expect"), "100-continue")) {
-        buf_text(&h->out, "HTTP/1.1 100 Continue\r\n\r\n");
-    }
-    return 0;
-}
-
-static int on_body(llhttp_t *parser, const char *at, size_t len)
-{
-    struct http *h = owner(parser);
-    return keep(h, &h->body, elo_span_of(at, len), 413);
-}
-
-static int on_done(llhttp_t *parser)
-{
-    owner(parser)->complete = true;
-    return HPE_PAUSED;
-}
-
-static const llhttp_settings_t *settings(void)
-{
-    static llhttp_settings_t s;
-    if (s.on_message_complete == NULL) {
-        llhttp_settings_init(&s);
-        s.on_message_begin = on_begin;
-        s.on_url = on_target;
-        s.on_header_field = on_header_name;
-        s.on_header_field_complete = on_header_name_done;
-        s.on_header_value = on_header_value;
-        s.on_headers_complete = on_headers_done;
-        s.on_body = on_body;
-        s.on_message_complete = on_done;
-    }
-    return &s;
-}
 
 /* --- answering -----------------------------------------------------------------------------------
  */
@@ -271,7 +82,7 @@ static void write_reply(struct http *h, int status, elo_span headers, elo_span b
     h->keep_alive = h->keep_alive && !h->conn->net->stopping;
     buf_format(&h->out, "HTTP/1.1 %d %s\r\n", status, http_status_text(status));
     write_headers(h, headers, body.len);
-    if (h->parser.method != HTTP_HEAD) {
+    if (h->request.parser.method != HTTP_HEAD) {
         buf_add(&h->out, body);
     }
     h->held = false;
@@ -300,24 +111,8 @@ static void send_reply(struct http *h)
 /* The request as the API takes it; `headers` has room for all of them. */
 static struct api_request request_of(struct http *h, struct sigv4_header *headers)
 {
-    struct conn *c = h->conn;
-    for (size_t i = 0; i < h->header_count; i++) {
-        const struct header_at *at = &h->headers[i];
-        headers[i].name = header_text(h, at->name, at->name_len);
-        headers[i].value = header_text(h, at->value, at->value_len);
-    }
-    elo_span target = buf_span(&h->target);
-    const uint8_t *mark = target.len > 0 ? memchr(target.ptr, '?', target.len) : NULL;
-    size_t path_len = mark ? (size_t)(mark - target.ptr) : target.len;
-    return (struct api_request){
-        .http = {.method = elo_span_str(llhttp_method_name((llhttp_method_t)h->parser.method)),
-                 .path = elo_span_first(target, path_len),
-                 .query = mark ? elo_span_from(target, path_len + 1) : elo_span_of(NULL, 0),
-                 .headers = headers,
-                 .header_count = h->header_count,
-                 .body = buf_span(&h->body)},
-        .source_ip = elo_span_str(c->ip),
-    };
+    return (struct api_request){.http = http_request_signed(&h->request, headers),
+                                .source_ip = elo_span_str(h->conn->ip)};
 }
 
 /* Pages about the desk itself, on the plain port of this machine only. */
@@ -328,8 +123,8 @@ static bool ask_seeing(struct http *h, const struct api_request *request)
     const struct seeing_request seen = {.method = request->http.method,
                                         .path = request->http.path,
                                         .query = request->http.query,
-                                        .host = header_named(h, "host"),
-                                        .accept = header_named(h, "accept")};
+                                        .host = http_request_header(&h->request, "host"),
+                                        .accept = http_request_header(&h->request, "accept")};
     if (h->conn->kind != LISTEN_HTTP || net->seeing == NULL ||
         !seeing_handle(net->seeing, &seen, net_time(net), &page)) {
         return false;
@@ -488,8 +283,7 @@ static void answer_fault(struct http *h, int status)
 
 static void answer(struct http *h)
 {
-    h->complete = false;
-    h->keep_alive = llhttp_should_keep_alive(&h->parser) != 0;
+    h->keep_alive = http_request_keeps_alive(&h->request);
     struct sigv4_header headers[LIMIT_HTTP_HEADERS];
     struct api_request request = request_of(h, headers);
     if (upgrade_wanted(&request.http)) {
@@ -498,7 +292,7 @@ static void answer(struct http *h)
         ask_api(h, &request);
     }
     if (!h->asking) {
-        buf_free(&h->body); /* a connection at rest keeps nothing large */
+        buf_free(&h->request.body); /* a connection at rest keeps nothing large */
     }
 }
 
@@ -511,7 +305,7 @@ static void take_up(struct http *h)
     h->asking = false;
     ask_api(h, &request);
     if (!h->asking) {
-        buf_free(&h->body);
+        buf_free(&h->request.body);
     }
     settle(h);
     conn_flush(c);
@@ -544,47 +338,23 @@ static bool is_busy(const struct http *h)
     return h->held || h->asking || h->done || h->upgraded || has_unsent(h);
 }
 
-/*
- * Is there a header line that goes on in the next one (obs-fold)? RFC 9112, 5.2: it is refused.
- * llhttp would take it, and whoever stands before us may have read it as two headers.
- */
-static bool is_folded(struct http *h, elo_span bytes)
-{
-    for (size_t i = 0; i < bytes.len && h->fold != HEAD_OVER; i++) {
-        uint8_t c = bytes.ptr[i];
-        if (h->fold == BEFORE_HEAD) {
-            h->fold = c == '\r' || c == '\n' ? BEFORE_HEAD : IN_LINE;
-        } else if (h->fold == LINE_BEGINS && (c == ' ' || c == '\t')) {
-            return true;
-        } else if (c == '\n') {
-            h->fold = h->fold == IN_LINE ? LINE_BEGINS : HEAD_OVER;
-        } else {
-            h->fold = h->fold == LINE_BEGINS && c == '\r' ? EMPTY_LINE : IN_LINE;
-        }
-    }
-    return false;
-}
-
 /* Up to the end of a request, or of the bytes; what is not used up. */
 static elo_span parse_one(struct http *h, elo_span bytes)
 {
-    if (is_folded(h, bytes)) {
-        answer_fault(h, 400);
-        return elo_span_of(NULL, 0);
+    size_t used;
+    int status = http_request_feed(&h->request, bytes, &used);
+    if (h->request.expects) {
+        h->request.expects = false;
+        buf_text(&h->out, "HTTP/1.1 100 Continue\r\n\r\n");
     }
-    llhttp_errno_t rc = llhttp_execute(&h->parser, (const char *)bytes.ptr, bytes.len);
-    if (rc == HPE_OK) {
-        return elo_span_of(NULL, 0);
+    if (status == 200) {
+        answer(h);
+        return elo_span_from(bytes, used);
     }
-    if (rc != HPE_PAUSED || !h->complete) {
-        answer_fault(h, h->refuse != 0 ? h->refuse : 400);
-        return elo_span_of(NULL, 0);
+    if (status != 0) {
+        answer_fault(h, status);
     }
-    const uint8_t *stop = (const uint8_t *)llhttp_get_error_pos(&h->parser);
-    h->fold = BEFORE_HEAD;
-    llhttp_resume(&h->parser);
-    answer(h);
-    return elo_span_from(bytes, (size_t)(stop - bytes.ptr));
+    return elo_span_of(NULL, 0);
 }
 
 /* Until there is something to be done first; what is left goes to `ahead`. */
@@ -627,9 +397,7 @@ static void release_all(struct http *h)
     custom_destroy(h->custom);
     keys_cancel(h->key_order);
     pki_key_free(h->key);
-    buf_free(&h->target);
-    buf_free(&h->text);
-    buf_free(&h->body);
+    http_request_free(&h->request);
     buf_free(&h->ahead);
     buf_free(&h->accept);
     buf_free(&h->out);
@@ -744,14 +512,10 @@ bool http_begin(struct conn *c)
         return false;
     }
     h->conn = c;
-    buf_init(&h->target, LIMIT_HTTP_HEADER_BYTES);
-    buf_init(&h->text, LIMIT_HTTP_HEADER_BYTES);
-    buf_init(&h->body, LIMIT_HTTP_BODY_BYTES);
+    http_request_init(&h->request);
     buf_init(&h->ahead, NET_SCRATCH);
     buf_init(&h->accept, 512);
     buf_init(&h->out, LIMIT_HTTP_REPLY_BYTES);
-    llhttp_init(&h->parser, HTTP_REQUEST, settings());
-    h->parser.data = h;
     c->speaker = h;
     c->protocol = &http;
     conn_wait(c, WAIT_HTTP);
