@@ -38,10 +38,12 @@ bench: ## the benchmarks beside Debian's mosquitto; results in docs/bench.md
 	@cmake --build build/release --parallel $(JOBS) -- --quiet
 	@bench/run $(ARGS)
 
-soak: ## an hour of 2,000 devices coming and going; the result in docs/soak.md
+soak: ## 2,000 kills, 10,000 connections, an hour of 2,000 devices; the result in docs/soak.md
 	@tools/setup all
 	@$(MAKE) --no-print-directory build/elo
 	@cmake --build build/release --parallel $(JOBS) -- --quiet
+	@KILLS=2000 tests/wire/test_crash.py build/release/elo
+	@CROWD=10000 tests/wire/test_edge.py build/release/elo a_crowd
 	@tests/soak/run $(ARGS)
 
 fuzz: ## every fuzz target for FUZZ_SECONDS (default 60) each
