@@ -107,8 +107,8 @@ def metrics(scene):
     check(now[("process_open_fds", "")] > 5, "descriptors are counted")
     check(now[("process_resident_memory_bytes", "")] > 1e6, "memory is counted")
     after = page(desk, open_metrics=True)
-    check(("awsiot_build_info", f'version="{scene.version}"' if hasattr(scene, "version") else
-           next(k[1] for k in after if k[0] == "awsiot_build_info")) in after, "the version")
+    version = scene.elo("--version").out.split()[1]
+    check(after.get(("awsiot_build_info", f'version="{version}"')) == 1, f"version {version}", after)
     desk.wait_record(0, 10, eventType="Disconnect")
     ended = page(desk)
     check(ended[("awsiot_disconnect_total", 'reason="CLIENT_INITIATED_DISCONNECT"')] == 1,
