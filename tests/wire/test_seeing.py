@@ -198,6 +198,16 @@ def why_not(scene):
     check("(3 times)" in why(scene, desk, "oven", 5) or "(2 times)" in why(scene, desk, "oven", 5),
           "the same again is counted")
 
+    # Somebody else at that address fails otherwise: it is told, and is not taken for the answer.
+    since = desk.log_mark()
+    with socket.create_connection(("127.0.0.1", desk.mqtts_port)) as s:
+        s.sendall(b"not TLS at all")
+        s.recv(100)
+    desk.wait_record(since, 10, code="E-TLS")
+    answer = why(scene, desk, "oven", 5).split("\n\n", 1)[1]
+    check("iot:Connect allows" in answer.splitlines()[1], "its own failure is the answer", answer)
+    check("perhaps it" in answer and "TLS" in answer.split("perhaps it")[1], "then the other's", answer)
+
     with mqtt.client_of(desk, kitchen) as c:
         c.connect("kitchen")
         text = why(scene, desk, "kitchen", 0)
