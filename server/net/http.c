@@ -275,6 +275,32 @@ static void open_websocket(struct http *h, const struct api_request *request)
     }
 }
 
+/* What has come instead of a request, by its first byte: whom a wrong port is to be told of. */
+static void report_fault(const struct http *h, int status, uint8_t first)
+{
+    const struct conn *c = h->conn;
+    bool tls = c->kind == LISTEN_HTTPS;
+    if (first == 0x10) { /* CONNECT */
+        conn_log(c, LOG_WARN, ELO_E_ALPN, NULL,
+                 tls ? "MQTT came to the HTTPS port without the ALPN name x-amzn-mqtt-ca or mqtt"
+                     : "MQTT came to the HTTP port");
+        return;
+    }
+    const char *what = status != 400           ? http_fault_of(status)->message
+                       : first == 0x16 && !tls ? "no HTTP request: it looks like TLS"
+                                               : "no HTTP request";
+    const struct log_record record = {.level = LOG_WARN,
+                                      .event_type = "Api",
+                                      .err = status == 400   ? ELO_E_MALFORMED
+                                             : status == 503 ? ELO_E_NO_MEMORY
+                                                             : ELO_E_TOO_LARGE,
+                                      .protocol = c->protocol->name,
+                                      .source_ip = elo_span_str(c->ip),
+                                      .source_port = c->port,
+                                      .details = elo_span_str(what)};
+    log_emit(c->net->config.log, &record);
+}
+
 static void answer_fault(struct http *h, int status)
 {
     const struct http_fault *fault = http_fault_of(status);
@@ -342,6 +368,7 @@ static bool is_busy(const struct http *h)
 static elo_span parse_one(struct http *h, elo_span bytes)
 {
     size_t used;
+    uint8_t first = h->request.fold == BEFORE_HEAD ? bytes.ptr[0] : 0;
     int status = http_request_feed(&h->request, bytes, &used);
     if (h->request.expects) {
         h->request.expects = false;
@@ -352,6 +379,7 @@ static elo_span parse_one(struct http *h, elo_span bytes)
         return elo_span_from(bytes, used);
     }
     if (status != 0) {
+        report_fault(h, status, first);
         answer_fault(h, status);
     }
     return elo_span_of(NULL, 0);

@@ -63,7 +63,7 @@ static void count_ending(struct seeing *s, const struct log_record *r)
 static void count_operation(struct seeing *s, const struct log_record *r)
 {
     size_t i = 0;
-    while (i < s->operation_count && s->operations[i].name != r->event_type) {
+    while (i < s->operation_count && strcmp(s->operations[i].name, r->event_type) != 0) {
         i++;
     }
     if (i == OPERATIONS_MAX) {

@@ -63,7 +63,7 @@ struct seeing {
     uint64_t endings[ENDINGS];
     uint64_t tls_failures;
     struct {
-        const char *name; /* static text: compared by address */
+        const char *name; /* static text */
         uint64_t done, refused;
     } operations[OPERATIONS_MAX]; /* of the HTTP API */
     size_t operation_count;

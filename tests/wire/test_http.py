@@ -378,6 +378,33 @@ def not_tls(scene):
 
 
 @case
+def mqtt_without_alpn(scene):
+    """MQTT to the ports that speak HTTP: ended, and the log and `elo why` tell which port is meant"""
+    desk = scene.desk()
+    device = desk.make_device("odd", desk.make_policy("all", ("iot:*", "*")))
+    for name, port, context in (("HTTPS", desk.https_port, mqtt.tls_context(desk.ca, device)),
+                                ("HTTP", desk.http_port, None)):
+        since = desk.log_mark()
+        with mqtt.Client("localhost", port, context) as c:
+            c.send(mqtt.packet(1, 0, mqtt.text("MQTT") + b"\x04\x02\x00\x3c" + mqtt.text("odd")))
+            try:
+                while c.read():
+                    pass
+            except (mqtt.Closed, OSError):
+                check(True, f"{name}: the end")
+        desk.expect_record(name, since, status="Failure", code="E-ALPN",
+                           details=re.compile(f"MQTT came to the {name} port"))
+    since = desk.log_mark()
+    with Raw(desk) as raw:
+        raw.send(b"hello\r\n\r\n")
+        raw.reply()
+    desk.expect_record("no HTTP", since, status="Failure", protocol="HTTP",
+                       details=re.compile("no HTTP request"))
+    told = scene.elo("why", "127.0.0.1", "--data", desk.data).out
+    check("E-ALPN" in told, "`elo why` knows", told)
+
+
+@case
 def server_name(scene):
     """no SNI is fine unless the switch says otherwise"""
     for options, welcome in (((), True), (("--compat", "missing-sni=refuse"), False)):
