@@ -216,7 +216,7 @@ def a_crowd(s):
                 mqtt.Client("localhost", desk.mqtts_port, context)))
             clients[-1].connect(f"crowd-{i}", keep_alive=1200)
         each = (memory_kb(desk) - before) / count
-        check(each < 17 or SANITIZED, f"{count} connections, {each:.1f} KB each: less than 17 KB")
+        check(each < 8 or SANITIZED, f"{count} connections, {each:.1f} KB each: less than 8 KB")
         clients[0].subscribe(("crowd", 0))
         for i in range(0, count, max(1, count // 50)):
             clients[i].publish("crowd", str(i).encode())
