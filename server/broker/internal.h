@@ -165,6 +165,7 @@ struct broker_conn {
     struct alias *aliases; /* MQTT 5: LIMIT_TOPIC_ALIASES of them; NULL: none used yet */
     bool asking;           /* a custom authorizer is being asked */
     bool granted;          /* it has let the client in */
+    bool websocket;        /* its packets are in WebSocket frames */
     bool is_ready;
     bool ended;
     bool receive_denied; /* told once */

@@ -46,6 +46,7 @@ struct http {
     struct custom *custom; /* who decides about this connection or request; NULL: nobody outside */
     struct key_order *key_order; /* what it waits for */
     struct pki_key *key;         /* what it has waited for */
+    uint64_t asked_us;           /* when the request was complete */
     bool key_made;               /* or not, for want of memory: it is not ordered again */
 };
 
@@ -102,8 +103,17 @@ static void write_fault(struct http *h, int status, const char *exception, const
     write_reply(h, status, elo_span_of(headers, (size_t)head), elo_span_of(body, (size_t)len));
 }
 
+static uint64_t now_us(void)
+{
+    return uv_hrtime() / 1000;
+}
+
 static void send_reply(struct http *h)
 {
+    if (h->conn->net->seeing != NULL) {
+        seeing_answered(h->conn->net->seeing, h->reply.operation, h->reply.status,
+                        now_us() - h->asked_us);
+    }
     write_reply(h, h->reply.status, buf_span(&h->reply.headers), buf_span(&h->reply.body));
     api_response_free(&h->reply);
 }
@@ -310,6 +320,7 @@ static void answer_fault(struct http *h, int status)
 static void answer(struct http *h)
 {
     h->keep_alive = http_request_keeps_alive(&h->request);
+    h->asked_us = now_us();
     struct sigv4_header headers[LIMIT_HTTP_HEADERS];
     struct api_request request = request_of(h, headers);
     if (upgrade_wanted(&request.http)) {
