@@ -372,6 +372,14 @@ void broker__refuse(
 void broker__explain(
     struct broker_conn *c, enum policy_action action, elo_span name, char *why, size_t cap);
 
+/* What has been allowed is told, at LOG_INFO or below; in detail also which statement allowed it.
+ */
+void broker__report_allowed(struct broker_conn *c,
+                            enum log_level level,
+                            enum policy_action action,
+                            elo_span name,
+                            struct report *r);
+
 /* The same as broker__refuse() for a policy's denial, with the explanation. */
 void broker__deny(struct broker_conn *c,
                   const char *event,

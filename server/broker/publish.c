@@ -129,7 +129,9 @@ static void on_qos2(struct broker_conn *c, const struct elo_mqtt_publish *in)
 static void report_accepted(struct broker_conn *c, const struct elo_mqtt_publish *in)
 {
     struct report r = {.event = "Publish-In", .topic = in->topic, .retain = in->retain};
-    broker__report(c, LOG_DEBUG, &r);
+    if (broker__heard(c->broker, LOG_DEBUG)) {
+        broker__report_allowed(c, LOG_DEBUG, POLICY_Publish, in->topic, &r);
+    }
 }
 
 #define NOT_PASSED_ON (ELO_MQTT_HAS_ALIAS | ELO_MQTT_HAS_EXPIRY | ELO_MQTT_HAS_SUBSCRIPTION_ID)
