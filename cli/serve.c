@@ -165,7 +165,7 @@ static const struct repeated {
     int (*list)(void);
     const char *cure;
 } repeated[] = {
-    {"--compat", set_compat, list_compat, "is no switch"},
+    {"--compat", set_compat, list_compat, "is no switch, or has no such value"},
     {"--lambda", add_lambda, list_lambda, "is not NAME=http://..., or there are too many"},
     {"--limit", set_limit, list_limits, "is no limit, or has no such value"},
     {"--limits", set_limits, list_limits, "is not aws or off"},

@@ -137,11 +137,19 @@ static int conclude(const char *name, const struct moment *last)
     return EXIT_OK;
 }
 
+/* Who was refused at the same address since, and did not get as far as to tell its name. */
+static void conclude_nearby(const struct moment *m)
+{
+    printf("\nSince then somebody at that address, perhaps it, was refused: %s\n"
+           "What to do: %s\n",
+           m->cause, m->cure);
+}
+
 static int print_all(const char *name, elo_span json)
 {
     struct elo_json_reader r;
     struct elo_json_token token;
-    struct moment m, last = {.event = ""};
+    struct moment m, own = {.event = ""}, nearby = {.event = ""};
     bool colour = say_colour(1);
     elo_json_reader_init(&r, json);
     while (elo_json_next(&r, &token) == ELO_OK) {
@@ -152,12 +160,21 @@ static int print_all(const char *name, elo_span json)
             }
             read_moment(object, &m);
             print_moment(&m, colour);
-            if (strcmp(m.event, "Accept") != 0 || last.event[0] == '\0') {
-                last = m;
+            if (m.by_address) {
+                nearby = m.failed ? m : nearby;
+            } else if (strcmp(m.event, "Accept") != 0 || own.event[0] == '\0') {
+                own = m;
+                nearby.failed = false; /* it was before */
             }
         }
     }
-    return conclude(name, &last);
+    int code = conclude(name, &own);
+    bool connected = !own.failed && strcmp(own.event, "Connect") == 0;
+    if (nearby.failed && !connected) {
+        conclude_nearby(&nearby);
+        code = EXIT_REFUSED;
+    }
+    return code;
 }
 
 static int nothing_known(const char *name)

@@ -63,6 +63,7 @@ struct api_response {
     struct buf body;
     uint64_t after_seq; /* send when the store says durable; 0: at once */
     uint64_t ticket;    /* not 0: send when broker_next_receipt() gives it, see api_unconfirmed() */
+    const char *operation; /* as AWS calls it; "Api": none */
     char request_id[37];
     struct custom *custom; /* not NULL: there is no answer yet. The caller owns it from then on */
     bool wants_key;        /* there is no answer yet, see api_request.makes_keys */

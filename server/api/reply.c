@@ -24,6 +24,7 @@ void api__reply_begin(struct call *c)
     out->custom = NULL;
     out->wants_key = false;
     out->ticket = 0;
+    out->operation = c->route != NULL ? c->route->operation : "Api";
     buf_init(&out->headers, LIMIT_HTTP_HEADER_BYTES);
     buf_init(&out->body, LIMIT_HTTP_REPLY_BYTES);
     core_uuid(&c->api->random, out->request_id);

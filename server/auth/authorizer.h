@@ -45,6 +45,7 @@ struct auth_peer {
     elo_span certificate_der; /* for the subject's policy variables; may be empty */
     elo_span source_ip;
     uint16_t source_port;
+    bool websocket;        /* it speaks MQTT in WebSocket frames */
     elo_span server_name;  /* SNI; empty: none */
     struct custom *custom; /* AUTH_PEER_CUSTOM: whose answer counts; outlives the session */
 };

@@ -28,6 +28,8 @@
       "a SUBSCRIBE or UNSUBSCRIBE with more than 8 filters: close, or never answer it")            \
     X(qos2_publish, "qos2-publish", "ignore", "close", "an MQTT 3.1.1 PUBLISH with QoS 2")         \
     X(missing_sni, "missing-sni", "allow", "refuse", "a TLS ClientHello without server_name")      \
+    X(unknown_sni, "unknown-sni", "allow", "refuse",                                               \
+      "a TLS ClientHello with a server_name that is not in the server's certificate")              \
     X(empty_id_persistent, "empty-client-id-persistent", "connack-2", "generate",                  \
       "an empty client id with clean session 0 on MQTT 3.1.1")                                     \
     X(packet_before_connack, "packet-before-connack", "close", "take",                             \

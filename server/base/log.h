@@ -29,6 +29,7 @@ struct log_record {
     elo_span source_ip;
     uint16_t source_port;
     bool retain;      /* a PUBLISH with RETAIN */
+    bool websocket;   /* MQTT over WebSocket; not written, AWS says MQTT of it, too */
     elo_span reason;  /* AWS's word: "AUTHORIZATION_FAILURE", "DUPLICATE_CLIENT_ID" ... */
     elo_span details; /* one sentence with the particulars: which statement, which status */
 };

@@ -111,6 +111,7 @@ broker_open(struct broker *b, const struct auth_peer *peer, elo_err refused, str
     c->serial = b->opened++;
     c->refused = refused;
     c->source_port = peer->source_port;
+    c->websocket = peer->websocket;
     c->last_packet_ms = now.mono_ms;
     c->custom = peer->custom;
     buf_init(&c->tail, LIMIT_PACKET_BYTES);
@@ -280,6 +281,8 @@ elo_err broker_publish5(struct broker *b,
     }
     b->now = now;
     b->stats.publish_in++;
+    b->stats.publish_in_http++;
+    b->stats.publish_bytes_in += payload.len;
     struct publication p = {.topic = topic,
                             .hash = map_hash(topic),
                             .payload = payload,
@@ -351,5 +354,6 @@ void broker_stats(const struct broker *b, struct broker_stats *out)
     const struct session *s;
     for (size_t i = 0; (s = map_next(&b->sessions, &i)) != NULL;) {
         out->queued += s->queue.count;
+        out->sessions_persistent += broker__persistent(s);
     }
 }

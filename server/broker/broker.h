@@ -243,22 +243,26 @@ void broker_shutdown(struct broker *b, struct core_time now);
 struct broker_stats {
     uint64_t connections; /* now */
     uint64_t sessions;    /* connected and stored */
+    uint64_t sessions_persistent;
     uint64_t subscriptions;
     uint64_t retained;
     uint64_t connects;
     uint64_t connects_refused;
-    uint64_t publish_in;
+    uint64_t publish_in; /* of all, these among them: */
+    uint64_t publish_in_wss, publish_in_http;
     uint64_t publish_out;
     uint64_t dropped;
-    uint64_t expired; /* messages whose time had run out before they could be sent */
-    uint64_t publish_in_throttled;
+    uint64_t expired;              /* messages whose time had run out before they could be sent */
+    uint64_t publish_in_throttled; /* of all, these among them: */
+    uint64_t publish_in_wss_throttled;
     uint64_t publish_out_throttled; /* dropped; those that wait are not counted */
     uint64_t connects_throttled;
     uint64_t subscribes_throttled;
     uint64_t reads_delayed;
     uint64_t writes_delayed;
-    uint64_t bytes_in, bytes_out; /* of MQTT */
-    uint64_t queued;              /* QoS 1 messages that wait for their client */
+    uint64_t bytes_in, bytes_out;                 /* of MQTT */
+    uint64_t publish_bytes_in, publish_bytes_out; /* of payloads; in: of HTTP, too */
+    uint64_t queued;                              /* QoS 1 messages that wait for their client */
 };
 /* Whom it asks what is allowed. */
 struct authorizer *broker_authorizer(const struct broker *b);

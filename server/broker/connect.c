@@ -287,7 +287,7 @@ static void accept(struct broker_conn *c, const struct entry *e, struct session 
     c->broker->stats.connects++;
     note_beginning(c, e->known, s);
     struct report r = {.event = "Connect"};
-    broker__report(c, LOG_INFO, &r);
+    broker__report_allowed(c, LOG_INFO, POLICY_Connect, broker__client_id(s), &r);
     broker__event_connected(c);
     broker__pump(s);
     broker__share_pump(s);

@@ -79,6 +79,21 @@ void broker__explain(
     }
 }
 
+void broker__report_allowed(struct broker_conn *c,
+                            enum log_level level,
+                            enum policy_action action,
+                            elo_span name,
+                            struct report *r)
+{
+    char why[512] = "";
+    if (broker__heard(c->broker, LOG_DEBUG)) { /* it takes as long as to decide anew */
+        (void)auth_explain(c->auth, action, name, why, sizeof why);
+        r->details = why;
+    }
+    broker__report(c, level, r);
+    r->details = NULL;
+}
+
 void broker__deny(
     struct broker_conn *c, const char *event, elo_err err, enum policy_action action, elo_span name)
 {

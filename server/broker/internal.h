@@ -165,6 +165,7 @@ struct broker_conn {
     struct alias *aliases; /* MQTT 5: LIMIT_TOPIC_ALIASES of them; NULL: none used yet */
     bool asking;           /* a custom authorizer is being asked */
     bool granted;          /* it has let the client in */
+    bool websocket;        /* its packets are in WebSocket frames */
     bool is_ready;
     bool ended;
     bool receive_denied; /* told once */
@@ -370,6 +371,14 @@ void broker__refuse(
 /* Why the policy says no, if somebody wants to know: the log, or a client that can be told. */
 void broker__explain(
     struct broker_conn *c, enum policy_action action, elo_span name, char *why, size_t cap);
+
+/* What has been allowed is told, at LOG_INFO or below; in detail also which statement allowed it.
+ */
+void broker__report_allowed(struct broker_conn *c,
+                            enum log_level level,
+                            enum policy_action action,
+                            elo_span name,
+                            struct report *r);
 
 /* The same as broker__refuse() for a policy's denial, with the explanation. */
 void broker__deny(struct broker_conn *c,

@@ -129,7 +129,9 @@ static void on_qos2(struct broker_conn *c, const struct elo_mqtt_publish *in)
 static void report_accepted(struct broker_conn *c, const struct elo_mqtt_publish *in)
 {
     struct report r = {.event = "Publish-In", .topic = in->topic, .retain = in->retain};
-    broker__report(c, LOG_DEBUG, &r);
+    if (broker__heard(c->broker, LOG_DEBUG)) {
+        broker__report_allowed(c, LOG_DEBUG, POLICY_Publish, in->topic, &r);
+    }
 }
 
 #define NOT_PASSED_ON (ELO_MQTT_HAS_ALIAS | ELO_MQTT_HAS_EXPIRY | ELO_MQTT_HAS_SUBSCRIPTION_ID)
@@ -203,6 +205,7 @@ static bool throttled(struct broker_conn *c, const struct elo_mqtt_publish *in)
     c->throttled_in = true;
     c->broker->stats.dropped++;
     c->broker->stats.publish_in_throttled++;
+    c->broker->stats.publish_in_wss_throttled += c->websocket;
     broker__report(c, level, &r);
     if (c->version == ELO_MQTT_5 && in->qos > 0) {
         uint8_t code = broker__reason_code(&r, ANSWER_PUBACK);
@@ -257,10 +260,18 @@ static bool acceptable(struct broker_conn *c, struct elo_mqtt_publish *in, uint3
            policy_allows(c, in, *out_hash);
 }
 
+static void count_in(const struct broker_conn *c, size_t payload_len)
+{
+    struct broker_stats *stats = &c->broker->stats;
+    stats->publish_in++;
+    stats->publish_in_wss += c->websocket;
+    stats->publish_bytes_in += payload_len;
+}
+
 void broker__on_publish(struct broker_conn *c, elo_span packet, struct elo_mqtt_publish *in)
 {
     uint32_t hash;
-    c->broker->stats.publish_in++;
+    count_in(c, in->payload.len);
     if (!acceptable(c, in, &hash)) {
         return;
     }
@@ -291,7 +302,7 @@ void broker__on_publish(struct broker_conn *c, elo_span packet, struct elo_mqtt_
 void broker__on_wild_publish(struct broker_conn *c, const struct elo_mqtt_publish *in)
 {
     struct report r = {.err = ELO_E_TOPIC, .details = "a topic name with a wildcard"};
-    c->broker->stats.publish_in++;
+    count_in(c, in->payload.len);
     (void)refuse(c, in, &r);
 }
 

@@ -77,6 +77,7 @@ void broker__report(const struct broker_conn *c, enum log_level level, const str
         .protocol = "MQTT",
         .trace_id = elo_span_str(trace),
         .retain = r->retain,
+        .websocket = c->websocket,
         .client_id = named ? r->client_id : broker__client_id(c->session),
         .principal_id = auth_session_principal(c->auth),
         .topic = r->topic,

@@ -205,9 +205,15 @@ static bool send_headed(struct broker_conn *c, const struct publication *p, stru
     return append(c, &packet);
 }
 
-bool broker__send_qos0(struct broker_conn *c, const struct publication *p, bool retain)
+static void count_out(const struct broker_conn *c, size_t payload_len)
 {
     c->broker->stats.publish_out++;
+    c->broker->stats.publish_bytes_out += payload_len;
+}
+
+bool broker__send_qos0(struct broker_conn *c, const struct publication *p, bool retain)
+{
+    count_out(c, p->payload.len);
     if (retain || p->heads == NULL) {
         return send_headed(c, p, (struct flags){.retain = retain});
     }
@@ -223,7 +229,7 @@ bool broker__send_qos0(struct broker_conn *c, const struct publication *p, bool 
 
 bool broker__send_qos1(struct broker_conn *c, struct message *m, uint16_t id, bool retain)
 {
-    c->broker->stats.publish_out++;
     struct publication p = broker__publication_of(m);
+    count_out(c, p.payload.len);
     return send_headed(c, &p, (struct flags){.packet_id = id, .qos = 1, .retain = retain});
 }

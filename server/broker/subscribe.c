@@ -187,7 +187,7 @@ struct outcome {
 static void report_granted(struct broker_conn *c, elo_span filter)
 {
     struct report r = {.event = "Subscribe", .topic = filter};
-    broker__report(c, LOG_INFO, &r);
+    broker__report_allowed(c, LOG_INFO, POLICY_Subscribe, filter, &r);
 }
 
 /* One more than there may be. The code for the SUBACK, or the connection has ended. */

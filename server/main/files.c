@@ -28,7 +28,7 @@ static elo_err complain(const char *doing, const char *path, char *why, size_t w
     const char *cure = err == ELO_E_PERMISSION
                            ? "; check its owner and mode, or choose another --data"
                        : err == ELO_E_DISK_FULL ? "; free some space"
-                                                : "";
+                                                : "; check path and disk, or choose another --data";
     snprintf(why, why_cap, "cannot %s %s: %s%s", doing, path, strerror(errno), cure);
     return err;
 }

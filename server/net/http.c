@@ -46,6 +46,7 @@ struct http {
     struct custom *custom; /* who decides about this connection or request; NULL: nobody outside */
     struct key_order *key_order; /* what it waits for */
     struct pki_key *key;         /* what it has waited for */
+    uint64_t asked_us;           /* when the request was complete */
     bool key_made;               /* or not, for want of memory: it is not ordered again */
 };
 
@@ -102,8 +103,17 @@ static void write_fault(struct http *h, int status, const char *exception, const
     write_reply(h, status, elo_span_of(headers, (size_t)head), elo_span_of(body, (size_t)len));
 }
 
+static uint64_t now_us(void)
+{
+    return uv_hrtime() / 1000;
+}
+
 static void send_reply(struct http *h)
 {
+    if (h->conn->net->seeing != NULL) {
+        seeing_answered(h->conn->net->seeing, h->reply.operation, h->reply.status,
+                        now_us() - h->asked_us);
+    }
     write_reply(h, h->reply.status, buf_span(&h->reply.headers), buf_span(&h->reply.body));
     api_response_free(&h->reply);
 }
@@ -275,6 +285,32 @@ static void open_websocket(struct http *h, const struct api_request *request)
     }
 }
 
+/* What has come instead of a request, by its first byte: whom a wrong port is to be told of. */
+static void report_fault(const struct http *h, int status, uint8_t first)
+{
+    const struct conn *c = h->conn;
+    bool tls = c->kind == LISTEN_HTTPS;
+    if (first == 0x10) { /* CONNECT */
+        conn_log(c, LOG_WARN, ELO_E_ALPN, NULL,
+                 tls ? "MQTT came to the HTTPS port without the ALPN name x-amzn-mqtt-ca or mqtt"
+                     : "MQTT came to the HTTP port");
+        return;
+    }
+    const char *what = status != 400           ? http_fault_of(status)->message
+                       : first == 0x16 && !tls ? "no HTTP request: it looks like TLS"
+                                               : "no HTTP request";
+    const struct log_record record = {.level = LOG_WARN,
+                                      .event_type = "Api",
+                                      .err = status == 400   ? ELO_E_MALFORMED
+                                             : status == 503 ? ELO_E_NO_MEMORY
+                                                             : ELO_E_TOO_LARGE,
+                                      .protocol = c->protocol->name,
+                                      .source_ip = elo_span_str(c->ip),
+                                      .source_port = c->port,
+                                      .details = elo_span_str(what)};
+    log_emit(c->net->config.log, &record);
+}
+
 static void answer_fault(struct http *h, int status)
 {
     const struct http_fault *fault = http_fault_of(status);
@@ -284,6 +320,7 @@ static void answer_fault(struct http *h, int status)
 static void answer(struct http *h)
 {
     h->keep_alive = http_request_keeps_alive(&h->request);
+    h->asked_us = now_us();
     struct sigv4_header headers[LIMIT_HTTP_HEADERS];
     struct api_request request = request_of(h, headers);
     if (upgrade_wanted(&request.http)) {
@@ -342,6 +379,7 @@ static bool is_busy(const struct http *h)
 static elo_span parse_one(struct http *h, elo_span bytes)
 {
     size_t used;
+    uint8_t first = h->request.fold == BEFORE_HEAD ? bytes.ptr[0] : 0;
     int status = http_request_feed(&h->request, bytes, &used);
     if (h->request.expects) {
         h->request.expects = false;
@@ -352,6 +390,7 @@ static elo_span parse_one(struct http *h, elo_span bytes)
         return elo_span_from(bytes, used);
     }
     if (status != 0) {
+        report_fault(h, status, first);
         answer_fault(h, status);
     }
     return elo_span_of(NULL, 0);

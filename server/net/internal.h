@@ -138,7 +138,7 @@ enum {
     NET_LISTENERS = 2 * LISTEN_KINDS,
     NET_POOL = 32, /* threads for what takes long, once there is any: lambda.c, keys.c */
     NET_NICENESS =
-        1, /* of threads that messages go before: more, and a busy machine starves them */
+        1, /* of threads that messages go before, added: more, and a busy machine starves them */
     NET_SCRATCH = 65536,
     NET_RECORD = RECORD_TEXT_MAX,
     NET_WIRE = NET_SCRATCH + RECORD_WIRE_MAX,
@@ -315,6 +315,9 @@ void lambda_stop(struct net *net);
 typedef void keys_ready(void *ctx, struct pki_key *key);
 struct key_order *keys_order(struct net *net, keys_ready *ready, void *ctx);
 void keys_cancel(struct key_order *o);
+
+/* shake.c: this thread's work is less urgent than the loop's, whatever priority that has. */
+void net_give_way(void);
 
 /* http_status.c */
 struct http_fault {

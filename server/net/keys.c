@@ -8,10 +8,6 @@
  *     keys_order() -> waiting, or a thread makes it -> ready(ctx, key)      keys_cancel(): never
  * mind
  */
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include "server/base/mem.h"
 #include "server/net/internal.h"
 
@@ -30,8 +26,7 @@ struct key_order {
 static void make(uv_work_t *work)
 {
     struct key_order *o = work->data;
-    /* Of this thread alone: on Linux its id is that of a process. */
-    (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NET_NICENESS);
+    net_give_way();
     o->key = atomic_load(&o->net->calls_stop) == 0 ? pki_key_make() : NULL;
 }
 

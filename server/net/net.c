@@ -125,6 +125,8 @@ static void on_wake(uv_async_t *wake)
         progress.failed != 0 || (net->edge.store_broken && progress.durable <= net->settled);
     if (progress.failed != 0) {
         net->edge.commits_failed++;
+    }
+    if (progress.lost) { /* else what failed is the broker's, who keeps it and tells of it */
         log_line(net->config.log, LOG_ERROR, progress.err,
                  "a change could not be written and was taken back");
         net->config.commit_failed(net->config.ctx, progress.err);

@@ -61,7 +61,7 @@ struct net_config {
     struct authorizer *authorizer;
     struct store *store;
 
-    /* A commit failed: the owner makes the core's memory agree with the database again. */
+    /* Changes of the registry are lost: the owner makes memory agree with the database again. */
     void (*commit_failed)(void *ctx, elo_err err);
 
     /* Once a day: makes the server's certificate again if its time is over. NULL: nobody does. */

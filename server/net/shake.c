@@ -181,13 +181,19 @@ static int patience(const struct worker *w)
     return left < 0 ? 0 : left > 60000 ? 60000 : (int)left + 1;
 }
 
+/* Of a thread alone: on Linux its id is that of a process, and the process's that of the loop. */
+void net_give_way(void)
+{
+    int of_the_loop = getpriority(PRIO_PROCESS, (id_t)getpid());
+    (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), of_the_loop + NET_NICENESS);
+}
+
 static void *run(void *arg)
 {
     struct worker *w = arg;
     struct epoll_event events[EVENTS];
     bool go_on = true;
-    /* Of this thread alone: on Linux its id is that of a process. */
-    (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NET_NICENESS);
+    net_give_way();
     while (go_on) {
         int count = epoll_wait(w->epoll, events, EVENTS, patience(w));
         for (int i = 0; i < count; i++) {

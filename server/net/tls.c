@@ -14,6 +14,7 @@
 
 #include <openssl/err.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #include "server/base/mem.h"
 #include "server/net/internal.h"
@@ -84,9 +85,11 @@ elo_span tls_server_name(const struct conn *c)
 
 static int judge_server_name(SSL *ssl, int *alert, void *arg)
 {
-    const struct net *net = arg;
-    if (net->config.compat.missing_sni != 0 &&
-        SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) == NULL) {
+    const struct compat *compat = &((const struct net *)arg)->config.compat;
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    bool known = name == NULL || compat->unknown_sni == 0 ||
+                 X509_check_host(SSL_get_certificate(ssl), name, 0, 0, NULL) == 1;
+    if (!known || (name == NULL && compat->missing_sni != 0)) {
         *alert = SSL_AD_UNRECOGNIZED_NAME;
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     }
@@ -219,10 +222,18 @@ static const struct {
      "the client does not accept this server's certificate"},
 };
 
-static elo_err failure(char *why, size_t why_cap)
+static elo_err failure(const SSL *ssl, char *why, size_t why_cap)
 {
     unsigned long error = ERR_peek_last_error();
     int reason = ERR_GET_REASON(error);
+    if (error != 0 && reason == SSL_R_CALLBACK_FAILED) { /* judge_server_name() */
+        const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+        snprintf(why, why_cap, "%s%.80s",
+                 name != NULL ? "the server name (SNI) is none of this server's: "
+                              : "the client sends no server name (SNI)",
+                 name != NULL ? name : "");
+        return ELO_E_TLS_HANDSHAKE;
+    }
     for (size_t i = 0; error != 0 && i < sizeof failures / sizeof failures[0]; i++) {
         if (failures[i].reason == reason) {
             snprintf(why, why_cap, "%s", failures[i].text);
@@ -311,7 +322,7 @@ int tls_shake(struct conn *c, struct shaken *out)
         return error;
     }
     OPENSSL_cleanse(out, sizeof *out);
-    out->err = failure(out->why, sizeof out->why);
+    out->err = failure(c->ssl, out->why, sizeof out->why);
     out->level = out->err == ELO_E_TCP_CLOSED ? LOG_DEBUG : LOG_WARN;
     if (c->told) {
         out->why[0] = '\0';

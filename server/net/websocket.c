@@ -389,7 +389,9 @@ bool websocket_begin(struct conn *c, const struct auth_peer *peer, elo_span answ
         return false;
     }
     buf_add(&w->out, answer);
-    w->mqtt = broker_open(c->net->config.broker, peer, ELO_OK, now);
+    struct auth_peer framed = *peer;
+    framed.websocket = true;
+    w->mqtt = broker_open(c->net->config.broker, &framed, ELO_OK, now);
     if (w->mqtt == NULL || buf_err(&w->out) != ELO_OK ||
         !broker_limit_life(w->mqtt, LIMIT_WEBSOCKET_LIFE_MS, now)) {
         if (w->mqtt != NULL) {

@@ -10,11 +10,24 @@ const char *const seeing__result_names[RESULTS] = {
 #undef RESULT_NAME
 };
 
+const char *const seeing__carrier_names[CARRIERS] = {
+#define CARRIER_NAME(name) #name,
+    CARRIER_LIST(CARRIER_NAME)
+#undef CARRIER_NAME
+};
+
 const char *const seeing__ending_names[ENDINGS] = {
 #define ENDING_NAME(name) #name,
     ENDING_LIST(ENDING_NAME)
 #undef ENDING_NAME
 };
+
+/* Who it is cannot be told, or is nobody: before any question of what it may. */
+static bool is_unknown(elo_err err)
+{
+    return err == ELO_E_CERT_MISSING || err == ELO_E_CERT_UNKNOWN || err == ELO_E_CERT_INACTIVE ||
+           err == ELO_E_CERT_REVOKED || err == ELO_E_CERT_EXPIRED || err == ELO_E_AUTHORIZER;
+}
 
 static enum result result_of(const struct log_record *r)
 {
@@ -37,16 +50,22 @@ static bool is(const struct log_record *r, const char *event)
     return strcmp(r->event_type, event) == 0;
 }
 
+static enum carrier carrier_of(const struct log_record *r)
+{
+    return r->websocket ? CARRIER_wss : CARRIER_mqtt;
+}
+
 static void count_connect(struct seeing *s, const struct log_record *r)
 {
+    enum result result = is_unknown(r->err) ? RESULT_authn_error : result_of(r);
     if (r->protocol != NULL && strcmp(r->protocol, "TLS") == 0) {
         s->tls_failures += r->err != ELO_OK;
+        s->connects[CARRIER_mqtt][RESULT_authn_error] += result == RESULT_authn_error;
         return;
     }
-    enum result result = result_of(r);
     bool by_id =
         result == RESULT_throttle && memmem(r->details.ptr, r->details.len, "client id", 9);
-    s->connects[by_id ? RESULT_clientid_throttle : result]++;
+    s->connects[carrier_of(r)][by_id ? RESULT_clientid_throttle : result]++;
 }
 
 static void count_ending(struct seeing *s, const struct log_record *r)
@@ -60,20 +79,22 @@ static void count_ending(struct seeing *s, const struct log_record *r)
     s->endings[ending]++;
 }
 
-static void count_operation(struct seeing *s, const struct log_record *r)
+void seeing_answered(struct seeing *s, const char *operation, int status, uint64_t took_us)
 {
     size_t i = 0;
-    while (i < s->operation_count && s->operations[i].name != r->event_type) {
+    while (i < s->answer_count &&
+           (s->answers[i].status != status || strcmp(s->answers[i].operation, operation) != 0)) {
         i++;
     }
-    if (i == OPERATIONS_MAX) {
+    if (i == ANSWERS_MAX) {
         return;
     }
-    if (i == s->operation_count) {
-        s->operation_count++;
-        s->operations[i].name = r->event_type;
+    if (i == s->answer_count) {
+        s->answers[s->answer_count++].operation = operation;
+        s->answers[i].status = status;
     }
-    *(r->err == ELO_OK ? &s->operations[i].done : &s->operations[i].refused) += 1;
+    s->answers[i].count++;
+    histogram_add(&s->answers_took, took_us);
 }
 
 void seeing__count(struct seeing *s, const struct log_record *r)
@@ -87,10 +108,8 @@ void seeing__count(struct seeing *s, const struct log_record *r)
     } else if (is(r, "Unsubscribe")) {
         s->unsubscribes += r->err == ELO_OK;
     } else if (is(r, "Publish-In")) {
-        s->publishes_in[result_of(r)] += r->err != ELO_OK;
+        s->publishes_in[carrier_of(r)][result_of(r)] += r->err != ELO_OK;
     } else if (is(r, "Publish-Out")) {
         s->publishes_out[result_of(r)] += r->err != ELO_OK;
-    } else if (r->protocol != NULL && strcmp(r->protocol, "HTTP") == 0) {
-        count_operation(s, r);
     }
 }

@@ -13,6 +13,7 @@
 /* How something ended, in CloudWatch's metrics ("AWS IoT metrics and dimensions"). */
 #define RESULT_LIST(X)                                                                             \
     X(success)                                                                                     \
+    X(authn_error)                                                                                 \
     X(auth_error)                                                                                  \
     X(client_error)                                                                                \
     X(throttle)                                                                                    \
@@ -50,26 +51,42 @@ enum ending {
         ENDINGS
 };
 
-#define OPERATIONS_MAX 128u
+/* What MQTT came over; of the API's publishes the third. */
+#define CARRIER_LIST(X)                                                                            \
+    X(mqtt)                                                                                        \
+    X(wss)                                                                                         \
+    X(http)
+
+enum carrier {
+#define CARRIER_ENUM(name) CARRIER_##name,
+    CARRIER_LIST(CARRIER_ENUM)
+#undef CARRIER_ENUM
+        CARRIERS
+};
+
+#define ANSWERS_MAX 512u
 
 struct seeing {
     struct seeing_config config;
     struct timeline timeline;
-    uint64_t connects[RESULTS];
-    uint64_t publishes_in[RESULTS]; /* success is the broker's to tell */
+    uint64_t connects[CARRIERS][RESULTS];
+    uint64_t publishes_in[CARRIERS][RESULTS]; /* success is the broker's to tell */
     uint64_t publishes_out[RESULTS];
     uint64_t subscribes[RESULTS];
     uint64_t unsubscribes;
     uint64_t endings[ENDINGS];
     uint64_t tls_failures;
     struct {
-        const char *name; /* static text: compared by address */
-        uint64_t done, refused;
-    } operations[OPERATIONS_MAX]; /* of the HTTP API */
-    size_t operation_count;
+        const char *operation; /* static text */
+        int status;
+        uint64_t count;
+    } answers[ANSWERS_MAX]; /* of the HTTP API */
+    size_t answer_count;
+    struct histogram answers_took;
 };
 
 extern const char *const seeing__result_names[RESULTS];
+extern const char *const seeing__carrier_names[CARRIERS];
 extern const char *const seeing__ending_names[ENDINGS];
 
 /* count.c */

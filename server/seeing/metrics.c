@@ -71,13 +71,17 @@ results(struct page *p, const char *name, const char *help, const uint64_t numbe
     }
 }
 
-static uint64_t failures(const uint64_t numbers[RESULTS])
+/* The first `carriers` of them. */
+static void by_carrier(
+    struct page *p, const char *name, const char *help, uint64_t numbers[][RESULTS], int carriers)
 {
-    uint64_t sum = 0;
-    for (int i = 0; i < RESULTS; i++) {
-        sum += i != RESULT_success && i != RESULT_throttle ? numbers[i] : 0;
+    family(p, name, COUNTER, help);
+    for (int c = 0; c < carriers; c++) {
+        for (int i = 0; i < RESULTS; i++) {
+            buf_format(p->out, "%s{protocol=\"%s\",result=\"%s\"} %" PRIu64 "\n", p->name,
+                       seeing__carrier_names[c], seeing__result_names[i], numbers[c][i]);
+        }
     }
-    return sum;
 }
 
 /* --- what there is ------------------------------------------------------------------------------
@@ -86,31 +90,54 @@ static uint64_t failures(const uint64_t numbers[RESULTS])
 static void connections(struct page *p, const struct seeing *s, const struct broker_stats *b)
 {
     single(p, "awsiot_connections", GAUGE, "MQTT connections open now.", b->connections);
-    results(p, "awsiot_connect_total", "CONNECT packets by how they were answered.", s->connects);
+    uint64_t connects[CARRIERS][RESULTS];
+    memcpy(connects, s->connects, sizeof connects);
+    by_carrier(p, "awsiot_connect_total", "CONNECT packets by how they were answered.", connects,
+               CARRIER_http);
     family(p, "awsiot_disconnect_total", COUNTER, "Connections that have ended, by AWS's reason.");
     for (int i = 0; i < ENDINGS; i++) {
         sample(p, "reason", seeing__ending_names[i], s->endings[i]);
     }
     single(p, "awsiot_sessions", GAUGE, "Sessions, connected and stored.", b->sessions);
+    single(p, "awsiot_sessions_persistent", GAUGE, "Those that outlive their connections.",
+           b->sessions_persistent);
     single(p, "awsiot_subscriptions", GAUGE, "Subscriptions of all sessions.", b->subscriptions);
     results(p, "awsiot_subscribe_total", "Topic filters of SUBSCRIBE packets.", s->subscribes);
     single(p, "awsiot_unsubscribe_total", COUNTER, "Topic filters of UNSUBSCRIBE packets.",
            s->unsubscribes);
 }
 
+/* What came in, less what was refused, is what was taken. */
+static void messages_in(struct page *p, const struct seeing *s, const struct broker_stats *b)
+{
+    uint64_t in[CARRIERS][RESULTS];
+    const uint64_t all[CARRIERS] = {b->publish_in - b->publish_in_wss - b->publish_in_http,
+                                    b->publish_in_wss, b->publish_in_http};
+    memcpy(in, s->publishes_in, sizeof in);
+    in[CARRIER_mqtt][RESULT_throttle] = b->publish_in_throttled - b->publish_in_wss_throttled;
+    in[CARRIER_wss][RESULT_throttle] = b->publish_in_wss_throttled;
+    for (int c = 0; c < CARRIERS; c++) {
+        uint64_t bad = 0;
+        for (int i = 0; i < RESULTS; i++) {
+            bad += i != RESULT_success ? in[c][i] : 0;
+        }
+        in[c][RESULT_success] = all[c] > bad ? all[c] - bad : 0;
+    }
+    by_carrier(p, "awsiot_publish_in_total", "Messages from clients and the API.", in, CARRIERS);
+}
+
 static void messages(struct page *p, const struct seeing *s, const struct broker_stats *b)
 {
-    uint64_t in[RESULTS], out[RESULTS];
-    memcpy(in, s->publishes_in, sizeof in);
+    uint64_t out[RESULTS];
     memcpy(out, s->publishes_out, sizeof out);
-    in[RESULT_throttle] = b->publish_in_throttled;
     out[RESULT_throttle] = b->publish_out_throttled;
-    uint64_t bad = failures(in) + in[RESULT_throttle];
-    in[RESULT_success] = b->publish_in > bad ? b->publish_in - bad : 0;
     out[RESULT_success] = b->publish_out;
-    results(p, "awsiot_publish_in_total", "Messages from clients and the API.", in);
+    messages_in(p, s, b);
     results(p, "awsiot_publish_out_total",
             "Messages to clients; auth_error counts what was told in the log.", out);
+    family(p, "awsiot_publish_bytes_total", COUNTER, "Bytes of the messages' payloads.");
+    sample(p, "direction", "in", b->publish_bytes_in);
+    sample(p, "direction", "out", b->publish_bytes_out);
     family(p, "awsiot_bytes_total", COUNTER, "Bytes of MQTT, without TLS.");
     sample(p, "direction", "in", b->bytes_in);
     sample(p, "direction", "out", b->bytes_out);
@@ -146,14 +173,13 @@ static void edge(struct page *p, const struct seeing *s)
 
 static void api(struct page *p, const struct seeing *s)
 {
-    family(p, "awsiot_http_requests_total", COUNTER, "Calls of the AWS API.");
-    for (size_t i = 0; i < s->operation_count; i++) {
-        const char *name = s->operations[i].name;
-        buf_format(p->out,
-                   "%s{operation=\"%s\",result=\"success\"} %" PRIu64
-                   "\n%s{operation=\"%s\",result=\"failure\"} %" PRIu64 "\n",
-                   p->name, name, s->operations[i].done, p->name, name, s->operations[i].refused);
+    family(p, "awsiot_http_requests_total", COUNTER, "Calls of the AWS API by HTTP status.");
+    for (size_t i = 0; i < s->answer_count; i++) {
+        buf_format(p->out, "%s{operation=\"%s\",code=\"%d\"} %" PRIu64 "\n", p->name,
+                   s->answers[i].operation, s->answers[i].status, s->answers[i].count);
     }
+    seconds(p, "awsiot_http_request_duration_seconds",
+            "From the whole request to its reply, the disk's time in it.", &s->answers_took);
 }
 
 static void process(struct page *p)

@@ -49,6 +49,9 @@ void seeing_configure(struct seeing *s, const struct seeing_config *config);
 /* For log.watch: every record, at the moment it is made. */
 void seeing_watch(struct seeing *s, const struct log_record *record, int64_t wall_ms);
 
+/* A call of the API has been answered: which one (static text), how, and how long it took. */
+void seeing_answered(struct seeing *s, const char *operation, int status, uint64_t took_us);
+
 /* A page: status, content type, body. To be freed: buf_free(&body). */
 struct seeing_page {
     int status;

@@ -46,6 +46,7 @@ struct store {
     struct store_batch *last;
     size_t queued_bytes;
     struct store_batch *returned;
+    bool lost; /* others than kept ones have failed, not yet reported */
     uint64_t durable;
     elo_err err; /* not ELO_OK: halted by this failure, not yet reported */
     bool stop;
@@ -80,6 +81,7 @@ static void give_back(struct store *store, struct store_batch *group)
             end = &b->next;
         } else {
             store__batches_free(b);
+            store->lost = true;
         }
     }
 }
@@ -244,6 +246,8 @@ static void report_failure(struct store *store, struct store_progress *out)
     give_back(store, take_queue(store, &last));
     out->returned = store__join(store->returned);
     store->returned = NULL;
+    out->lost = store->lost;
+    store->lost = false;
     out->failed = store->issued;
     out->err = store->err;
     store->err = ELO_OK;

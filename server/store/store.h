@@ -56,6 +56,7 @@ struct store_progress {
     uint64_t failed;  /* 0, or: durable < number <= failed will never be on disk */
     elo_err err;      /* why: ELO_E_DISK_FULL, ELO_E_IO, ELO_E_CORRUPT, ELO_E_NO_MEMORY */
     struct store_batch *returned; /* the failed ones of store_begin_kept(), as one; NULL: none */
+    bool lost;                    /* there were others among the failed ones: they are gone */
 };
 
 /*

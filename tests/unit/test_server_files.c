@@ -94,12 +94,14 @@ static void what_cannot_be_a_folder_is_said(void **state)
     assert_int_equal(desk_folder(path_of("file"), why, sizeof why), ELO_E_USAGE);
     assert_non_null(strstr(why, "is a file, not a folder; choose another --data"));
     assert_int_not_equal(desk_folder(path_of("file/below"), why, sizeof why), ELO_OK);
+    assert_non_null(strstr(why, "choose another --data"));
     assert_int_equal(desk_folder("", why, sizeof why), ELO_E_USAGE);
     memset(path, 'a', sizeof path - 1);
     path[sizeof path - 1] = '\0';
     assert_int_equal(desk_folder(path, why, sizeof why), ELO_E_USAGE);
     assert_int_not_equal(desk_folder("/proc/1/nothing", why, sizeof why), ELO_OK);
     assert_non_null(strstr(why, "/proc/1/nothing"));
+    assert_non_null(strstr(why, "choose another --data"));
 }
 
 static void files_are_written_whole_with_their_mode(void **state)

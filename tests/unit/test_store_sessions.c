@@ -305,6 +305,7 @@ static bool survives(int calls, long n, int error)
     if (progress.failed) { /* a checkpoint may fail and harm nobody */
         assert_int_equal(progress.failed, last);
         assert_non_null(progress.returned);
+        assert_true(progress.lost);
         holds("");
         commit(progress.returned);
     }
@@ -351,6 +352,7 @@ static void kept_batches_of_the_queue_come_back_in_order(void **state)
     store_poll(store, &progress);
     faulty_disk_heal();
     assert_true(progress.failed != 0);
+    assert_false(progress.lost);
     b = store_begin_kept(store);
     assert_true(store_put_session(b, &(struct store_session){1, ELO_SPAN("x"), 4, 0, 0}));
     store_append(&progress.returned, b);

@@ -589,6 +589,49 @@ def full_disk(scene):
 
 
 @case
+def full_disk_of_messages(scene):
+    """the disk fills up under QoS 1: no PUBACK, a word about messages only, and it goes on by itself"""
+    place = small_disk(scene, "3m")
+    if place is None:
+        check(True, "nothing to do")
+        return
+    desk = scene.desk("--plain-port", "0", data=place / "desk")
+    port = int(desk.endpoints["mqtt"].rsplit(":", 1)[1])
+    with mqtt.Client("127.0.0.1", port, None) as keeper:
+        keeper.connect("keeper", clean=False)
+        keeper.subscribe(("t/#", 1))
+    ballast = fill(place, keep=256 * 1024)
+    since = desk.log_mark()
+    acked, refused = [], 0
+    while refused < 5 and len(acked) < 5000:
+        try:
+            with mqtt.Client("127.0.0.1", port, None) as publisher:
+                publisher.connect(f"p{refused}")
+                while len(acked) < 5000:
+                    text = f"{len(acked)}-{refused}"
+                    publisher.publish("t/1", text.encode() + b"x" * 2000, qos=1)
+                    acked.append(text)
+        except mqtt.Closed:
+            refused += 1
+    check(refused == 5 and acked, f"{len(acked)} acknowledged, then no more", refused)
+    desk.expect_record("why", since, code="E-DISK-FULL", eventType="Disconnect",
+                       disconnectReason="SERVER_ERROR")
+    desk.expect_record("what is done about it", since, code="E-DISK-FULL", eventType="Server",
+                       details=re.compile("tried again every second"))
+    ballast.unlink()
+    desk.expect_record("it goes on", since, details=re.compile("takes changes again"))
+    check(desk.wait_record(since, 0, details=re.compile("taken back")) is None,
+          "nothing is said to have been taken back", desk.text())
+    with mqtt.Client("127.0.0.1", port, None) as keeper:
+        check(keeper.connect("keeper", clean=False) == (0, True), "the session is there")
+        got = []
+        while acked[-1:] != got[-1:] and len(got) < 5000:
+            got.append(keeper.message()[1].decode().rstrip("x"))
+    check([g for g in got if g in acked] == acked, "with all that was acknowledged, in order",
+          (acked[-5:], got[-5:]))
+
+
+@case
 def full_disk_at_first(scene):
     """a first start on a full disk leaves nothing half-made"""
     place = small_disk(scene, "1m")

@@ -216,7 +216,7 @@ def a_crowd(s):
                 mqtt.Client("localhost", desk.mqtts_port, context)))
             clients[-1].connect(f"crowd-{i}", keep_alive=1200)
         each = (memory_kb(desk) - before) / count
-        check(each < 17 or SANITIZED, f"{count} connections, {each:.1f} KB each: less than 17 KB")
+        check(each < 8 or SANITIZED, f"{count} connections, {each:.1f} KB each: less than 8 KB")
         clients[0].subscribe(("crowd", 0))
         for i in range(0, count, max(1, count // 50)):
             clients[i].publish("crowd", str(i).encode())
@@ -229,6 +229,39 @@ def a_crowd(s):
 def memory_kb(desk):
     status = pathlib.Path(f"/proc/{desk.popen.pid}/status").read_text()
     return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
+
+
+@case
+def io_threads(s):
+    """--io-threads: none, one, four; the same is served, and the threads are there"""
+    for count in (0, 1, 4):
+        desk = s.desk("--io-threads", count, data=s.path(f"desk-{count}"))
+        device = device_of(desk)
+        context = mqtt.tls_context(desk.ca, device)
+        tasks = pathlib.Path(f"/proc/{desk.popen.pid}/task")
+        nice = [int((task / "stat").read_text().rsplit(")", 1)[1].split()[16])
+                for task in sorted(tasks.iterdir(), key=lambda task: int(task.name))]
+        if nice[0] < 19:  # the loop's
+            check(sum(n > nice[0] for n in nice) == count, f"{count} threads of lower priority", nice)
+        with contextlib.ExitStack() as crowd:
+            slow = [crowd.enter_context(socket.create_connection(("127.0.0.1", desk.mqtts_port)))
+                    for _ in range(8)]
+            clients = [crowd.enter_context(mqtt.Client("localhost", desk.mqtts_port, context))
+                       for _ in range(12)]
+            for i, client in enumerate(clients):
+                client.connect(f"c{i}", keep_alive=1200)
+                client.subscribe((f"t/{i}", 1))
+            for i, client in enumerate(clients):
+                clients[i - 1].publish(f"t/{i}", b"hello", qos=1)
+                if client.message()[1] != b"hello":
+                    check(False, f"client {i} gets its message")
+            check(slow and clients, f"--io-threads {count}: 12 served while 8 say nothing")
+        try:
+            mqtt.client_of(desk, None).connect("nobody")
+            check(False, "who has no certificate is refused")
+        except (ssl.SSLError, mqtt.Closed, OSError):
+            desk.expect_record("no certificate", code="E-CERT-MISSING")
+        need(desk.stop() == 0, "and it ends")
 
 
 @case

@@ -378,22 +378,55 @@ def not_tls(scene):
 
 
 @case
+def mqtt_without_alpn(scene):
+    """MQTT to the ports that speak HTTP: ended, and the log and `elo why` tell which port is meant"""
+    desk = scene.desk()
+    device = desk.make_device("odd", desk.make_policy("all", ("iot:*", "*")))
+    for name, port, context in (("HTTPS", desk.https_port, mqtt.tls_context(desk.ca, device)),
+                                ("HTTP", desk.http_port, None)):
+        since = desk.log_mark()
+        with mqtt.Client("localhost", port, context) as c:
+            c.send(mqtt.packet(1, 0, mqtt.text("MQTT") + b"\x04\x02\x00\x3c" + mqtt.text("odd")))
+            try:
+                while c.read():
+                    pass
+            except (mqtt.Closed, OSError):
+                check(True, f"{name}: the end")
+        desk.expect_record(name, since, status="Failure", code="E-ALPN",
+                           details=re.compile(f"MQTT came to the {name} port"))
+    since = desk.log_mark()
+    with Raw(desk) as raw:
+        raw.send(b"hello\r\n\r\n")
+        raw.reply()
+    desk.expect_record("no HTTP", since, status="Failure", protocol="HTTP",
+                       details=re.compile("no HTTP request"))
+    told = scene.elo("why", "127.0.0.1", "--data", desk.data).out
+    check("E-ALPN" in told, "`elo why` knows", told)
+
+
+@case
 def server_name(scene):
-    """no SNI is fine unless the switch says otherwise"""
-    for options, welcome in (((), True), (("--compat", "missing-sni=refuse"), False)):
-        desk = scene.desk(*options, data=scene.path("desk" + str(welcome)))
-        device = desk.make_device(f"sni-{welcome}", desk.make_policy("all", ("iot:*", "*")))
+    """whatever SNI says is fine unless a switch says otherwise; who is refused is told why"""
+    for options, without, wrong in (((), True, True),
+                                    (("--compat", "missing-sni=refuse"), False, True),
+                                    (("--compat", "unknown-sni=refuse"), True, False)):
+        desk = scene.desk(*options, data=scene.path("desk" + "-".join(options[1:])))
+        device = desk.make_device("kitchen", desk.make_policy("all", ("iot:*", "*")))
         context = mqtt.tls_context(desk.ca, device)
-        with mqtt.Client("localhost", desk.mqtts_port, context) as c:
-            check(c.connect(device.name)[0] == 0, "with SNI: welcome")
         context.check_hostname = False
-        try:
-            with mqtt.Client("localhost", desk.mqtts_port, context, server_name=None) as c:
-                got = c.connect(device.name)[0] == 0
-        except (ssl.SSLError, mqtt.Closed):
-            got = False
-        check(got == welcome, f"without SNI{' '.join(options)}: "
-              f"{'welcome' if welcome else 'refused'}")
+        for name, welcome in (("localhost", True), (None, without), ("else.example", wrong)):
+            since = desk.log_mark()
+            try:
+                with mqtt.Client("localhost", desk.mqtts_port, context, server_name=name) as c:
+                    got = c.connect(device.name)[0] == 0
+            except (ssl.SSLError, mqtt.Closed) as error:
+                got = False
+                check("UNRECOGNIZED_NAME" in str(error), "by the alert unrecognized_name", error)
+                desk.expect_record(str(name), since, eventType="Connect", code="E-TLS",
+                                   details=re.compile("no server name" if name is None else
+                                                      f"none of this server's: {name}"))
+            check(got == welcome, f"SNI {name} {' '.join(options)}: "
+                  f"{'welcome' if welcome else 'refused'}")
 
 
 # --- MQTT ----------------------------------------------------------------------------------------

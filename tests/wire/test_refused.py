@@ -4,6 +4,7 @@
 """Whom the desk turns away, what the client sees of it (what AWS would show: mostly nothing, a
 closed connection), and what the log says (which AWS would not). Every refusal stands beside the
 same thing done right, so that a desk that refuses everything fails here too."""
+import re
 import ssl
 
 import mqtt
@@ -75,6 +76,24 @@ def certificates(scene):
     desk.must("PUT", f"/certificates/{inactive.id}?newStatus=ACTIVE")
     works(desk, inactive)
     works(desk, good)
+
+
+@case
+def allowed(scene):
+    """with --log-level debug the log tells which statement allowed, too"""
+    desk = scene.desk("--log-level", "debug")
+    device = desk.make_device("kitchen", standard_policy(desk))
+    works(desk, device)
+    for event, words in (("Connect", "iot:Connect on client/kitchen in statement 1"),
+                         ("Subscribe", "iot:Subscribe on topicfilter/room/# in statement 3"),
+                         ("Publish-In", "iot:Publish on topic/room/door in statement 2")):
+        desk.expect_record(event, eventType=event, status="Success",
+                           details=re.compile(f"^policy standard v1 allows {words}"))
+    desk.stop()
+    desk = scene.desk(data=scene.path("quiet"))
+    works(desk, desk.make_device("kitchen", standard_policy(desk)))
+    check(desk.wait_record(0, 0, eventType="Connect", details=re.compile("allows")) is None,
+          "otherwise not: it takes time")
 
 
 @case

@@ -5,6 +5,7 @@
 of its devices: /elo/timeline and `elo why`."""
 import http.client
 import json
+import pathlib
 import re
 import signal
 import socket
@@ -12,8 +13,10 @@ import ssl
 import subprocess
 
 import mqtt
+import websocket
 from desk import case, check, main, need
 
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 LABEL = r'[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*"'
 SAMPLE = re.compile(rf"^({NAME})(?:\{{((?:{LABEL},?)*)\}})? ([-+]?(?:[0-9.eE+-]+|Inf|NaN))$")
@@ -98,25 +101,93 @@ def metrics(scene):
         return now[(name, labels)] - before[(name, labels)]
 
     check(grew("awsiot_connections") == 1, "one connection more")
-    check(grew("awsiot_connect_total", 'result="success"') == 1, "one CONNECT")
-    check(grew("awsiot_publish_in_total", 'result="success"') == 5, "five messages in")
+    check(grew("awsiot_connect_total", 'protocol="mqtt",result="success"') == 1, "one CONNECT")
+    check(grew("awsiot_publish_in_total", 'protocol="mqtt",result="success"') == 5,
+          "five messages in")
     check(grew("awsiot_publish_out_total", 'result="success"') == 5, "five messages out")
     check(grew("awsiot_subscribe_total", 'result="success"') == 1, "one subscription")
     check(grew("awsiot_bytes_total", 'direction="in"') > 5 * 10, "bytes in")
+    check([grew("awsiot_publish_bytes_total", f'direction="{d}"') for d in ("in", "out")] ==
+          [50, 50], "50 bytes of payload each way")
     check(grew("awsiot_tls_handshake_seconds_count") == 1, "one handshake")
     check(now[("process_open_fds", "")] > 5, "descriptors are counted")
     check(now[("process_resident_memory_bytes", "")] > 1e6, "memory is counted")
     after = page(desk, open_metrics=True)
-    check(("awsiot_build_info", f'version="{scene.version}"' if hasattr(scene, "version") else
-           next(k[1] for k in after if k[0] == "awsiot_build_info")) in after, "the version")
+    version = scene.elo("--version").out.split()[1]
+    check(after.get(("awsiot_build_info", f'version="{version}"')) == 1, f"version {version}", after)
     desk.wait_record(0, 10, eventType="Disconnect")
     ended = page(desk)
     check(ended[("awsiot_disconnect_total", 'reason="CLIENT_INITIATED_DISCONNECT"')] == 1,
           "one has said goodbye")
     check(ended[("awsiot_connections", "")] == 0, "and is gone")
+    told = set(re.findall(r"`(awsiot_\w+)`", (ROOT / "docs/seeing.md").read_text()))
+    there = {re.sub("_(bucket|sum|count)$", "", n) for n, _ in ended if n.startswith("awsiot_")}
+    check(told == there, "docs/seeing.md names these and no others", told ^ there)
     calls = [v for (n, l), v in ended.items() if n == "awsiot_http_requests_total" and
-             'operation="CreatePolicy",result="success"' in l]
+             'operation="CreatePolicy",code="200"' in l]
     check(calls == [1], "the API's calls", calls)
+
+
+@case
+def who_came_how(scene):
+    """CONNECTs and messages by protocol and result; sessions that persist; calls by their status"""
+    desk = scene.desk()
+    own = desk.make_policy("own", ("iot:Connect", desk.arn("client/kitchen")),
+                           ("iot:Publish", desk.arn("topic/t")))
+    kitchen = desk.make_device("kitchen", own)
+    asleep = desk.make_device("asleep", own, status="INACTIVE")
+    before = page(desk)
+
+    def connect(device, client_id, **options):
+        since = desk.log_mark()
+        try:
+            client = mqtt.client_of(desk, device)
+            client.connect(client_id, **options)
+        except (mqtt.Closed, ssl.SSLError):
+            client = None
+        desk.wait_record(since, 10, eventType="Connect")
+        return client
+
+    here = connect(kitchen, "kitchen", clean=False)
+    need(here is not None, "a persistent session")
+    here.publish("t", b"x", qos=1)
+    check(connect(asleep, "asleep") is None, "a certificate that is not ACTIVE is refused")
+    connect(None, "nobody")  # TLS 1.3: the refusal comes after the client's handshake
+    check(connect(kitchen, "oven") is None, "a client id that the policy does not allow is refused")
+    host = f"127.0.0.1:{desk.http_port}"
+    with websocket.Socket(desk.http_port, websocket.presign(desk, host), host) as ws:
+        ws.send(mqtt.packet(mqtt.CONNECT, 0, mqtt.text("MQTT") + b"\x04\x02\x00\x3c" +
+                            mqtt.text("page")))
+        need(ws.read()[2][:1] == b"\x20", "a client by WebSocket")
+        for _ in range(2):
+            ws.send(mqtt.packet(mqtt.PUBLISH, 2, mqtt.text("w") + b"\0\1xyz"))
+            need(ws.read()[2][:1] == b"\x40", "publishes")
+        desk.must("POST", "/topics/h?qos=1", b"four")
+        check(desk.call("GET", "/things/none").status == 404, "a thing that is not there")
+        now = page(desk)
+
+    def grew(name, labels=""):
+        return now[(name, labels)] - before.get((name, labels), 0)
+
+    def by(protocol, result):
+        return f'protocol="{protocol}",result="{result}"'
+
+    name = "awsiot_connect_total"
+    check(grew(name, by("mqtt", "success")) == 1 and grew(name, by("wss", "success")) == 1,
+          "one CONNECT of each protocol")
+    check(grew(name, by("mqtt", "authn_error")) == 2, "two whose certificate is none or no good")
+    check(grew(name, by("mqtt", "auth_error")) == 1, "one that the policy does not allow")
+    check(grew("awsiot_sessions_persistent") == 1 and grew("awsiot_sessions") == 2,
+          "two sessions, one persists")
+    check([grew("awsiot_publish_in_total", by(p, "success")) for p in ("mqtt", "wss", "http")] ==
+          [1, 2, 1], "messages by protocol")
+    check(grew("awsiot_publish_bytes_total", 'direction="in"') == 1 + 2 * 3 + 4, "their bytes")
+    name = "awsiot_http_requests_total"
+    check(grew(name, 'operation="Publish",code="200"') == 1 and
+          grew(name, 'operation="DescribeThing",code="404"') == 1, "calls by status")
+    calls = sum(v for (n, _), v in now.items() if n == name)
+    check(now[("awsiot_http_request_duration_seconds_count", "")] == calls > 0,
+          "how long each call took")
 
 
 @case
@@ -197,6 +268,16 @@ def why_not(scene):
     desk.wait_record(since, 10, code="E-POLICY-CONNECT")
     check("(3 times)" in why(scene, desk, "oven", 5) or "(2 times)" in why(scene, desk, "oven", 5),
           "the same again is counted")
+
+    # Somebody else at that address fails otherwise: it is told, and is not taken for the answer.
+    since = desk.log_mark()
+    with socket.create_connection(("127.0.0.1", desk.mqtts_port)) as s:
+        s.sendall(b"not TLS at all")
+        s.recv(100)
+    desk.wait_record(since, 10, code="E-TLS")
+    answer = why(scene, desk, "oven", 5).split("\n\n", 1)[1]
+    check("iot:Connect allows" in answer.splitlines()[1], "its own failure is the answer", answer)
+    check("perhaps it" in answer and "TLS" in answer.split("perhaps it")[1], "then the other's", answer)
 
     with mqtt.client_of(desk, kitchen) as c:
         c.connect("kitchen")
