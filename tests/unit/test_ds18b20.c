@@ -504,6 +504,42 @@ static void what_can_be_wrong_with_one(void **state)
     run_round(&d, &l, &r); /* which searched again: the one that is left */
     assert_int_equal(elo_ds18b20_count(&d), 1);
     assert_int_equal(r.readings[0].centi_celsius, 2100);
+    l.sensors[0].there = l.sensors[2].there = false; /* all pulled out */
+    run_round(&d, &l, &r);
+    assert_int_equal(r.readings[0].error, ELO_E_SENSOR_MISSING);
+}
+
+/* Pulled out in the middle of a round: between any two operations, and put back after it. */
+static void pulled_out_at_any_moment(void **state)
+{
+    (void)state;
+    for (unsigned at = 0; at < 60; at++) {
+        struct line l = {.seed = 3};
+        struct elo_onewire bus = bus_of(&l);
+        struct elo_onewire_rom roms[2];
+        struct elo_ds18b20 d;
+        struct elo_reading reading = {.source = "me"};
+        struct round r;
+        uint8_t index;
+        add_sensor(&l, 0, 0x28, 9, 160);
+        elo_ds18b20_init(&d, &bus, roms, 2, 5000, l.now);
+        bool done = false;
+        for (unsigned ticks = 0; !done && ticks < 200; ticks++) {
+            l.sensors[0].there = ticks < at;
+            uint32_t wait = elo_ds18b20_next_deadline(&d) - l.now;
+            l.now += wait < 1u << 31 ? wait : 0;
+            done = elo_ds18b20_tick(&d, l.now, &index, &reading);
+        }
+        assert_true(done);
+        assert_true(reading.error != ELO_OK || reading.centi_celsius == 1000);
+        assert_false(elo_ds18b20_tick(&d, l.now, &index, &reading)); /* not yet */
+        l.now += 5000;
+        l.sensors[0].there = true;
+        power_on(&l.sensors[0]);
+        run_round(&d, &l, &r);
+        assert_int_equal(r.readings[0].error, ELO_OK);
+        assert_int_equal(r.readings[0].centi_celsius, 1000);
+    }
 }
 
 static void more_sensors_than_room(void **state)
@@ -583,6 +619,7 @@ int main(void)
         cmocka_unit_test(searches_that_fail),
         cmocka_unit_test(three_sensors),
         cmocka_unit_test(what_can_be_wrong_with_one),
+        cmocka_unit_test(pulled_out_at_any_moment),
         cmocka_unit_test(more_sensors_than_room),
         cmocka_unit_test(power_from_the_line),
         cmocka_unit_test(noise),

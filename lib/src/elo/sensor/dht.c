@@ -99,9 +99,9 @@ elo_dht_read_spans(elo_dht_kind kind, const uint8_t *spans, size_t count, struct
 
 /* --- asking ----------------------------------------------------------------------------------- */
 
-void elo_dht_init(struct elo_dht *d, elo_dht_kind kind, uint16_t interval_ms, uint32_t now_ms)
+void elo_dht_init(struct elo_dht *d, elo_dht_kind kind, uint32_t interval_ms, uint32_t now_ms)
 {
-    uint16_t least = kind == ELO_DHT11 ? INTERVAL_DHT11_MS : INTERVAL_DHT22_MS;
+    uint32_t least = kind == ELO_DHT11 ? INTERVAL_DHT11_MS : INTERVAL_DHT22_MS;
     memset(d, 0, sizeof *d);
     d->_internal.kind = (uint8_t)kind;
     d->_internal.interval_ms = interval_ms > least ? interval_ms : least;

@@ -59,7 +59,7 @@ struct elo_dht {
     struct {
         uint8_t kind;
         uint8_t phase;
-        uint16_t interval_ms;
+        uint32_t interval_ms;
         uint32_t now_ms;
         uint32_t since_ms;
         /* written by the interrupt, while listening */
@@ -69,8 +69,8 @@ struct elo_dht {
     } _internal;
 };
 
-/* `interval_ms` under 65,536; what is less than the sensor's own interval counts as that. */
-void elo_dht_init(struct elo_dht *d, elo_dht_kind kind, uint16_t interval_ms, uint32_t now_ms);
+/* `interval_ms` under 2^31; what is less than the sensor's own interval counts as that. */
+void elo_dht_init(struct elo_dht *d, elo_dht_kind kind, uint32_t interval_ms, uint32_t now_ms);
 
 elo_dht_wish elo_dht_tick(struct elo_dht *d, uint32_t now_ms, struct elo_reading *out);
 
@@ -79,7 +79,11 @@ uint32_t elo_dht_next_deadline(const struct elo_dht *d);
 
 /* A falling edge, at `us` of a microsecond counter that may wrap. Here, so that it is compiled into
  * the port's interrupt handler, in RAM with it. */
-static inline void elo_dht_edge(struct elo_dht *d, uint32_t us)
+#if defined(__GNUC__)
+__attribute__((always_inline))
+#endif
+static inline void
+elo_dht_edge(struct elo_dht *d, uint32_t us)
 {
     uint32_t span = us - d->_internal.edge_us;
     uint8_t n = d->_internal.edges;

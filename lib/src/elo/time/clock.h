@@ -44,6 +44,10 @@
  * not at any date: never before the build time. `overrule` 0 gives that up for the danger that a
  *   device with a wrong floor stays without time until its owner says better.
  *
+ * Who asks us to stop (kiss-o'-death; RFC 5905, 7.4)
+ *   A server that says DENY or RSTR is not asked again; when all have said so they are left alone
+ * for a day. RATE makes the next wait after a failed round long, half the cap at least.
+ *
  * How sure, elo_clock_get_state()
  *   UNSET       nothing is known: neither answer nor floor
  *   FLOOR_ONLY  it is after the floor; nothing more is known
@@ -61,7 +65,7 @@
  * floor of some weeks ago still works with AWS, whose certificates live for a year. Whoever blocks
  * UDP port 123 chooses this mode for you. Trust anchors and names are checked as ever.
  *
- * Memory: struct elo_clock, 180 bytes on the chip; nothing is borrowed but random_ctx.
+ * Memory: struct elo_clock, 188 bytes on the chip; nothing is borrowed but random_ctx.
  *
  * Times
  *   now_ms is uint32_t milliseconds of a counter that wraps after 49.7 days and starts anywhere;
@@ -94,14 +98,17 @@ typedef uint32_t (*elo_clock_random_fn)(void *ctx);
 struct elo_clock_config {
     uint8_t servers; /* must: how many there are, 1 ... ELO_CLOCK_MAX_SERVERS; asked in their order,
                         beginning with the one that answered last. 0: only elo_clock_set() */
-    uint8_t overrule; /* 2. Servers that must agree to be believed against all we know; 0: none is.
-                         Each counts once; of two names for one machine we cannot know */
+    uint8_t overrule; /* 2. Servers that must agree to be believed against all we know; 0, or more
+                         than there are: none is. Each counts once; of two names for one machine we
+                         cannot know. So name three or more */
     bool allow_floor; /* false. See "Degraded mode" */
 
     uint32_t build_floor; /* must: when this firmware was built. 0, and no saved_floor: the first
                              answer is believed whatever it says */
     uint32_t saved_floor; /* the last SAVE event's floor; 0: none was kept */
-    uint32_t max_ahead_s; /* 5 years. How long the device may have lain in a drawer */
+    uint32_t max_ahead_s; /* 5 years. How long the device may have lain in a drawer. One wrong
+                             server at power-on can be believed by as much; 0: none is, the first
+                             time of all is one on which `overrule` servers agree */
     uint32_t max_step_s;  /* 1 000. How wrong our own clock may have become between two answers */
     uint32_t stale_s;     /* 2 days */
     uint32_t save_s;      /* 12 hours. A new floor is told when it is this much later than the last:
@@ -112,7 +119,8 @@ struct elo_clock_config {
     uint32_t backoff_base_ms;  /* 5 000. After all servers failed the wait is floor + random(0 ...
                                   min(cap, base * 2^n)), n rounds after the last answer */
     uint32_t backoff_cap_ms;   /* 900 000 */
-    uint32_t backoff_floor_ms; /* 15 000: no server may be asked more often (RFC 4330, 10) */
+    uint32_t backoff_floor_ms; /* 15 000: no server may be asked more often (RFC 4330, 10), whatever
+                                  the owner calls */
     uint32_t resync_ms;        /* 6 hours. From an answer to the next question; it is three quarters
                                   to all of it, by chance */
 
@@ -180,10 +188,12 @@ struct elo__clock {
     uint8_t heard;    /* bits: servers of this round that said what cannot be */
     bool known;       /* the time is */
     bool slow;        /* a server asked us to ask less */
+    bool asked;       /* a question was put, at asked_ms */
 
     uint32_t mono_ms;  /* the counter at the last look */
     uint32_t since_ms; /* when the present phase began */
     uint32_t wait_ms;  /* RESTING: how long */
+    uint32_t asked_ms;
 
     uint32_t unix_s; /* at mono_ms, if known */
     uint32_t ms;
@@ -197,6 +207,7 @@ struct elo__clock {
     elo_err reason; /* of this round */
     struct {
         uint32_t round_trip_ms;
+        uint32_t wait_ms;
         int32_t step_s;
         elo_err reason;  /* of the round */
         elo_err refused; /* of the server */
@@ -224,7 +235,8 @@ ELO_MUST_USE elo_err elo_clock_init(struct elo_clock *c,
                                     const struct elo_clock_config *config,
                                     uint32_t now_ms);
 
-/* Ask the servers, now and again whenever it is time. Harmless when started already. */
+/* Ask the servers, now (but see backoff_floor_ms) and again whenever it is time. Harmless when
+ * started already. */
 void elo_clock_start(struct elo_clock *c, uint32_t now_ms);
 
 /* Between two rounds: ask now - the network has come back, a person pressed a button. Else
