@@ -15,8 +15,7 @@
  *     case ELO_DHT_PULL:    pin as output, low
  *     case ELO_DHT_LISTEN:  pin as input with pull-up; on each falling edge, from the interrupt:
  *                               elo_dht_edge(&dht, micros());
- *     case ELO_DHT_READING: detach the interrupt; `reading` is new: values or an error. Then as
- * REST
+ *     case ELO_DHT_READING: `reading` is new, values or an error; the pin as with REST
  *     }
  *     again at elo_dht_next_deadline(&dht)
  *
