@@ -6,6 +6,8 @@
  *     client/client.h        the MQTT session: start here
  *     tls/tls.h              the connection under it
  *     tls/credentials.h      who we are and whom we trust
+ *     time/clock.h           what time it is, and how sure that is
+ *     sensor/...             DHT, DS18B20, BME280 and the analog input
  *     json/read.h, write.h   what is said over it
  *     mqtt/...               single packets and topics, for those who need them
  *     base/...               spans, the list of errors, text and bytes
@@ -45,5 +47,15 @@
 #include "elo/tls/bearssl.h"
 #include "elo/tls/credentials.h"
 #include "elo/tls/tls.h"
+
+#include "elo/time/clock.h"
+#include "elo/time/sntp.h"
+
+#include "elo/sensor/analog.h"
+#include "elo/sensor/bme280.h"
+#include "elo/sensor/dht.h"
+#include "elo/sensor/ds18b20.h"
+#include "elo/sensor/onewire.h"
+#include "elo/sensor/reading.h"
 
 #endif
