@@ -6,6 +6,7 @@
  *     client/client.h        the MQTT session: start here
  *     tls/tls.h              the connection under it
  *     tls/credentials.h      who we are and whom we trust
+ *     link/link.h            the pump between the two, over a stream of the machine's
  *     json/read.h, write.h   what is said over it
  *     mqtt/...               single packets and topics, for those who need them
  *     base/...               spans, the list of errors, text and bytes
@@ -45,5 +46,8 @@
 #include "elo/tls/bearssl.h"
 #include "elo/tls/credentials.h"
 #include "elo/tls/tls.h"
+
+#include "elo/link/link.h"
+#include "elo/link/net.h"
 
 #endif

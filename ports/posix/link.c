@@ -137,6 +137,7 @@ elo_err posix_link_init(struct posix_link *link,
     memset(link, 0, sizeof *link);
     posix_tcp_init(&link->_internal.tcp);
     own->tls = config->tls;
+    own->tls.handshake = &link->_internal.handshake;
     own->net = (struct elo_net){.ctx = &link->_internal.tcp,
                                 .open = net_open,
                                 .step = net_step,

@@ -37,9 +37,9 @@
 
 struct posix_link_config {
     /*
-     * As for elo_tls_init, but `entropy` is not used (the kernel's is taken), nor is `resume` (see
-     * keep_session), and now_unix 0, the usual, means the wall clock at each connection. All that
-     * it points to is kept by reference.
+     * As for elo_tls_init, but `entropy` is not used (the kernel's is taken), nor are `resume` (see
+     * keep_session) and `handshake` (the link has its own), and now_unix 0, the usual, means the
+     * wall clock at each connection. All that it points to is kept by reference.
      */
     struct elo_tls_config tls;
 
@@ -58,6 +58,7 @@ struct posix_link {
     struct {
         struct elo_link_config config;
         struct elo_link link;
+        struct elo_tls_handshake handshake;
         struct posix_tcp tcp;
     } _internal;
 };

@@ -55,6 +55,7 @@ static inline int free_pki(void **state)
 
 struct client {
     struct elo_tls tls;
+    struct elo_tls_handshake handshake;
     struct elo_tls_identity identity;
     struct elo_tls_anchors anchors;
     struct elo_tls_work work;
@@ -90,6 +91,8 @@ client_make(const struct test_cert *device, const struct test_cert *root, size_t
     for (size_t i = 0; i < sizeof c->entropy; i++) {
         c->entropy[i] = (uint8_t)(i * 7 + 1);
     }
+    c->config.profile = &elo_tls_profile_full;
+    c->config.handshake = &c->handshake;
     c->config.host = HOST;
     c->config.anchors = &c->anchors;
     c->config.now_unix = (uint32_t)TEST_NOW;

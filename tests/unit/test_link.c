@@ -47,6 +47,7 @@ struct world {
     struct elo_tls_identity identity;
     struct elo_tls_anchors anchors;
     struct elo_tls_work work;
+    struct elo_tls_handshake handshake;
     br_x509_trust_anchor table[1];
     uint8_t anchor_mem[ELO_TLS_ANCHOR_BYTES], identity_mem[ELO_TLS_IDENTITY_BYTES];
     uint8_t input[ELO_TLS_INPUT_BYTES(1024)], output[ELO_TLS_OUTPUT_BYTES(512)];
@@ -225,7 +226,9 @@ static struct world *world_make(uint32_t now)
     w->send_max = w->recv_max = 100000;
     w->now = now;
     w->unix_now = (uint32_t)TEST_NOW;
-    w->config.tls = (struct elo_tls_config){.host = HOST,
+    w->config.tls = (struct elo_tls_config){.profile = &elo_tls_profile_aws_small,
+                                            .handshake = &w->handshake,
+                                            .host = HOST,
                                             .anchors = &w->anchors,
                                             .identity = &w->identity,
                                             .input = w->input,
@@ -504,6 +507,30 @@ static void a_broken_stream_is_told_and_mended(void **state)
     world_free(w);
 }
 
+static void a_lost_network_cuts_every_phase(void **state)
+{
+    (void)state;
+    struct world *w = world_make(0);
+    elo_link_cut(&w->link, ELO_E_NETWORK); /* nothing to cut */
+    w->open_says = w->step_says = ELO_NEED_MORE;
+    step(w);
+    elo_link_cut(&w->link, ELO_E_NETWORK);
+    run_until(w, &w->disconnected, 1);
+    assert_int_equal(w->last.u.disconnected.reason, ELO_E_NETWORK);
+    w->open_says = w->step_says = ELO_OK;
+    run_until(w, &w->opens, 2);
+    assert_int_equal(elo_link_get_phase(&w->link), ELO_LINK_SHAKING);
+    elo_link_cut(&w->link, ELO_E_NETWORK);
+    assert_false(w->open);
+    run_until(w, &w->connected, 1);
+    elo_link_cut(&w->link, ELO_E_NETWORK);
+    elo_link_cut(&w->link, ELO_E_DNS); /* the first counts */
+    run_until(w, &w->disconnected, 3);
+    assert_int_equal(w->last.u.disconnected.reason, ELO_E_NETWORK);
+    run_until(w, &w->connected, 2);
+    world_free(w);
+}
+
 static void reconnect(struct world *w)
 {
     unsigned connected = w->connected;
@@ -577,6 +604,7 @@ int main(void)
         cmocka_unit_test(a_silent_server_is_given_up),
         cmocka_unit_test(a_goodbye_without_answer_ends),
         cmocka_unit_test(a_broken_stream_is_told_and_mended),
+        cmocka_unit_test(a_lost_network_cuts_every_phase),
         cmocka_unit_test(a_session_is_kept_and_carried_over),
         cmocka_unit_test(a_session_that_fails_is_forgotten),
     };

@@ -85,7 +85,7 @@ static void fail(struct elo_link *link, elo_err reason)
     d->error = link->_internal.net.error(link->_internal.net.ctx);
     d->tls_error = elo_tls_error_number(&link->_internal.tls);
     d->tls_alert = elo_tls_alert(&link->_internal.tls);
-    if (link->_internal.phase == ELO_LINK_SHAKING) {
+    if (link->_internal.phase == ELO_LINK_SHAKING && reason != ELO_E_NETWORK) {
         forget_session(link);
     }
     drop(link, reason);
@@ -100,6 +100,7 @@ static elo_err prepare_tls(struct elo_link *link)
         tls.now_unix = config->now_unix(config->ctx);
     }
     link->_internal.diagnosis.resumed = link->_internal.has_session;
+    tls.stepwise = tls.stepwise || config->small_steps;
     tls.resume = link->_internal.has_session ? &link->_internal.session : NULL;
     elo_err have = config->entropy(config->ctx, entropy, sizeof entropy);
     tls.entropy = elo_span_of(entropy, have == ELO_OK ? sizeof entropy : 0);
@@ -468,6 +469,14 @@ void elo_link_init(struct elo_link *link, const struct elo_link_config *config)
     link->_internal.config = config;
     link->_internal.net = config->net;
     link->_internal.diagnosis.tls_alert = -1;
+}
+
+void elo_link_cut(struct elo_link *link, elo_err reason)
+{
+    elo_link_phase phase = elo_link_get_phase(link);
+    if (phase != ELO_LINK_IDLE && phase != ELO_LINK_FAILED) {
+        fail(link, phase == ELO_LINK_CLOSING ? ELO_OK : reason);
+    }
 }
 
 unsigned elo_link_interest(const struct elo_link *link)

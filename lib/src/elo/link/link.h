@@ -20,9 +20,9 @@
  * it. The client is used directly, with the same clock.
  *
  * How much a step does: everything that can be done without waiting, in a bounded number of rounds.
- * With `small_steps` one round: at most one opening, or one reception, one record in and one record
- * out, and so at most one flight of the handshake's arithmetic. That is for a loop() with other
- * duties and a watchdog; everything else is the same.
+ * With `small_steps` one round: at most one opening, or one reception, and of the handshake's
+ * arithmetic at most one block (see elo_tls_config, stepwise, which it implies). That is for a
+ * loop() with other duties and a watchdog; everything else is the same.
  *
  * Why a connection failed is what the client's DISCONNECTED event says; elo_link_diagnosis has the
  * numbers behind it.
@@ -31,8 +31,9 @@
  * arithmetic. elo_link_session and elo_link_resume carry one over a deep sleep. A session whose
  * handshake fails is forgotten.
  *
- * Memory: this struct (on the ESP8266 the TLS engine and about 200 bytes; not to be moved once
- * initialised), the client, and what the configs point to. Stack: as elo_tls, see there.
+ * Memory: this struct (on the ESP8266 the TLS engine and about 250 bytes; not to be moved once
+ * initialised), the client, and what the configs point to. tls.handshake is in use while the phase
+ * is CONNECTING or SHAKING only. Stack: as elo_tls, see there.
  * Re-entrancy: no globals; one link belongs to one thread.
  */
 #ifndef ELO_LINK_LINK_H
@@ -130,6 +131,10 @@ void elo_link_init(struct elo_link *link, const struct elo_link_config *config);
  * owner has asked something of the client.
  */
 bool elo_link_step(struct elo_link *link, uint32_t now_ms);
+
+/* The machine knows that the network is gone (the Wi-Fi was lost): what there is of a connection is
+ * given up for `reason`. Harmless when there is none. */
+void elo_link_cut(struct elo_link *link, elo_err reason);
 
 /* Milliseconds until something is to be done without input: 0 now, UINT32_MAX never. */
 uint32_t elo_link_wait_ms(const struct elo_link *link, uint32_t now_ms);
