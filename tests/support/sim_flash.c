@@ -135,7 +135,6 @@ static elo_err sim_erase(void *ctx, uint32_t at)
     }
     f->erases[at / ELO_FLASH_SECTOR]++;
     if (step(f)) {
-        f->cut_erases++;
         erase_in_part(f, f->words + at / 4, f->weak + at / 4);
         return ELO_E_IO;
     }

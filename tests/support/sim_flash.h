@@ -42,7 +42,6 @@ struct sim_flash {
     uint32_t words_programmed;
     uint32_t reads;
     uint32_t bytes_read;
-    uint32_t cut_erases;
     uint32_t fail_programs; /* so many answer ELO_E_IO without doing anything */
     uint32_t worn;          /* a word index + 1 that does not take what is programmed */
 

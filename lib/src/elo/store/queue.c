@@ -309,6 +309,19 @@ static elo_err find_end(struct elo_queue *q, const struct place *p)
     return err;
 }
 
+/* The sector that comes next may have been cut in the middle of its turn. If it is not what it was
+ * before, then it is nothing, and stays so. `p` is where its walk would begin. */
+static elo_err settle_next(const struct elo_queue *q, const struct place *p)
+{
+    bool zeros;
+    uint32_t base = base_of(q, p->seq);
+    if (p->at == SECTOR_HEAD) {
+        return ELO_OK;
+    }
+    elo_err err = elo__dev_is_all(device(q), base, SECTOR_HEAD, 0, &zeros);
+    return err == ELO_OK && !zeros ? elo__dev_zero(device(q), base, SECTOR_HEAD) : err;
+}
+
 elo_err
 elo_queue_mount(struct elo_queue *q, const struct elo_flash_dev *dev, elo_queue_policy policy)
 {
@@ -326,10 +339,13 @@ elo_queue_mount(struct elo_queue *q, const struct elo_flash_dev *dev, elo_queue_
     q->internal.seq = FIRST_SEQ - 1;
     q->internal.at = ELO_FLASH_SECTOR;
     q->internal.unsure = true;
+    struct place p;
     elo_err err = find_head(q);
-    struct place p = {.at = ELO_FLASH_SECTOR};
     for (uint32_t back = sectors; err == ELO_OK && back-- > 0;) {
         err = enter(q, q->internal.seq - back, &p);
+        if (err == ELO_OK && back == sectors - 1 && q->internal.erases > 0) {
+            err = settle_next(q, &p);
+        }
         if (err == ELO_OK) {
             err = scan_sector(q, &p);
         }
@@ -337,12 +353,9 @@ elo_queue_mount(struct elo_queue *q, const struct elo_flash_dev *dev, elo_queue_
     if (err == ELO_OK) {
         err = find_end(q, &p);
     }
-    if (err != ELO_OK) {
-        return err;
-    }
-    err = enter(q, q->internal.seq - (sectors - 1), &p);
-    q->internal.first = p.seq;
-    q->internal.first_at = (uint16_t)p.at;
+    /* `first` is before the oldest sector: the first look finds its way. */
+    q->internal.first = q->internal.seq - sectors;
+    q->internal.first_at = ELO_FLASH_SECTOR;
     return err;
 }
 
