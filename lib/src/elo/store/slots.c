@@ -101,17 +101,12 @@ static uint32_t crc_seed(uint32_t seq, const struct slot *v)
     return elo__crc_words(0, words, 3);
 }
 
-static uint32_t not_zero(uint32_t crc)
-{
-    return crc == 0 ? 1 : crc;
-}
-
 /* Copies the value to `out`, unless it is NULL. ELO_E_CORRUPT: it is not whole. */
 static elo_err get(const struct elo_slots *s, uint32_t seq, const struct slot *v, uint8_t *out)
 {
     uint32_t crc = crc_seed(seq, v);
     elo_err err = elo__dev_get(s->internal.dev, v->at + VALUE_HEAD, length_of(v), out, &crc);
-    return err == ELO_OK && not_zero(crc) != v->head[CRC] ? ELO_E_CORRUPT : err;
+    return err == ELO_OK && elo__not_zero(crc) != v->head[CRC] ? ELO_E_CORRUPT : err;
 }
 
 /* Makes it a dead value, and no byte of it is left. Its head is programmed again with it: what was
@@ -336,7 +331,7 @@ static elo_err make_certain(const struct elo_slots *s, const struct slot *v)
         at += n;
         left -= n;
     }
-    return not_zero(crc) == v->head[CRC] ? write_head(s, v) : ELO_E_CORRUPT;
+    return elo__not_zero(crc) == v->head[CRC] ? write_head(s, v) : ELO_E_CORRUPT;
 }
 
 /* The last value may have been written and the one before it not wiped. */
@@ -423,7 +418,7 @@ static void make_head(uint32_t seq, struct slot *v, uint32_t key, uint32_t len)
 static elo_err
 put(const struct elo_slots *s, uint32_t seq, struct slot *v, uint32_t gap, elo_span value)
 {
-    v->head[CRC] = not_zero(elo__crc_data(v->head[CRC], value));
+    v->head[CRC] = elo__not_zero(elo__crc_data(v->head[CRC], value));
     uint32_t words[4] = {0, v->head[WHAT], v->head[CHECK], v->head[CRC]};
     struct slot written = *v;
     elo_err err =
@@ -498,7 +493,7 @@ static elo_err copy(const struct elo_slots *s, const struct slot *from, uint32_t
     struct slot v = {.at = to};
     make_head(seq, &v, key_of(from), length_of(from));
     elo_err err = elo__dev_get(dev, from->at + VALUE_HEAD, length_of(from), NULL, &v.head[CRC]);
-    v.head[CRC] = not_zero(v.head[CRC]);
+    v.head[CRC] = elo__not_zero(v.head[CRC]);
     if (err == ELO_OK) {
         err = write_head(s, &v);
     }
