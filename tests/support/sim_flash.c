@@ -168,15 +168,22 @@ void sim_flash_cut(struct sim_flash *f, uint64_t n, enum sim_cut how)
     f->how = how;
 }
 
+void sim_flash_restart(struct sim_flash *f)
+{
+    for (uint32_t i = 0; f->flicker && i < f->dev.size / 4; i++) {
+        if (f->weak[i] != 0) {
+            uint32_t how = sim_flash_random(f) % 4;
+            uint32_t bits = how == 0 ? 0 : how == 1 ? BLANK : sim_flash_random(f);
+            f->words[i] = (f->words[i] & ~f->weak[i]) | (bits & f->weak[i]);
+        }
+    }
+}
+
 void sim_flash_power_on(struct sim_flash *f)
 {
     f->off = false;
     f->cut_at = 0;
-    for (uint32_t i = 0; f->flicker && i < f->dev.size / 4; i++) {
-        if (f->weak[i] != 0) {
-            f->words[i] = (f->words[i] & ~f->weak[i]) | (sim_flash_random(f) & f->weak[i]);
-        }
-    }
+    sim_flash_restart(f);
 }
 
 uint32_t sim_flash_wear(const struct sim_flash *f)

@@ -9,8 +9,8 @@
  * Each word that is programmed and each sector that is erased is one step. sim_flash_cut(f, n, how)
  * cuts the power in the n-th step from now: that step is done in part, as `how` says, and from then
  * on every call answers ELO_E_IO until sim_flash_power_on(). Where bits were in the middle of their
- * turn they may be weak (f->flicker): they are thrown anew at every power-on, until programmed.
- * An erased sector that was cut is weak as a whole.
+ * turn they may be weak (f->flicker): they are thrown anew at every power-on, until programmed; a
+ * word's all turned, none, or any. An erased sector that was cut is weak as a whole.
  */
 #ifndef TESTS_SUPPORT_SIM_FLASH_H
 #define TESTS_SUPPORT_SIM_FLASH_H
@@ -57,6 +57,9 @@ void sim_flash_free(struct sim_flash *f);
 /* From now on the n-th step is the last; n >= 1, 0: none. */
 void sim_flash_cut(struct sim_flash *f, uint64_t n, enum sim_cut how);
 void sim_flash_power_on(struct sim_flash *f);
+
+/* Off and on again, between two steps: a cut that was asked for is still to come. */
+void sim_flash_restart(struct sim_flash *f);
 
 /* Any number, from the flash's seed (xorshift). */
 uint32_t sim_flash_random(struct sim_flash *f);

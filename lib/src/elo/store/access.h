@@ -20,6 +20,12 @@ static inline uint32_t elo__padded(uint32_t len)
     return (len + 3u) & ~3u;
 }
 
+/* A checksum as it is stored: 0 is what is programmed over it. */
+static inline uint32_t elo__not_zero(uint32_t crc)
+{
+    return crc == 0 ? 1 : crc;
+}
+
 /* CRC-32 as in Ethernet, of words in RAM. Begin with `crc` 0 and go on with what came out. */
 uint32_t elo__crc_words(uint32_t crc, const uint32_t *words, size_t n);
 

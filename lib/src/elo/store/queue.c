@@ -17,8 +17,12 @@
  *   - one word that is no length, with nothing behind it: it is programmed to 0, and skipped, or
  *   - nothing to be seen; but the word may have been touched. The first append after a mount
  *     begins with one word of 0, to be skipped, so that it does not rest on it.
- * A mark is any bit turned in a record's fourth word. A torn record is marked when it is found, and
- * its length programmed again: what was read once stays.
+ * A torn record is marked when it is found, and its length programmed again: what was read once
+ * stays.
+ *
+ * A mark programs 0 over the checksum, which is never 0, and the word behind it, in this order. Any
+ * bit of that word is the mark. Should the power cut it, and the bits that were seen be gone next
+ * time, the checksum is gone for good: what was marked once does not come back after others went.
  *
  * A sector begins: its old header to 0 (now its records are gone, also if the erasing is cut and
  * leaves anything), erase, new header. Erased flash is never trusted over a restart: only a sector
@@ -145,7 +149,7 @@ static elo_err get(const struct elo_queue *q, const struct place *p, uint8_t *ou
 {
     uint32_t crc = crc_seed(p);
     elo_err err = elo__dev_get(device(q), address(q, p) + RECORD_HEAD, length_of(p), out, &crc);
-    if (err == ELO_OK && crc != p->head[CRC]) {
+    if (err == ELO_OK && elo__not_zero(crc) != p->head[CRC]) {
         err = ELO_E_CORRUPT;
     }
     return err;
@@ -153,12 +157,15 @@ static elo_err get(const struct elo_queue *q, const struct place *p, uint8_t *ou
 
 static elo_err set_mark(const struct elo_queue *q, const struct place *p)
 {
-    return elo__dev_zero(device(q), address(q, p) + 4 * MARK, 4);
+    return elo__dev_zero(device(q), address(q, p) + 4 * CRC, 8);
 }
 
 /* A record that is not whole is never looked at again. */
 static elo_err bury(struct elo_queue *q, struct place *p)
 {
+    if (p->head[CRC] == 0) {
+        return set_mark(q, p); /* that was cut */
+    }
     q->internal.damaged++;
     p->head[MARK] = 0;
     return device(q)->program(device(q)->ctx, address(q, p), p->head, RECORD_HEAD);
@@ -493,7 +500,7 @@ elo_err elo_queue_append(struct elo_queue *q, elo_span data, uint32_t user, uint
     }
     p.seq = q->internal.seq;
     p.at = q->internal.at + gap;
-    p.head[CRC] = elo__crc_data(crc_seed(&p), data);
+    p.head[CRC] = elo__not_zero(elo__crc_data(crc_seed(&p), data));
     q->internal.at = (uint16_t)(p.at + size_of(&p));
     q->internal.unsure = false;
     err = write_record(q, &p, gap, data);

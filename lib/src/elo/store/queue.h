@@ -38,7 +38,7 @@
  *   ELO_QUEUE_REFUSE       nothing is given up: ELO_NEED_ROOM, try again when some were marked
  *
  * Cost: an append is one program of the record (in pieces of 192 bytes) and a read to verify it; a
- * mark is one program of 4 bytes. An append that begins a sector erases it first. Mounting reads
+ * mark is one program of 8 bytes. An append that begins a sector erases it first. Mounting reads
  * every record that was not delivered. RAM: this struct; nothing per record or sector.
  *
  * Not re-entrant. Errors of the device come through; after one, go on or mount again. The words in
@@ -86,7 +86,7 @@ struct elo_queue_stats {
     uint32_t undelivered;
     uint32_t dropped;    /* by the policy, since the flash was new. Those of DROP_NEWEST since the
                             last begin of a sector, and those of a cut erasing, may be missing */
-    uint32_t damaged;    /* appends that were cut and other damage, found since the mount */
+    uint32_t damaged;    /* appends and marks that were cut, other damage: found since the mount */
     uint32_t erases_min; /* of the sectors */
     uint32_t erases_max;
     uint32_t
