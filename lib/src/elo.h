@@ -8,6 +8,7 @@
  *     tls/credentials.h      who we are and whom we trust
  *     link/link.h            the pump between the two, over a stream of the machine's
  *     time/clock.h           what time it is, and how sure that is
+ *     station/station.h      the whole firmware above the machine
  *     json/read.h, write.h   what is said over it
  *     mqtt/...               single packets and topics, for those who need them
  *     base/...               spans, the list of errors, text and bytes
@@ -50,6 +51,10 @@
 
 #include "elo/link/link.h"
 #include "elo/link/net.h"
+#include "elo/station/board.h"
+#include "elo/station/led.h"
+#include "elo/station/station.h"
+
 #include "elo/time/clock.h"
 #include "elo/time/sntp.h"
 
