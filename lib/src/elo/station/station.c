@@ -258,6 +258,7 @@ elo_station_init(struct elo_station *s, const struct elo_station_config *config,
     const struct elo_board *board = config->board;
     memset(s, 0, sizeof *s);
     s->_internal.config = config;
+    s->_internal.mode = ELO_STATION_STOPPED;
     s->_internal.now_ms = now_ms;
     s->_internal.interval_s = config->interval_s;
     s->_internal.next_ms = now_ms + config->interval_s * 1000u;

@@ -213,7 +213,8 @@ struct elo_station {
         uint8_t wifi; /* elo_wifi */
         uint8_t led_pattern, led_flashes;
         uint8_t describe; /* enum in internal.h */
-        uint8_t leaving;  /* enum in internal.h */
+        uint8_t describe_tries;
+        uint8_t leaving; /* enum in internal.h */
         bool led, relay;
         bool led_lit;
         bool state_due, describe_due;

@@ -21,6 +21,7 @@ static const char T_DESCRIBE[] ELO_FLASH = "/describe";
 
 #define EVENTS_MAX      16   /* in one step */
 #define DESCRIBE_MS     5000 /* telemetry waits no longer for the description */
+#define DESCRIBE_TRIES  3    /* connections lost over it, whatever the reason seemed to be */
 #define REPLY_WAIT_MS   5000 /* a restart waits no longer for its reply to arrive */
 #define REPLY_ROOM      256  /* kept free in the client's outbox */
 #define PACKET_OVERHEAD 32   /* of a message there: fixed header, lengths, packet id, record */
@@ -351,7 +352,8 @@ static void on_disconnected(struct elo_station *s, elo_err reason)
         count_cause(s, reason);
     }
     if (s->_internal.describe == ELO__DESCRIBE_SENT) {
-        bool refused = reason == ELO_E_CLOSED_AFTER_PUBLISH || reason == ELO_E_SERVER_REFUSED;
+        bool refused = reason == ELO_E_CLOSED_AFTER_PUBLISH || reason == ELO_E_SERVER_REFUSED ||
+                       ++s->_internal.describe_tries >= DESCRIBE_TRIES;
         s->_internal.describe = refused ? ELO__DESCRIBE_REFUSED : ELO__DESCRIBE_NEW;
     }
 }
@@ -397,7 +399,9 @@ static void on_event(struct elo_station *s, const struct elo_client_event *e)
         on_disconnected(s, e->u.disconnected.reason);
         break;
     case ELO_CLIENT_MESSAGE:
-        on_command(s, e->u.message.payload);
+        if (s->_internal.leaving < ELO__RESTARTS) { /* else there would be no answer any more */
+            on_command(s, e->u.message.payload);
+        }
         return;
     case ELO_CLIENT_PUBLISHED:
         land(s, e, e->u.published.token, e->u.published.result);
