@@ -419,6 +419,7 @@ static void on_publish(const uint8_t *p, size_t len)
     if (has_end(topic, "/describe")) {
         RULE(qos == 0 && (p[0] & 1) != 0, "a description that is not retained");
         g.describes++;
+        note("description");
         RULE(!g.closes_for_describe || g.describes <= 3, "the description is tried again");
         if (g.closes_for_describe) {
             close_now(ELO_E_TCP_CLOSED);
@@ -451,6 +452,7 @@ static void on_packet(const uint8_t *p, size_t len)
     uint8_t connack[] = {0x20, 2, g.session && g.config.persistent, 0};
     uint8_t suback[] = {0x90, 3, 0, 0, 1};
     uint8_t pingresp[] = {0xD0, 0};
+    note("the board says %02x, %zu bytes", p[0], len);
     switch (p[0] >> 4) {
     case 1:
         if (mishap(6)) {

@@ -16,7 +16,13 @@
 #include "elo/station/led.h"
 #include "elo/station/station.h"
 
-enum { ELO__DESCRIBE_NEW, ELO__DESCRIBE_SENT, ELO__DESCRIBE_TAKEN, ELO__DESCRIBE_REFUSED };
+enum {
+    ELO__DESCRIBE_NEW,
+    ELO__DESCRIBE_SENT,  /* with the client */
+    ELO__DESCRIBE_ASKED, /* written, and a ping behind it */
+    ELO__DESCRIBE_TAKEN,
+    ELO__DESCRIBE_REFUSED
+};
 enum { ELO__STAYS, ELO__RESTART_WANTED, ELO__RESTARTS, ELO__STOPS };
 
 /* --- words.c: constants stay in flash, see elo/base/flash.h --------------------------------------

@@ -155,10 +155,17 @@ static void give_up(struct elo_station *s, uint32_t id)
     s->_internal.fed = id;
 }
 
-/* The description is on its way, or about to be. */
+/* The description is on its way. */
+static bool is_described(const struct elo_station *s)
+{
+    return s->_internal.describe == ELO__DESCRIBE_SENT ||
+           s->_internal.describe == ELO__DESCRIBE_ASKED;
+}
+
+/* That, or about to be. */
 static bool is_describing(const struct elo_station *s)
 {
-    return (s->_internal.describe_due || s->_internal.describe == ELO__DESCRIBE_SENT) &&
+    return (s->_internal.describe_due || is_described(s)) &&
            s->_internal.now_ms - s->_internal.online_ms < DESCRIBE_MS;
 }
 
@@ -223,8 +230,9 @@ static void say_description(struct elo_station *s)
 /* Behind the description, once it is written: a ping, whose answer says that it was let through. */
 static void ask_whether_taken(struct elo_station *s)
 {
-    if (elo_client_ping(&s->client, s->_internal.now_ms) != ELO_OK) {
-        s->_internal.describe = ELO__DESCRIBE_NEW;
+    if (elo_client_pending(&s->client) == 0 &&
+        elo_client_ping(&s->client, s->_internal.now_ms) == ELO_OK) {
+        s->_internal.describe = ELO__DESCRIBE_ASKED;
     }
 }
 
@@ -237,6 +245,7 @@ static void say_what_is_due(struct elo_station *s)
         say_state(s);
     } else if (s->_internal.describe_due && elo_client_pending(&s->client) == 0) {
         say_description(s);
+    } else if (s->_internal.describe == ELO__DESCRIBE_SENT) {
         ask_whether_taken(s);
     }
 }
@@ -351,7 +360,7 @@ static void on_disconnected(struct elo_station *s, elo_err reason)
     if (reason != ELO_OK) {
         count_cause(s, reason);
     }
-    if (s->_internal.describe == ELO__DESCRIBE_SENT) {
+    if (is_described(s)) {
         bool refused = reason == ELO_E_CLOSED_AFTER_PUBLISH || reason == ELO_E_SERVER_REFUSED ||
                        ++s->_internal.describe_tries >= DESCRIBE_TRIES;
         s->_internal.describe = refused ? ELO__DESCRIBE_REFUSED : ELO__DESCRIBE_NEW;
@@ -410,7 +419,7 @@ static void on_event(struct elo_station *s, const struct elo_client_event *e)
         on_dropped(s, e);
         return;
     case ELO_CLIENT_PONG:
-        if (s->_internal.describe == ELO__DESCRIBE_SENT) {
+        if (s->_internal.describe == ELO__DESCRIBE_ASKED) {
             s->_internal.describe = ELO__DESCRIBE_TAKEN;
         }
         return;
