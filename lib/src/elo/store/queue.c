@@ -388,10 +388,6 @@ static elo_err drop_sector(struct elo_queue *q, struct place *p)
     if (err != ELO_END) {
         return err;
     }
-    err = elo__dev_zero(device(q), base_of(q, victim), SECTOR_HEAD);
-    if (err != ELO_OK) {
-        return err;
-    }
     forget(q, n);
     q->internal.dropped += n;
     err = enter(q, victim + 1, p);
