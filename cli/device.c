@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/chip.h"
 #include "cli/cli.h"
 #include "cli/sensors.h"
 #include "cli/session.h"
@@ -21,7 +22,6 @@
 #include "errors/explain.h"
 #include "ports/posix/clock.h"
 #include "ports/posix/entropy.h"
-#include "ports/posix/flash.h"
 #include "ports/posix/net.h"
 
 const char help_device[] =
@@ -66,8 +66,8 @@ struct device {
     struct posix_tcp tcp;
     struct elo_tls_handshake handshake;
 
-    struct posix_flash flash;
-    struct posix_flash_part slots_part, queue_part;
+    struct chip chip;
+    struct chip_region slots_region, queue_region;
     struct elo_slots slots;
     struct elo_queue queue;
     const char *flash_path; /* NULL: the bundle's */
@@ -175,24 +175,25 @@ static uint32_t queue_bytes(const struct device *d)
 
 static elo_err mount(struct device *d)
 {
-    if (d->flash.size < SLOTS_BYTES + QUEUE_LEAST) {
+    uint32_t size = d->chip.dev->size;
+    if (size < SLOTS_BYTES + QUEUE_LEAST) {
         return ELO_E_CORRUPT;
     }
-    posix_flash_take(&d->flash, 0, SLOTS_BYTES, &d->slots_part);
-    posix_flash_take(&d->flash, SLOTS_BYTES, d->flash.size - SLOTS_BYTES, &d->queue_part);
-    elo_err err = elo_slots_init(&d->slots, &d->slots_part.dev);
+    chip_take(&d->chip, 0, SLOTS_BYTES, &d->slots_region);
+    chip_take(&d->chip, SLOTS_BYTES, size - SLOTS_BYTES, &d->queue_region);
+    elo_err err = elo_slots_init(&d->slots, &d->slots_region.dev);
     return err != ELO_OK ? err
-                         : elo_queue_mount(&d->queue, &d->queue_part.dev, ELO_QUEUE_DROP_OLDEST);
+                         : elo_queue_mount(&d->queue, &d->queue_region.dev, ELO_QUEUE_DROP_OLDEST);
 }
 
 static elo_err open_flash(struct device *d, const char *path)
 {
-    elo_err err = posix_flash_open(&d->flash, path, SLOTS_BYTES + queue_bytes(d));
+    elo_err err = chip_open(&d->chip, path, SLOTS_BYTES + queue_bytes(d));
     if (err == ELO_OK) {
         err = mount(d);
     }
     if (err != ELO_OK) {
-        posix_flash_close(&d->flash);
+        chip_close(&d->chip);
     }
     return err;
 }
@@ -489,7 +490,7 @@ static int finish(struct device *d)
     }
     if (!delivered) {
         say_error("%zu messages were not delivered%s", left,
-                  d->flash.fd >= 0 ? "; they wait for the next start" : "");
+                  chip_is_file(&d->chip) ? "; they wait for the next start" : "");
         return d->last_reason != ELO_OK ? exit_code_of(d->last_reason) : EXIT_NETWORK;
     }
     if (d->last_refusal != ELO_OK) {
@@ -535,7 +536,7 @@ static int parse(struct device *d, int argc, char **argv)
 int verb_device(int argc, char **argv)
 {
     static struct device d; /* with its buffers too large for a stack */
-    d.flash.fd = -1;
+    d.chip.file.fd = -1;
     elo_station_defaults(&d.config);
     int code = parse(&d, argc, argv);
     if (code != GO_ON) {
@@ -546,7 +547,7 @@ int verb_device(int argc, char **argv)
         run(&d);
         code = finish(&d);
     }
-    posix_flash_close(&d.flash);
+    chip_close(&d.chip);
     credentials_wipe(&d.who);
     bundle_free(&d.bundle);
     return code;
