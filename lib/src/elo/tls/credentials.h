@@ -109,7 +109,7 @@ ELO_MUST_USE elo_err elo_tls_identity_init(struct elo_tls_identity *identity,
  * elo_tls_identity_check does it, once, when the pair is new.
  *
  * ELO_E_BAD_PEM    no certificates, or damaged ones
- * ELO_E_KEYPAIR    the key is all zero: never written
+ * ELO_E_KEYPAIR    not a private key of P-256, such as one never written
  * ELO_E_TOO_LARGE  more than ELO_TLS_CHAIN_MAX certificates
  * On failure `identity` is empty.
  */
@@ -121,7 +121,7 @@ ELO_MUST_USE elo_err elo_tls_identity_ec(struct elo_tls_identity *identity,
  * Do key and certificate belong together? For P-256: computes the key's public half, 10 million
  * instructions on the ESP8266.
  *
- * ELO_E_KEYPAIR      no: another key, or not a key of the curve at all
+ * ELO_E_KEYPAIR      no: it is the certificate of another key
  * ELO_E_BAD_PEM      the certificate is damaged
  * ELO_E_UNSUPPORTED  an empty identity, or one of another kind
  */
