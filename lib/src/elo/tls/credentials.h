@@ -5,7 +5,7 @@
  * roots a server's chain may end at (anchors), read from PEM or DER.
  *
  * Two ways lead there. Any form of key and certificate: elo_tls_identity_init, elo_tls_anchors_add;
- * a PC's way, about 9 KiB of code on the ESP8266. Or what a small device keeps, a raw P-256 key and
+ * a PC's way, 17 KiB more code on the ESP8266. Or what a small device keeps, a raw P-256 key and
  * DER: elo_tls_identity_ec, elo_tls_anchors_add_der (or a table of roots made elsewhere). The
  * linker drops the way that is not called.
  *
