@@ -145,6 +145,34 @@ static void what_it_lacks(void **state)
     }
 }
 
+/* A server that shows it nevertheless: RSA, below an intermediate on P-384 that signs with SHA-384.
+ */
+static void a_chain_beyond_it_is_refused(void **state)
+{
+    (void)state;
+    struct test_cert server = test_leaf_make(HOST, TEST_RSA, &pki.intermediate[TEST_P384]);
+    for (int full = 0; full <= 1; full++) {
+        struct small s;
+        struct wire w = {.acked = free_when_given_back};
+        struct test_peer p;
+        struct test_text pem;
+        small_make(&s, TEST_RSA);
+        test_cert_pem(&pki.root[TEST_P384], &pem);
+        assert_int_equal(
+            elo_tls_anchors_add(&s.c->anchors, elo_span_of(pem.ptr, pem.len), &s.c->work), ELO_OK);
+        s.c->config.profile = full ? &elo_tls_profile_full : &elo_tls_profile_aws_small;
+        test_peer_init(&p, &server, &pki.intermediate[TEST_P384], &pki.device_root);
+        shake(&w, s.c, &p);
+        assert_int_equal(elo_tls_error(&s.c->tls), full ? ELO_OK : ELO_E_TLS_HANDSHAKE);
+        if (!full) {
+            assert_int_equal(elo_tls_error_number(&s.c->tls), BR_ERR_X509_UNSUPPORTED);
+        }
+        test_peer_deinit(&p);
+        small_free(&s);
+    }
+    test_cert_free(&server);
+}
+
 static void keys_it_cannot_use_are_refused(void **state)
 {
     (void)state;
@@ -517,6 +545,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_reaches_servers_with_rsa_and_p256),
         cmocka_unit_test(what_it_lacks),
+        cmocka_unit_test(a_chain_beyond_it_is_refused),
         cmocka_unit_test(keys_it_cannot_use_are_refused),
         cmocka_unit_test(without_memory_no_handshake),
         cmocka_unit_test(a_failure_gives_the_memory_back),

@@ -121,8 +121,8 @@ extern const struct elo_tls_profile elo_tls_profile_full;
 
 /*
  * For the ESP8266: AES-128-GCM-SHA256 with ECDHE-ECDSA or ECDHE-RSA; chains of RSA 2048 to 4096 and
- * P-256 signed with SHA-256, which is what AWS IoT Core's ATS endpoints and the desk show; a client
- * key on P-256. In constant time throughout.
+ * P-256 signed with SHA-256, as Amazon's are below CA 1 and CA 3, and the desk's; a client key on
+ * P-256. In constant time throughout. A chain that needs more is ELO_E_TLS_HANDSHAKE.
  */
 extern const struct elo_tls_profile elo_tls_profile_aws_small;
 
