@@ -63,7 +63,7 @@ static void small_free(struct small *s)
 static void free_when_given_back(struct wire *w)
 {
     struct client *c = (struct client *)((char *)w->tls - offsetof(struct client, tls));
-    if ((elo_tls_state(w->tls) & (ELO_TLS_READY | ELO_TLS_CLOSED)) != 0) {
+    if (!elo_tls_borrows(w->tls)) {
         free(c->config.handshake);
         c->config.handshake = NULL;
     }
@@ -223,6 +223,35 @@ static void a_failure_gives_the_memory_back(void **state)
     }
 }
 
+/* A key exchange in the place of the ServerHello is no proof, whether we have asked or not. */
+static void only_a_proof_gives_the_memory_back(void **state)
+{
+    (void)state;
+    static const uint8_t early[] = {22, 3, 3, 0, 8, 12, 0, 0, 4, 1, 2, 3, 4};
+    for (int asked = 0; asked <= 1; asked++) {
+        struct small s;
+        size_t n;
+        small_make(&s, TEST_RSA);
+        assert_int_equal(elo_tls_init(&s.c->tls, &s.c->config), ELO_OK);
+        while (asked && elo_tls_output_buf(&s.c->tls, &n) != NULL) {
+            elo_tls_output_ack(&s.c->tls, n);
+        }
+        for (size_t at = 0; elo_tls_error(&s.c->tls) == ELO_OK; at += n) {
+            assert_true(elo_tls_borrows(&s.c->tls));
+            assert_true(at < sizeof early);
+            uint8_t *in = elo_tls_input_buf(&s.c->tls, &n);
+            assert_non_null(in);
+            n = limit(sizeof early - at, n);
+            memcpy(in, early + at, n);
+            elo_tls_input_ack(&s.c->tls, n);
+        }
+        assert_int_equal(elo_tls_error(&s.c->tls), ELO_E_TLS_HANDSHAKE);
+        assert_false(elo_tls_borrows(&s.c->tls));
+        free(s.c->config.handshake);
+        small_free(&s);
+    }
+}
+
 static void an_end_gives_the_memory_back(void **state)
 {
     (void)state;
@@ -250,6 +279,7 @@ static void an_end_gives_the_memory_back(void **state)
 static struct {
     unsigned checks, agreements; /* since the last ack */
     unsigned blocks, most;       /* all, and the most in one ack */
+    const struct elo_tls *early; /* its memory must be back before the agreement */
 } work;
 
 static const br_ec_impl *curve = &br_ec_p256_m15;
@@ -281,6 +311,7 @@ static uint32_t
 counted_mul(unsigned char *g, size_t glen, const unsigned char *x, size_t xlen, int id)
 {
     work.agreements++;
+    assert_true(work.early == NULL || !elo_tls_borrows(work.early));
     return curve->mul(g, glen, x, xlen, id);
 }
 
@@ -321,6 +352,7 @@ run_counted(enum test_key server, bool stepwise, size_t record, size_t cap, size
     s.c->config.profile = &profile;
     s.c->config.stepwise = stepwise;
     memset(&work, 0, sizeof work);
+    work.early = stepwise ? &s.c->tls : NULL;
     test_peer_init(&p, &pki.server[server], &pki.intermediate[server], &pki.device_root);
     shake(&w, s.c, &p);
     expect_ready(&s.c->tls);
@@ -370,7 +402,7 @@ static void pieces_are_small_until_it_is_encrypted(void **state)
     assert_int_equal(elo_tls_init(&s.c->tls, &s.c->config), ELO_OK);
     while ((elo_tls_state(w.tls) & ELO_TLS_READY) == 0) {
         uint8_t *in = elo_tls_input_buf(w.tls, &n);
-        assert_true(in == NULL || s.c->tls._internal.pace.on == (n <= 64));
+        assert_true(in == NULL || s.c->tls._internal.pace.over != (n <= 64));
         assert_true((in == NULL) == (n == 0));
         bool moved = to_server(&w);
         moved = serve(&w) || moved;
@@ -378,7 +410,7 @@ static void pieces_are_small_until_it_is_encrypted(void **state)
         if (!moved && BIO_ctrl_pending(p.to_client) == 0 && in == NULL) {
             fail_msg("stuck");
         }
-        if (!s.c->tls._internal.pace.on) {
+        if (s.c->tls._internal.pace.over) {
             break;
         }
     }
@@ -549,6 +581,7 @@ int main(void)
         cmocka_unit_test(keys_it_cannot_use_are_refused),
         cmocka_unit_test(without_memory_no_handshake),
         cmocka_unit_test(a_failure_gives_the_memory_back),
+        cmocka_unit_test(only_a_proof_gives_the_memory_back),
         cmocka_unit_test(an_end_gives_the_memory_back),
         cmocka_unit_test(a_step_does_one_block_however_records_are_packed),
         cmocka_unit_test(without_steps_a_flight_is_done_in_one_go),

@@ -196,14 +196,13 @@ static void queue_alert(struct elo_tls *tls, uint8_t description)
     tls->_internal.alert_len = sizeof tls->_internal.alert;
 }
 
-/* The handshake's memory returns to its owner; what was learnt in it stays. Should BearSSL reach
- * for it again, which without renegotiation it does not, it finds nothing. */
+/* The handshake's memory returns to its owner; what was learnt in it stays. */
 static void give_back(struct elo_tls *tls)
 {
     if (tls->_internal.handshake != NULL) {
         tls->_internal.server_not_after = tls->_internal.handshake->_internal.leaf_not_after;
         tls->_internal.handshake = NULL;
-        br_ssl_engine_set_x509(&tls->_internal.client.eng, NULL);
+        elo__tls_x509_none(&tls->_internal.client.eng);
     }
 }
 
@@ -287,7 +286,7 @@ elo_err elo_tls_init(struct elo_tls *tls, const struct elo_tls_config *config)
     memset(tls, 0, sizeof *tls);
     br_ssl_client_zero(&tls->_internal.client);
     tls->_internal.require_alpn = config->require_alpn;
-    tls->_internal.pace.on = config->stepwise;
+    tls->_internal.pace.pieces = config->stepwise;
     tls->_internal.error = check(config);
     if (tls->_internal.error == ELO_OK) {
         tls->_internal.error = start(tls, config);
@@ -318,6 +317,11 @@ unsigned elo_tls_state(const struct elo_tls *tls)
     return state;
 }
 
+bool elo_tls_borrows(const struct elo_tls *tls)
+{
+    return tls->_internal.handshake != NULL;
+}
+
 uint8_t *elo_tls_input_buf(const struct elo_tls *tls, size_t *out_len)
 {
     *out_len = 0;
@@ -340,6 +344,10 @@ void elo_tls_input_ack(struct elo_tls *tls, size_t len)
     elo__tls_pace_feed(&tls->_internal.pace, br_ssl_engine_recvrec_buf(eng, &room), len);
     br_ssl_engine_recvrec_ack(eng, len);
     settle(tls, output_clean);
+    /* Proven, when BearSSL has not failed on it and has left nothing of it unread. */
+    if (tls->_internal.pace.proven && br_ssl_engine_recvrec_buf(eng, &room) != NULL) {
+        give_back(tls);
+    }
 }
 
 void elo_tls_input_end(struct elo_tls *tls)

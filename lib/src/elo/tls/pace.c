@@ -18,13 +18,15 @@
  * are in messages of their own. Hence: never across a message's end, and never more than PIECE.
  *
  * The messages are followed here through the records that carry them (RFC 5246, 6.2.1); losing
- * count could only make the pieces wrong, not the handshake.
+ * count could only make the pieces wrong, not the handshake. With the ServerKeyExchange taken in
+ * the server is proven, and its certificates are not needed any more.
  */
 #include "elo/tls/internal.h"
 
 #define PIECE 64
 
 enum { TYPE_CHANGE_CIPHER_SPEC = 20, TYPE_HANDSHAKE = 22 };
+enum { MESSAGE_SERVER_KEY_EXCHANGE = 12 };
 enum { RECORD_HEADER = 5, MESSAGE_HEADER = 4 };
 
 static size_t least(size_t a, size_t b)
@@ -34,7 +36,7 @@ static size_t least(size_t a, size_t b)
 
 size_t elo__tls_pace_limit(const struct elo__tls_pace *p, size_t len)
 {
-    if (!p->on || p->record_at < RECORD_HEADER || p->type != TYPE_HANDSHAKE) {
+    if (!p->pieces || p->over || p->record_at < RECORD_HEADER || p->type != TYPE_HANDSHAKE) {
         return len;
     }
     if (p->message_at < MESSAGE_HEADER) {
@@ -53,20 +55,29 @@ static void record_header(struct elo__tls_pace *p, uint8_t byte)
         return;
     }
     if (p->type == TYPE_CHANGE_CIPHER_SPEC) {
-        p->on = false; /* from here on whole records are decrypted, without public keys */
+        p->over = true; /* from here on whole records are decrypted, without public keys */
     }
     if (p->record_left == 0) {
         p->record_at = 0;
     }
 }
 
-static void message_header(struct elo__tls_pace *p, uint8_t byte)
+static void end_message(struct elo__tls_pace *p)
 {
-    p->message_left = (p->message_left << 8 | byte) & 0xFFFFFF; /* the last three bytes stay */
-    p->message_at++;
     if (p->message_at == MESSAGE_HEADER && p->message_left == 0) {
         p->message_at = 0;
+        p->proven = p->proven || p->message == MESSAGE_SERVER_KEY_EXCHANGE;
     }
+}
+
+static void message_header(struct elo__tls_pace *p, uint8_t byte)
+{
+    if (p->message_at == 0) {
+        p->message = byte;
+    }
+    p->message_left = (p->message_left << 8 | byte) & 0xFFFFFF; /* the last three bytes stay */
+    p->message_at++;
+    end_message(p);
 }
 
 /* Some of the record's payload; how many bytes of it. */
@@ -80,7 +91,7 @@ static size_t payload(struct elo__tls_pace *p, const uint8_t *data, size_t len)
         } else {
             n = least(n, p->message_left);
             p->message_left -= (uint32_t)n;
-            p->message_at = p->message_left > 0 ? MESSAGE_HEADER : 0;
+            end_message(p);
         }
     }
     p->record_left = (uint16_t)(p->record_left - n);
@@ -92,7 +103,7 @@ static size_t payload(struct elo__tls_pace *p, const uint8_t *data, size_t len)
 
 void elo__tls_pace_feed(struct elo__tls_pace *p, const uint8_t *data, size_t len)
 {
-    while (p->on && len > 0) {
+    while (!p->over && len > 0) {
         size_t n = 1;
         if (p->record_at < RECORD_HEADER) {
             record_header(p, data[0]);

@@ -127,10 +127,10 @@ extern const struct elo_tls_profile elo_tls_profile_full;
 extern const struct elo_tls_profile elo_tls_profile_aws_small;
 
 /*
- * What only a handshake needs: the validator of the server's chain, 3.1 KiB. Lent to the engine
- * from elo_tls_init until it is ELO_TLS_READY or ELO_TLS_CLOSED; from then on the memory is the
- * owner's again, to free or to use for something else. One engine at a time; not to be moved
- * meanwhile.
+ * What only a handshake needs: the validator of the server's chain, 3.1 KiB. Lent to the engine by
+ * elo_tls_init as long as elo_tls_borrows() says so: until the server is proven, at the latest
+ * until the engine is ELO_TLS_READY or ELO_TLS_CLOSED. From then on the memory is the owner's
+ * again, to free or to use for something else. One engine at a time; not to be moved meanwhile.
  */
 struct elo_tls_handshake {
     struct {
@@ -181,7 +181,7 @@ struct elo_tls_config {
     uint8_t *output;
     size_t output_cap;
 
-    /* Memory for the handshake, lent until READY or CLOSED. */
+    /* Memory for the handshake, lent as long as elo_tls_borrows() says so. */
     struct elo_tls_handshake *handshake;
 
     /* Take the handshake in small steps, see above; for the ESP8266. */
@@ -206,8 +206,9 @@ struct elo_tls {
             uint32_t message_left;
             uint16_t record_left;
             uint8_t record_at, message_at; /* bytes of the headers so far */
-            uint8_t type;                  /* of the record */
-            bool on;
+            uint8_t type, message;         /* of the record, of the message */
+            bool pieces;                   /* wanted */
+            bool proven, over;             /* the server's key exchange; encrypted from here on */
         } pace;
         uint32_t server_not_after;
         elo_err error;
@@ -234,6 +235,14 @@ ELO_MUST_USE elo_err elo_tls_init(struct elo_tls *tls, const struct elo_tls_conf
 
 /* ELO_TLS_... flags. */
 unsigned elo_tls_state(const struct elo_tls *tls);
+
+/*
+ * Is config.handshake still lent? No longer once the server has proven that its key is the one its
+ * chain vouches for. With config.stepwise that is before our own key exchange and signature, which
+ * need the deepest stack: an owner who frees the memory as soon as it may never has both at once.
+ * Ask after each elo_tls_input_ack. config.anchors are not needed any more then either.
+ */
+bool elo_tls_borrows(const struct elo_tls *tls);
 
 /* Records from the wire. */
 uint8_t *elo_tls_input_buf(const struct elo_tls *tls, size_t *out_len);
