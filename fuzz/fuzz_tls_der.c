@@ -63,7 +63,7 @@ static void try_pace(elo_span wire)
     while (wire.len > 0) {
         size_t n = elo__tls_pace_limit(&p, wire.len);
         check(n > 0 && n <= wire.len);
-        check(p.over || p.record_at < 5 || p.type != 22 || n <= 64);
+        check(p.over || n <= 64 || p.record_at < 5);
         elo__tls_pace_feed(&p, wire.ptr, n);
         for (size_t i = 0; i < n; i++)
             elo__tls_pace_feed(&one, wire.ptr + i, 1);

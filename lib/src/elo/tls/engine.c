@@ -109,15 +109,6 @@ static void trust(struct elo_tls *tls, const struct elo_tls_config *config)
     tls->_internal.handshake = config->handshake;
 }
 
-static elo_err identify(br_ssl_client_context *client, const struct elo_tls_config *config)
-{
-    const struct elo_tls_identity *identity = config->identity;
-    if (identity == NULL || identity->_internal.chain_len == 0) {
-        return ELO_OK;
-    }
-    return config->profile->_internal.present(client, identity) ? ELO_OK : ELO_E_UNSUPPORTED;
-}
-
 static void offer_protocols(br_ssl_engine_context *eng, const struct elo_tls_config *config)
 {
     uint32_t flags = BR_OPT_NO_RENEGOTIATION;
@@ -256,9 +247,10 @@ static elo_err start(struct elo_tls *tls, const struct elo_tls_config *config)
 {
     br_ssl_client_context *client = &tls->_internal.client;
     br_ssl_engine_set_versions(&client->eng, BR_TLS12, BR_TLS12);
+    tls->_internal.profile = config->profile;
     config->profile->_internal.algorithms(&client->eng);
     trust(tls, config);
-    elo_err err = identify(client, config);
+    elo_err err = config->identity != NULL ? elo_tls_present(tls, config->identity) : ELO_OK;
     if (err != ELO_OK) {
         return err;
     }
@@ -322,6 +314,16 @@ bool elo_tls_borrows(const struct elo_tls *tls)
     return tls->_internal.handshake != NULL;
 }
 
+elo_err elo_tls_present(struct elo_tls *tls, const struct elo_tls_identity *identity)
+{
+    if (identity->_internal.chain_len == 0) { /* an empty one */
+        return ELO_OK;
+    }
+    return tls->_internal.profile->_internal.present(&tls->_internal.client, identity)
+               ? ELO_OK
+               : ELO_E_UNSUPPORTED;
+}
+
 uint8_t *elo_tls_input_buf(const struct elo_tls *tls, size_t *out_len)
 {
     *out_len = 0;
@@ -344,8 +346,10 @@ void elo_tls_input_ack(struct elo_tls *tls, size_t len)
     elo__tls_pace_feed(&tls->_internal.pace, br_ssl_engine_recvrec_buf(eng, &room), len);
     br_ssl_engine_recvrec_ack(eng, len);
     settle(tls, output_clean);
-    /* Proven, when BearSSL has not failed on it and has left nothing of it unread. */
-    if (tls->_internal.pace.proven && br_ssl_engine_recvrec_buf(eng, &room) != NULL) {
+    /* Proven, or past certificates in a resumed session: when BearSSL has not failed on it and has
+     * left nothing of it unread. */
+    const struct elo__tls_pace *pace = &tls->_internal.pace;
+    if ((pace->proven || pace->over) && br_ssl_engine_recvrec_buf(eng, &room) != NULL) {
         give_back(tls);
     }
 }

@@ -78,6 +78,9 @@ extern "C" {
 #define ELO_TLS_INPUT_BYTES(fragment)  ((fragment) + 325)
 #define ELO_TLS_OUTPUT_BYTES(fragment) ((fragment) + 85)
 
+/* With config.stepwise, what is written of the input buffer until the server is proven. */
+#define ELO_TLS_STEP_INPUT_BYTES 72
+
 /* Random bytes that elo_tls_init wants at least. */
 #define ELO_TLS_ENTROPY_MIN 32
 
@@ -202,6 +205,7 @@ struct elo_tls {
     struct {
         br_ssl_client_context client;
         struct elo_tls_handshake *handshake; /* NULL: given back */
+        const struct elo_tls_profile *profile;
         struct elo__tls_pace {
             uint32_t message_left;
             uint16_t record_left;
@@ -243,6 +247,23 @@ unsigned elo_tls_state(const struct elo_tls *tls);
  * Ask after each elo_tls_input_ack. config.anchors are not needed any more then either.
  */
 bool elo_tls_borrows(const struct elo_tls *tls);
+
+/*
+ * Names the client's identity now instead of in config.identity: before the server asks for it, and
+ * with config.stepwise that is at any time until the elo_tls_input_ack after the one with which
+ * elo_tls_borrows has become false. So its certificate need not be in memory together with the
+ * validator; it may be read into the memory that has come back.
+ *
+ * Whoever counts bytes lays all three over one another, for with config.stepwise only the first
+ * ELO_TLS_STEP_INPUT_BYTES of the input buffer are written as long as the engine borrows:
+ *
+ *      | input, 837                                      |
+ *      | 72 | struct elo_tls_handshake                                  |    while it borrows
+ *                                                        | certificate  |    then, until READY
+ *
+ * ELO_E_UNSUPPORTED  a key that the profile cannot use: no certificate will be sent
+ */
+ELO_MUST_USE elo_err elo_tls_present(struct elo_tls *tls, const struct elo_tls_identity *identity);
 
 /* Records from the wire. */
 uint8_t *elo_tls_input_buf(const struct elo_tls *tls, size_t *out_len);
