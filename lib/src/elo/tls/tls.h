@@ -29,7 +29,8 @@
  *
  * Serve READ before waiting for input: unread plaintext holds the input buffer.
  *
- * Steps: a handshake is up to four blocks of work with public keys, and BearSSL does a block as
+ * Steps: a handshake is four blocks of work with public keys, or more for a longer chain (or for
+ * several roots of one name, which are tried in one go), and BearSSL does a block as
  * soon as its last byte is there. With config.stepwise the engine offers its input buffer in pieces
  * of at most 64 bytes, never beyond a message's end, so that one call of elo_tls_input_ack or
  * elo_tls_output_ack does one block at most, however the server packs its messages into records.
