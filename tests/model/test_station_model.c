@@ -376,7 +376,7 @@ static int number_of(elo_span json, const char *key)
     size_t len = strlen(key);
     for (size_t i = 0; i + len < json.len; i++) {
         if (memcmp(json.ptr + i, key, len) == 0) {
-            return atoi((const char *)json.ptr + i + len);
+            return (int)strtol((const char *)json.ptr + i + len, NULL, 10);
         }
     }
     return -1;

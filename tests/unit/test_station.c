@@ -77,7 +77,7 @@ static struct {
     struct elo_board board;
     struct elo_station_config config;
     struct elo_station s;
-    uint8_t rx[256], tx[256], outbox[ELO_STATION_OUTBOX_MIN], scratch[1024];
+    uint8_t rx[256], tx[256], outbox[ELO_STATION_OUTBOX_BYTES(1024)], scratch[1024];
 } b;
 
 static int make(void **state)
@@ -313,7 +313,10 @@ static void it_describes_what_there_is(void **state)
     /* All there can be. */
     b.board.relay = set_nothing;
     shown.has_pressure = shown.has_analog = shown.has_load = shown.has_free = true;
-    assert_in_range(elo__write_reply(&b.s, ELO_SPAN("5"), NULL, true), 1, 700);
+    assert_in_range(elo__write_describe(&b.s), 1, ELO_STATION_SCRATCH_MIN);
+    b.config.scratch_size = 300;
+    expect_text(elo__write_reply(&b.s, ELO_SPAN("5"), NULL, true),
+                "{\"id\":5,\"ok\":false,\"error\":\"no room for the description\"}");
 }
 
 /* --- in words ------------------------------------------------------------------------------------
@@ -424,7 +427,7 @@ static void bad_configurations_are_refused(void **state)
     b.config.scratch_size = ELO_STATION_SCRATCH_MIN - 1;
     assert_int_equal(elo_station_init(&b.s, &b.config, 0), ELO_E_NO_SPACE);
     b.config = good;
-    b.config.outbox_size = ELO_STATION_OUTBOX_MIN - 1;
+    b.config.outbox_size--;
     assert_int_equal(elo_station_init(&b.s, &b.config, 0), ELO_E_NO_SPACE);
     b.config = good;
     b.config.prefix = "";

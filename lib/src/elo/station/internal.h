@@ -59,7 +59,8 @@ size_t elo__write_telemetry(struct elo_station *s,
 size_t elo__write_state(struct elo_station *s);
 size_t elo__write_describe(struct elo_station *s);
 
-/* `error` in flash, NULL: it was obeyed. `describe`: with the description in it. */
+/* `error` in flash, NULL: it was obeyed. `describe`: with the description in it, or with the error
+ * that there is no room for it. */
 size_t elo__write_reply(struct elo_station *s, elo_span id, const char *error, bool describe);
 
 /* --- command.c -----------------------------------------------------------------------------------

@@ -19,12 +19,10 @@ static const char T_STATE[] ELO_FLASH = "/state";
 static const char T_REPLY[] ELO_FLASH = "/reply";
 static const char T_DESCRIBE[] ELO_FLASH = "/describe";
 
-#define EVENTS_MAX      16   /* in one step */
-#define DESCRIBE_MS     5000 /* telemetry waits no longer for the description */
-#define DESCRIBE_TRIES  3    /* connections lost over it, whatever the reason seemed to be */
-#define REPLY_WAIT_MS   5000 /* a restart waits no longer for its reply to arrive */
-#define REPLY_ROOM      256  /* kept free in the client's outbox */
-#define PACKET_OVERHEAD 32   /* of a message there: fixed header, lengths, packet id, record */
+#define EVENTS_MAX     16   /* in one step */
+#define DESCRIBE_MS    5000 /* telemetry waits no longer for the description */
+#define DESCRIBE_TRIES 3    /* connections lost over it, whatever the reason seemed to be */
+#define REPLY_WAIT_MS  5000 /* a restart waits no longer for its reply to arrive */
 
 static elo_span scratch(const struct elo_station *s, size_t len)
 {
@@ -187,8 +185,7 @@ static bool feed(struct elo_station *s)
         s->_internal.fed = 0; /* its place in flash is another's now */
         return true;
     }
-    if (err != ELO_OK || elo_client_room(&s->client) <
-                             r.len + ELO_STATION_TOPIC_MAX + PACKET_OVERHEAD + REPLY_ROOM) {
+    if (err != ELO_OK || elo_client_room(&s->client) < ELO_STATION_OUTBOX_BYTES(r.len)) {
         return false;
     }
     err = publish(s, T_TELEMETRY, r.len, 1, r.id);
