@@ -6,7 +6,9 @@
  *     client/client.h        the MQTT session: start here
  *     tls/tls.h              the connection under it
  *     tls/credentials.h      who we are and whom we trust
+ *     link/link.h            the pump between the two, over a stream of the machine's
  *     time/clock.h           what time it is, and how sure that is
+ *     station/station.h      the whole firmware above the machine
  *     sensor/...             DHT, DS18B20, BME280 and the analog input
  *     json/read.h, write.h   what is said over it
  *     mqtt/...               single packets and topics, for those who need them
@@ -46,7 +48,14 @@
 
 #include "elo/tls/bearssl.h"
 #include "elo/tls/credentials.h"
+#include "elo/tls/csr.h"
 #include "elo/tls/tls.h"
+
+#include "elo/link/link.h"
+#include "elo/link/net.h"
+#include "elo/station/board.h"
+#include "elo/station/led.h"
+#include "elo/station/station.h"
 
 #include "elo/time/clock.h"
 #include "elo/time/sntp.h"

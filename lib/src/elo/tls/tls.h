@@ -29,8 +29,19 @@
  *
  * Serve READ before waiting for input: unread plaintext holds the input buffer.
  *
+ * Steps: a handshake is four blocks of work with public keys, or more for a longer chain (or for
+ * several roots of one name, which are tried in one go), and BearSSL does a block as
+ * soon as its last byte is there. With config.stepwise the engine offers its input buffer in pieces
+ * of at most 64 bytes, never beyond a message's end, so that one call of elo_tls_input_ack or
+ * elo_tls_output_ack does one block at most, however the server packs its messages into records.
+ * A loop with a clock acks until some milliseconds are over; the last ack may take a block longer.
+ * The blocks, on the ESP8266 in millions of instructions with elo_tls_profile_aws_small:
+ *      a signature of the chain, or of the key exchange   11 (RSA 2048), 27 (P-256)
+ *      our key exchange and our own signature             38 (P-256): the longest step
+ *
  * What is decided here and cannot be switched off:
- *   - TLS 1.2 only; ECDHE-ECDSA and ECDHE-RSA with AES-128-GCM-SHA256, then AES-256-GCM-SHA384
+ *   - TLS 1.2 only; ECDHE-ECDSA and ECDHE-RSA with AES-128-GCM-SHA256, then AES-256-GCM-SHA384;
+ *     a profile may have fewer of these, never others
  *   - SNI is always sent, for AWS IoT picks the account by it ("Transport security in AWS IoT
  *     Core"), and the same name is looked for in the server's certificate
  *   - the server's chain must end at one of the caller's roots and be valid at the caller's clock:
@@ -68,6 +79,9 @@ extern "C" {
 #define ELO_TLS_INPUT_BYTES(fragment)  ((fragment) + 325)
 #define ELO_TLS_OUTPUT_BYTES(fragment) ((fragment) + 85)
 
+/* With config.stepwise, what is written of the input buffer until the server is proven. */
+#define ELO_TLS_STEP_INPUT_BYTES 72
+
 /* Random bytes that elo_tls_init wants at least. */
 #define ELO_TLS_ENTROPY_MIN 32
 
@@ -85,19 +99,70 @@ enum {
 };
 
 /*
- * What a later connection to the same endpoint needs to skip most of the handshake. It holds the
- * master secret: keep it in RAM, never show it. Opaque; may be copied.
+ * What a later connection to the same endpoint needs to skip most of the handshake: 0.7 instead of
+ * 74 million instructions on the ESP8266. Opaque bytes without pointers; may be copied. They hold
+ * the master secret: keep them in RAM, or for deep sleep in RTC memory (88 of its 512 bytes, in
+ * words of four), never in flash, and never show them. What was damaged there ends in a failed
+ * handshake, so keep a checksum beside it, and drop a session with which a handshake has failed.
  */
 struct elo_tls_session {
     uint8_t bytes[86];
 };
 
+/*
+ * What is linked: an application names one profile, and the linker drops what the other alone
+ * needs. Opaque.
+ */
+struct elo_tls_profile {
+    struct {
+        void (*algorithms)(br_ssl_engine_context *engine);
+        bool (*present)(br_ssl_client_context *client, const struct elo_tls_identity *identity);
+    } _internal;
+};
+
+/* All that this header promises: four suites, SHA-384, RSA and EC client keys, P-384. */
+extern const struct elo_tls_profile elo_tls_profile_full;
+
+/*
+ * For the ESP8266: AES-128-GCM-SHA256 with ECDHE-ECDSA or ECDHE-RSA; chains of RSA 2048 to 4096 and
+ * P-256 signed with SHA-256, as Amazon's are below CA 1 and CA 3, and the desk's; a client key on
+ * P-256. In constant time throughout. A chain that needs more is ELO_E_TLS_HANDSHAKE.
+ */
+extern const struct elo_tls_profile elo_tls_profile_aws_small;
+
+/*
+ * What only a handshake needs: the validator of the server's chain, 3.1 KiB. Lent to the engine by
+ * elo_tls_init as long as elo_tls_borrows() says so: until the server is proven, at the latest
+ * until the engine is ELO_TLS_READY or ELO_TLS_CLOSED. From then on the memory is the owner's
+ * again, to free or to use for something else. One engine at a time; not to be moved meanwhile.
+ */
+struct elo_tls_handshake {
+    struct {
+        const br_x509_class *vtable;
+        br_x509_minimal_context minimal;
+        struct elo__tls_validity {
+            uint32_t not_before, not_after;
+            uint32_t body; /* bytes left of the element being read or skipped */
+            uint8_t step, phase, tag, length_bytes;
+            uint8_t text_len;
+            char text[15];
+        } validity;
+        uint32_t now_unix;
+        uint32_t leaf_not_after;
+        bool leaf_seen;
+        bool not_yet_valid;
+    } _internal;
+};
+
 struct elo_tls_config {
+    /* Which algorithms; see above. */
+    const struct elo_tls_profile *profile;
+
     /* The endpoint's name: 1 to 255 letters, digits, `-`, `_` and dots, without a dot at its end;
      * not an IP address, nor a URL. Copied. */
     const char *host;
 
-    /* Kept by reference while the engine lives. `identity` may be NULL: then no client certificate
+    /* Kept by reference until READY or CLOSED. `identity` may be NULL: then no client certificate
      * is sent, as a diagnosis wants it. */
     const struct elo_tls_anchors *anchors;
     const struct elo_tls_identity *identity;
@@ -120,6 +185,12 @@ struct elo_tls_config {
     uint8_t *output;
     size_t output_cap;
 
+    /* Memory for the handshake, lent as long as elo_tls_borrows() says so. */
+    struct elo_tls_handshake *handshake;
+
+    /* Take the handshake in small steps, see above; for the ESP8266. */
+    bool stepwise;
+
     /* Fresh random bytes, ELO_TLS_ENTROPY_MIN or more. Used during the call only. */
     elo_span entropy;
 
@@ -129,26 +200,22 @@ struct elo_tls_config {
     const struct elo_tls_session *resume;
 };
 
-/* One connection. About 6.8 KiB on a PC, 6.4 KiB on the ESP8266, without its
- * buffers. It points into itself: once initialised it may not be moved. */
+/* One connection. About 3.7 KiB on a PC, 3.4 KiB on the ESP8266, without its buffers and its
+ * handshake's memory. It points into itself: once initialised it may not be moved. */
 struct elo_tls {
     struct {
         br_ssl_client_context client;
-        struct elo__tls_x509 {
-            const br_x509_class *vtable;
-            br_x509_minimal_context minimal;
-            struct elo__tls_validity {
-                uint32_t not_before, not_after;
-                uint32_t body; /* bytes left of the element being read or skipped */
-                uint8_t step, phase, tag, length_bytes;
-                uint8_t text_len;
-                char text[15];
-            } validity;
-            uint32_t now_unix;
-            uint32_t leaf_not_after;
-            bool leaf_seen;
-            bool not_yet_valid;
-        } x509;
+        struct elo_tls_handshake *handshake; /* NULL: given back */
+        const struct elo_tls_profile *profile;
+        struct elo__tls_pace {
+            uint32_t message_left;
+            uint16_t record_left;
+            uint8_t record_at, message_at; /* bytes of the headers so far */
+            uint8_t type, message;         /* of the record, of the message */
+            bool pieces;                   /* wanted */
+            bool proven, over;             /* the server's key exchange; encrypted from here on */
+        } pace;
+        uint32_t server_not_after;
         elo_err error;
         bool require_alpn, ready, closing, shut;
         uint8_t alert_len, alert_sent;
@@ -164,7 +231,8 @@ struct elo_tls {
  * ELO_E_ROOT         no roots given
  * ELO_E_CLOCK        the clock is before its floor, so no certificate could be judged by it
  * ELO_E_ENTROPY      fewer than ELO_TLS_ENTROPY_MIN random bytes, or all the same
- * ELO_E_NO_SPACE     buffers below 512-byte fragments
+ * ELO_E_NO_SPACE     buffers below 512-byte fragments, or no memory for the handshake
+ * ELO_E_UNSUPPORTED  an identity whose key the profile cannot use
  * ELO_E_MALFORMED    `resume` is no session of elo_tls_session_get
  * The engine is then CLOSED with that error.
  */
@@ -172,6 +240,31 @@ ELO_MUST_USE elo_err elo_tls_init(struct elo_tls *tls, const struct elo_tls_conf
 
 /* ELO_TLS_... flags. */
 unsigned elo_tls_state(const struct elo_tls *tls);
+
+/*
+ * Is config.handshake still lent? No longer once the server has proven that its key is the one its
+ * chain vouches for. With config.stepwise that is before our own key exchange and signature, which
+ * need the deepest stack: an owner who frees the memory as soon as it may never has both at once.
+ * Ask after each elo_tls_input_ack. config.anchors are not needed any more then either.
+ */
+bool elo_tls_borrows(const struct elo_tls *tls);
+
+/*
+ * Names the client's identity now instead of in config.identity: before the server asks for it, and
+ * with config.stepwise that is at any time until the elo_tls_input_ack after the one with which
+ * elo_tls_borrows has become false. So its certificate need not be in memory together with the
+ * validator; it may be read into the memory that has come back.
+ *
+ * Whoever counts bytes lays all three over one another, for with config.stepwise only the first
+ * ELO_TLS_STEP_INPUT_BYTES of the input buffer are written as long as the engine borrows:
+ *
+ *      | input, 837                                      |
+ *      | 72 | struct elo_tls_handshake                                  |    while it borrows
+ *                                                        | certificate  |    then, until READY
+ *
+ * ELO_E_UNSUPPORTED  a key that the profile cannot use: no certificate will be sent
+ */
+ELO_MUST_USE elo_err elo_tls_present(struct elo_tls *tls, const struct elo_tls_identity *identity);
 
 /* Records from the wire. */
 uint8_t *elo_tls_input_buf(const struct elo_tls *tls, size_t *out_len);
