@@ -121,7 +121,16 @@ typedef enum elo_err {
     ELO_E_USAGE = -109,       /* a command line that cannot be understood */
     ELO_E_REQUEST = -110,     /* an API request whose parameters are not valid */
     ELO_E_CONFLICT = -111,    /* an API request that the resource's state does not allow now */
-    ELO_E_OVERLOAD = -112     /* more unfinished work than the server takes on */
+    ELO_E_OVERLOAD = -112,    /* more unfinished work than the server takes on */
+
+    /* Setting up a board. */
+    ELO_E_WIFI_PASSPHRASE = -120, /* the access point does not take the passphrase */
+    ELO_E_WIFI_NOT_FOUND = -121,  /* no network of that name is heard */
+    ELO_E_WIFI_DHCP = -122,       /* joined, but no address came */
+    ELO_E_WIFI_LOST = -123,       /* the access point refused or dropped us */
+    ELO_E_SERIAL = -124,          /* no board answers on the serial line */
+    ELO_E_SETTING = -125,         /* a setting that is not valid */
+    ELO_E_BUNDLE = -126           /* a bundle that lacks a part or has one that fits nowhere */
 } elo_err;
 
 #endif
