@@ -121,8 +121,10 @@ static bool dashed(elo_span line, elo_span word, elo_span *name)
 static void keep_name(struct elo_bundle_text *b, elo_span name)
 {
     size_t n = name.len < sizeof b->name - 1 ? name.len : sizeof b->name - 1;
-    for (size_t i = 0; i < n; i++) { /* a stranger's text */
-        b->name[i] = (char)(name.ptr[i] >= 0x20 && name.ptr[i] < 0x7F ? name.ptr[i] : '?');
+    for (size_t i = 0; i < n; i++) { /* a stranger's text, perhaps to be shown on a page */
+        uint8_t c = name.ptr[i], l = lower(c);
+        bool plain = (l >= 'a' && l <= 'z') || (c >= '0' && c <= '9') || c == ' ' || c == '-';
+        b->name[i] = plain ? (char)c : '?';
     }
     b->name[n] = '\0';
 }

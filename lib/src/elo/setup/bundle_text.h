@@ -90,11 +90,11 @@ struct elo_bundle_text {
 void elo_bundle_text_init(struct elo_bundle_text *b, void *mem, size_t cap);
 
 /*
- * More of the text. ELO_OK, or the failure, which stays:
+ * More of the text. ELO_OK, or the failure, which stays and which finish tells again:
  * ELO_E_TOO_LARGE, ELO_E_BAD_PEM (damaged), ELO_E_UNSUPPORTED (a block of another name, an
  * encrypted key), ELO_E_BUNDLE (one part too many).
  */
-ELO_MUST_USE elo_err elo_bundle_text_input(struct elo_bundle_text *b, elo_span bytes);
+elo_err elo_bundle_text_input(struct elo_bundle_text *b, elo_span bytes);
 
 /*
  * The text is over. `board_has_key`: the board made its own, so none need come. Further failures:
