@@ -135,7 +135,7 @@ void setup_world_step(struct setup_world *w, uint32_t now)
     switch (elo_setup_next_wish(&w->setup)) {
     case ELO_SETUP_WISH_SCAN:
         w->listening = true;
-        w->scan_at = now + w->step_ms;
+        w->scan_at = now + 4 * w->step_ms;
         break;
     case ELO_SETUP_WISH_TEST:
         w->stage_at = now + w->step_ms;

@@ -225,6 +225,7 @@ static const char STYLE[] ELO_FLASH =
     "15rem;"
     "border:3px solid var(--l);border-top-color:var(--a);border-radius:50%;"
     "animation:q 1s linear infinite}@keyframes q{to{transform:rotate(1turn)}}"
+    "@supports selector(:has(*)){form:not(:has(#other:checked)) .y{display:none}}"
     "@media(prefers-reduced-motion:reduce){.q{animation:none}}";
 
 /* `b` asks for the status once a second while there is something to wait for; a board that does not
@@ -258,8 +259,9 @@ static const char FORM[] ELO_FLASH =
     "\004e<p class=m>" W_NONE_HERE "</p>\003"
     "\004i\001R"
     "<label class=n><input type=radio name=net id=other value=\"\"\003\004m checked\003\004i>"
-    "<bdi>" W_OTHER "</bdi></label></div>"
-    "<label class=f><span>" W_NAME "</span><input type=text name=ssid id=ssid maxlength=32 "
+    "<bdi>" W_OTHER "</bdi></label>"
+    "<button form=again>" W_AGAIN "</button></div>"
+    "<label class=\"f y\"><span>" W_NAME "</span><input type=text name=ssid id=ssid maxlength=32 "
     "autocapitalize=none autocorrect=off spellcheck=false "
     "value=\"\003\004m\001M\003\004i\"></label>"
     "<label class=f for=pass><span>" W_PASS "</span></label>"
@@ -268,7 +270,7 @@ static const char FORM[] ELO_FLASH =
     "\"\003\004i>"
     "<button type=button id=show hidden aria-pressed=false aria-controls=pass data-show=\"" W_SHOW
     "\" data-hide=\"" W_HIDE "\">" W_SHOW "</button></div>"
-    "<p></p><button form=again>" W_AGAIN "</button></fieldset>"
+    "</fieldset>"
 
     "<fieldset class=k><legend>" W_BUNDLE "</legend><div><p class=m>" W_BUNDLE_IS "</p></div>\003"
     "\004b<p>" W_HAVE " <b>\001E</b>.</p>\003"

@@ -190,7 +190,7 @@ static void bundle_byte(struct elo_portal_conn *c, uint8_t byte)
     bool space = byte == ' ' || byte == '\r' || byte == '\n' || byte == '\t';
     if (c->_internal.kind == 0 && !space) { /* the first that counts */
         c->_internal.kind = 1;
-        elo_setup_new_bundle(s);
+        elo_setup_new_bundle(s, true);
     }
     if (c->_internal.kind != 0) {
         elo_bundle_text_input(&s->bundle, elo_span_of(&byte, 1)); /* finish tells */
@@ -280,7 +280,7 @@ static void on_post(struct elo_portal_conn *c)
     } else if (bundle && !is_token(c, elo_span_str(c->http.token))) {
         elo__answer(c, 403, ELO__ANSWER_REFUSAL);
     } else if (bundle && take_pen(c)) {
-        elo_setup_new_bundle(c->portal->setup);
+        elo_setup_new_bundle(c->portal->setup, true);
     }
 }
 

@@ -148,9 +148,10 @@ static void put_back_wifi(const struct elo_setup *s, struct wifi *kept)
     elo__setup_wipe(kept, sizeof *kept);
 }
 
-void elo_setup_new_bundle(struct elo_setup *s)
+void elo_setup_new_bundle(struct elo_setup *s, bool keep_wifi)
 {
     struct wifi kept;
+    s->_internal.wifi_given = s->_internal.wifi_given && keep_wifi;
     keep_wifi(s->config.draft, &kept);
     *s->config.draft = *s->config.stored;
     put_back_wifi(s, &kept);
@@ -187,11 +188,11 @@ bool elo_setup_has_bundle(const struct elo_setup *s)
     return s->_internal.has_bundle;
 }
 
-static elo_err judge(struct elo_setup *s)
+static elo_err judge(struct elo_setup *s, bool needs_wifi)
 {
     static const char WIFI_SSID[] ELO_FLASH = "wifiSsid";
     elo_err err = elo_settings_check(s->config.draft, &s->fault);
-    if (err == ELO_OK && s->config.draft->ssid_len == 0) {
+    if (err == ELO_OK && needs_wifi && s->config.draft->ssid_len == 0) {
         err = elo__fault(&s->fault, WIFI_SSID, ELO_WHY_EMPTY);
     }
     if (err == ELO_OK && s->_internal.has_bundle) {
@@ -200,20 +201,29 @@ static elo_err judge(struct elo_setup *s)
     return err;
 }
 
-elo_err elo_setup_test(struct elo_setup *s)
+static elo_err go_to(struct elo_setup *s, elo_setup_state state, elo_setup_wish wish)
 {
     if (is_busy(s)) {
         return ELO_E_PROTOCOL;
     }
-    elo_err err = judge(s);
-    if (err != ELO_OK) {
-        return err;
+    elo_err err = judge(s, state == ELO_SETUP_TESTING);
+    if (err == ELO_OK) {
+        s->state = state;
+        s->stage = ELO_SETUP_STAGE_WIFI;
+        s->reason = ELO_OK;
+        elo_setup_wish_for(s, wish);
     }
-    s->state = ELO_SETUP_TESTING;
-    s->stage = ELO_SETUP_STAGE_WIFI;
-    s->reason = ELO_OK;
-    elo_setup_wish_for(s, ELO_SETUP_WISH_TEST);
-    return ELO_OK;
+    return err;
+}
+
+elo_err elo_setup_test(struct elo_setup *s)
+{
+    return go_to(s, ELO_SETUP_TESTING, ELO_SETUP_WISH_TEST);
+}
+
+elo_err elo_setup_keep(struct elo_setup *s)
+{
+    return go_to(s, ELO_SETUP_SAVING, ELO_SETUP_WISH_SAVE);
 }
 
 void elo_setup_refuse(struct elo_setup *s, elo_err reason)

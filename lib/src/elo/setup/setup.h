@@ -139,8 +139,9 @@ void elo_setup_wipe(struct elo_setup *s);
 /* May the draft be changed? Not while a test runs, nor after SAVED: it is in use. */
 bool elo_setup_open(const struct elo_setup *s);
 
-/* A new bundle begins: the draft becomes what is stored, but for a Wi-Fi that was given. */
-void elo_setup_new_bundle(struct elo_setup *s);
+/* A new bundle begins: the draft becomes what is stored, but for a Wi-Fi that was given, if that is
+ * to be kept. */
+void elo_setup_new_bundle(struct elo_setup *s, bool keep_wifi);
 
 /* The Wi-Fi of the draft was chosen by a person: a bundle's is not to replace it. */
 void elo_setup_wifi_given(struct elo_setup *s);
@@ -150,6 +151,10 @@ ELO_MUST_USE elo_err elo_setup_take_bundle(struct elo_setup *s);
 
 /* Judges the draft and begins the test. ELO_E_SETTING: s->fault; ELO_E_PROTOCOL: one runs. */
 ELO_MUST_USE elo_err elo_setup_test(struct elo_setup *s);
+
+/* Judges the draft and saves it as it is: for what no test can tell, such as an interval. Errors as
+ * elo_setup_test(). */
+ELO_MUST_USE elo_err elo_setup_keep(struct elo_setup *s);
 
 /* What failed before a test could begin, to be shown: state FAILED. */
 void elo_setup_refuse(struct elo_setup *s, elo_err reason);
