@@ -38,13 +38,10 @@ static void make_room(struct elo_console *c)
 
 static void end_answer(struct elo_console *c, const struct answer *a, const struct elo_frame *asked)
 {
-    char words[ELO_FRAME_MAX - 34];
-    size_t n = c->_internal.out_len - a->from;
-    n = n < sizeof words ? n : sizeof words;
-    memcpy(words, c->_internal.out + a->from, n);
-    struct elo_frame frame = {asked->nonce, asked->seq, elo_span_of(words, n)};
-    size_t len =
-        elo_frame_write(&frame, '<', c->_internal.out + a->from, sizeof c->_internal.out - a->from);
+    char *at = c->_internal.out + a->from;
+    size_t n = c->_internal.out_len - a->from, most = ELO_FRAME_MAX - ELO_FRAME_EDGES;
+    struct elo_frame frame = {asked->nonce, asked->seq, elo_span_of(at, n < most ? n : most)};
+    size_t len = elo_frame_write(&frame, '<', at, sizeof c->_internal.out - a->from);
     c->_internal.out_len = (uint16_t)(a->from + len);
 }
 
