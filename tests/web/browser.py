@@ -84,7 +84,10 @@ class Browser:
         return len(self.do("POST", "/elements", {"using": "css selector", "value": css}))
 
     def text(self, css):
-        return self.do("GET", f"/element/{self.find(css)}/text")
+        text = self.run("let e=document.querySelector(arguments[0]);return e&&e.innerText", css)
+        if text is None:
+            raise Failure(f"there is no {css}")
+        return text
 
     def click(self, css):
         self.do("POST", f"/element/{self.find(css)}/click", {})

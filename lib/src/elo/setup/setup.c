@@ -148,10 +148,10 @@ static void put_back_wifi(const struct elo_setup *s, struct wifi *kept)
     elo__setup_wipe(kept, sizeof *kept);
 }
 
-void elo_setup_new_bundle(struct elo_setup *s, bool keep_wifi)
+void elo_setup_new_bundle(struct elo_setup *s, bool keep)
 {
     struct wifi kept;
-    s->_internal.wifi_given = s->_internal.wifi_given && keep_wifi;
+    s->_internal.wifi_given = s->_internal.wifi_given && keep;
     keep_wifi(s->config.draft, &kept);
     *s->config.draft = *s->config.stored;
     put_back_wifi(s, &kept);

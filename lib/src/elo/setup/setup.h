@@ -141,7 +141,7 @@ bool elo_setup_open(const struct elo_setup *s);
 
 /* A new bundle begins: the draft becomes what is stored, but for a Wi-Fi that was given, if that is
  * to be kept. */
-void elo_setup_new_bundle(struct elo_setup *s, bool keep_wifi);
+void elo_setup_new_bundle(struct elo_setup *s, bool keep);
 
 /* The Wi-Fi of the draft was chosen by a person: a bundle's is not to replace it. */
 void elo_setup_wifi_given(struct elo_setup *s);
