@@ -218,6 +218,7 @@ static const char STYLE[] ELO_FLASH =
     ".p{display:flex;gap:.5rem}.p input{flex:1;min-width:0}"
     "button{font:inherit;font-weight:650;min-height:2.9rem;padding:.5rem 1rem;cursor:pointer;"
     "border:1px solid var(--a);border-radius:.5rem;background:none;color:var(--a)}"
+    "button[form]{margin-top:.5rem}"
     "button.w{width:100%;background:var(--a);color:var(--o);font-size:1.1rem;min-height:3.25rem}"
     ":focus-visible{outline:3px solid var(--a);outline-offset:2px}"
     "summary{cursor:pointer;min-height:1.6rem}"
