@@ -198,7 +198,8 @@ def noise(scene):
     note(f"SEED={seed}")
     rng = random.Random(seed)
     for rate in (0.0003, 0.001):
-        desk, line = scene.desk(), Line(scene, noisy(rng, rate), noisy(rng, rate))
+        desk = scene.desk(data=scene.path(f"desk{rate}"))
+        line = Line(scene, noisy(rng, rate), noisy(rng, rate))
         result = add(scene, desk, line)
         works(scene, desk, line, result, f"one byte in {round(1 / rate / 3)} hurt")
         line.end()
@@ -230,7 +231,8 @@ def doubled(scene):
 def resets(scene):
     """the board is reset: while its CSR is read, twice in the bundle, while it tests"""
     for at in ((60,), (400, 900), (700, 1700, 2400), (2950,)):
-        desk, line = scene.desk(), Line(scene, step=100)
+        desk = scene.desk(data=scene.path(f"desk{at[0]}"))
+        line = Line(scene, step=100)
         line.after = [(n, "reset") for n in at]
         result = add(scene, desk, line)
         works(scene, desk, line, result, f"reset after {at} bytes")
