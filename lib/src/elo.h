@@ -7,6 +7,8 @@
  *     tls/tls.h              the connection under it
  *     tls/credentials.h      who we are and whom we trust
  *     json/read.h, write.h   what is said over it
+ *     setup/setup.h          how a person gives a board its Wi-Fi and credentials; with it
+ *     setup/portal.h, dns.h  the captive portal, and setup/console.h the serial line
  *     mqtt/...               single packets and topics, for those who need them
  *     base/...               spans, the list of errors, text and bytes
  *
@@ -41,6 +43,10 @@
 
 #include "elo/client/client.h"
 #include "elo/client/mqtt5.h"
+
+#include "elo/setup/console.h"
+#include "elo/setup/dns.h"
+#include "elo/setup/portal.h"
 
 #include "elo/tls/bearssl.h"
 #include "elo/tls/credentials.h"
