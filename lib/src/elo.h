@@ -44,9 +44,16 @@
 #include "elo/client/client.h"
 #include "elo/client/mqtt5.h"
 
+#include "elo/setup/bundle_text.h"
+#include "elo/setup/code.h"
 #include "elo/setup/console.h"
 #include "elo/setup/dns.h"
+#include "elo/setup/frame.h"
+#include "elo/setup/http.h"
 #include "elo/setup/portal.h"
+#include "elo/setup/settings.h"
+#include "elo/setup/setup.h"
+#include "elo/setup/text.h"
 
 #include "elo/tls/bearssl.h"
 #include "elo/tls/credentials.h"

@@ -256,6 +256,25 @@ static void a_broken_bundle_leaves_nothing(void **state)
     assert_true(says(" 303 "));
 }
 
+static void a_late_bundle_does_not_stand_in_the_way(void **state)
+{
+    struct elo_portal_conn c;
+    start(state);
+    read_bundle();
+    elo_portal_open(&c, &portal, 0);
+    (void)elo_portal_input(
+        &c,
+        ELO_SPAN("POST /bundle HTTP/1.1\r\nHost: 192.168.4.1\r\nX-Elo-Token: " TOKEN
+                 "\r\nContent-Type: text/plain\r\nContent-Length: 5000\r\n\r\n"),
+        0);
+    (void)elo_portal_input(&c, elo_span_of(bundle, 700), 0);
+    elo_portal_tick(&c, ELO_PORTAL_PATIENCE_MS);
+    assert_memory_equal(drain(&c, 99), "HTTP/1.1 408", 12);
+    elo_portal_close(&c);
+    post("/try", "t=" TOKEN "&ssid=Home", 50);
+    assert_int_equal(world.setup.state, ELO_SETUP_TESTING);
+}
+
 static void slow_peers(void **state)
 {
     struct elo_portal_conn c;
@@ -352,6 +371,7 @@ int main(void)
         cmocka_unit_test(a_bundle_alone_then_wifi),
         cmocka_unit_test(a_bundle_in_the_form),
         cmocka_unit_test(a_broken_bundle_leaves_nothing),
+        cmocka_unit_test(a_late_bundle_does_not_stand_in_the_way),
         cmocka_unit_test(slow_peers),
         cmocka_unit_test(names_are_no_markup),
         cmocka_unit_test(the_same_page_in_every_piece),

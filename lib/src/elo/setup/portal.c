@@ -205,8 +205,8 @@ static bool begin_trusted(struct elo_portal_conn *c)
     if (!scan && !take_pen(c)) {
         return false;
     }
-    if (!scan && s->bundle.why != ELO_BUNDLE_FINE) {
-        elo_bundle_text_wipe(&s->bundle);
+    if (!scan && !elo_setup_has_bundle(s)) {
+        elo_bundle_text_wipe(&s->bundle); /* what an earlier visitor left half done, or wrong */
     }
     return true;
 }
