@@ -152,7 +152,7 @@ static bool answered(const struct board *b, const char *word, elo_span *rest)
     return elo_span_eq(elo_frame_word(rest), elo_span_str(word));
 }
 
-/* "no -2 WORDS", "bad -126 WORDS", "failed -120 WORDS": in words; its exit code. */
+/* "no -2 WORDS", "bad -146 WORDS", "failed -140 WORDS": in words; its exit code. */
 static int say_refusal(const struct board *b)
 {
     elo_span rest = elo_span_str(b->answer);

@@ -279,20 +279,20 @@ static void reasons_reach_the_desk(void **state)
     assert_string_equal(ask("end"), "good");
     ask("commit");
     run();
-    assert_non_null(strstr(ask("result"), "failed -121 No Wi-Fi of this name"));
+    assert_non_null(strstr(ask("result"), "failed -141 No Wi-Fi of this name"));
     read_bundle("{\"thingName\":\"kitchen\",\"host\":\"h\"}"); /* and the board has none */
     begin();
     put_all();
     assert_string_equal(ask("end"), "good");
-    assert_non_null(strstr(ask("commit"), "failed -125 wifiSsid: It must not be empty."));
+    assert_non_null(strstr(ask("commit"), "failed -145 wifiSsid: It must not be empty."));
     read_bundle("{\"host\":5}");
     begin();
     put_all();
-    assert_non_null(strstr(ask("end"), "bad -125 host: "));
+    assert_non_null(strstr(ask("end"), "bad -145 host: "));
     read_bundle("no json");
     begin();
     put_all();
-    assert_non_null(strstr(ask("end"), "bad -126 The config.json is missing."));
+    assert_non_null(strstr(ask("end"), "bad -146 The config.json is missing."));
     bundle_len = 0;
     begin();
     assert_non_null(strstr(ask("end"), "bad -1 "));
@@ -348,7 +348,7 @@ static void commands(void **state)
     type("wifi \"Casa da Ana\" wrong-pass\r");
     run();
     assert_true(says("does not accept this passphrase"));
-    assert_true(strstr(type("why\r"), "(-120)") != NULL);
+    assert_true(strstr(type("why\r"), "(-140)") != NULL);
     assert_true(strstr(type("wifi \"Casa da Ana\"\r"), "open network): ") != NULL);
     assert_string_equal(type("abc"), "***");
     assert_true(strstr(type("\r"), "8 to 63") != NULL);

@@ -314,7 +314,7 @@ def a_person(scene):
     type_(b'wifi "Casa da Ana" wrong-pass\r\n')
     until(rb"joining the Wi-Fi(?s:.*)does not accept this passphrase", "wifi, and why not")
     type_(b"why\r")
-    until(rb"\(-120\)\r\n> ", "why")
+    until(rb"\(-140\)\r\n> ", "why")
     type_(b'wifi "Casa da Ana"\r')
     until(rb"open network\): ", "it asks")
     type_(b"segredo-bom\r")

@@ -56,7 +56,7 @@
  * Nothing is erased: a board that has its settings goes back to them after 10 minutes, or when they
  * are saved anew. The same when the button is held for 5 s. The key is never touched.
  *
- * Memory: struct elo_station, about 4.6 KiB on the ESP8266 with the TLS engine in it, and the
+ * Memory: struct elo_station, about 4.7 KiB on the ESP8266 with the TLS engine in it, and the
  * config's buffers. No heap. Not to be moved once initialised. `now_ms` wraps and starts anywhere.
  * Stack: as elo_link; outside the handshake under 1 KiB.
  */
