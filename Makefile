@@ -50,7 +50,7 @@ fuzz: ## every fuzz target for FUZZ_SECONDS (default 60) each
 	@tools/setup all
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-60} tools/test fuzz
 
-lx106: ## lib/ with the ESP8266's compiler, and its sizes
+lx106: ## lib/ with the ESP8266's compiler, its sizes, and images run on the emulated board
 	@tools/setup all
 	@tools/test lx106
 

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+/*
+ * The emulated board: what an application on the lx106 under QEMU has beside its CPU. The same
+ * questions as on an ESP8266 - time, network, serial line, pins, flash, random bytes - answered by
+ * the program around the emulator (ports/posix/emulator.h, wire.h) and by files of the host.
+ *
+ * Life cycle: start.S sets up memory and stack, then app_main() runs; what it returns is the exit
+ * code of the emulator. There is one stack, of the size a sketch and BearSSL's second one have
+ * together; below it lies a canary: an application that has grown over it ends with
+ * BOARD_EXIT_STACK. An exception prints its cause and registers on stderr and ends with
+ * BOARD_EXIT_EXCEPTION.
+ *
+ * Time: the CPU counts its own instructions, one a cycle at 80 MHz (QEMU runs with -icount
+ * shift=5), and the program around it says how long each wait has lasted. So arithmetic costs the
+ * same on any host, and waiting takes as long as it takes.
+ *
+ * Memory: the board's own variables lie in the SDK's share of the data RAM and its code in the ROM:
+ * an application's figures are its own (lx106.ld).
+ */
+#ifndef PORTS_QEMU_LX106_BOARD_H
+#define PORTS_QEMU_LX106_BOARD_H
+
+#include "elo/base/err.h"
+#include "elo/base/span.h"
+#include "elo/store/flash.h"
+#include "ports/qemu-lx106/wire.h"
+
+enum { BOARD_EXIT_EXCEPTION = 70, BOARD_EXIT_STACK = 71, BOARD_EXIT_HOST = 72 };
+
+/* The application's. */
+int app_main(int argc, char **argv);
+
+/* --- time ------------------------------------------------------------------------------------ */
+
+/* Milliseconds since the start; wraps after 49.7 days. */
+uint32_t board_ms(void);
+
+/* Seconds since 1970, as the host says; what a board asks SNTP for. */
+uint32_t board_unix(void);
+
+/* Waits for at most `ms` milliseconds for one of the wire_news in `interest`; returns those there
+ * are. Serial input always ends it. */
+unsigned board_wait(uint32_t ms, unsigned interest);
+
+/* --- network: one connection; in the shape of struct elo_net (elo/link/net.h) -------------------
+ */
+
+elo_err board_net_open(void *ctx, const char *host, uint16_t port);
+elo_err board_net_step(void *ctx);
+elo_err board_net_give_up(void *ctx);
+elo_err board_net_send(void *ctx, elo_span bytes, size_t *out_len);
+elo_err board_net_recv(void *ctx, uint8_t *out, size_t cap, size_t *out_len);
+void board_net_finish(void *ctx);
+void board_net_close(void *ctx);
+int board_net_error(void *ctx); /* always 0: the board has no numbers of its own */
+void board_net_address(void *ctx, char *out, size_t cap);
+
+/* --- serial line, pins, sensors -----------------------------------------------------------------
+ */
+
+void board_serial_write(elo_span bytes);
+size_t board_serial_read(uint8_t *out, size_t cap); /* 0: nothing has come */
+
+/* Text and numbers for the serial line, in the order they are given. */
+void board_print(const char *text);
+void board_print_number(uint32_t value);
+void board_print_span(elo_span text);
+
+void board_pin_write(unsigned pin, uint32_t value);
+
+/* A value that the outside has: "celsius", "analog", "button" ... false: it has no such. */
+bool board_sensor_read(const char *name, int32_t *out_value);
+
+/* --- random bytes, files, flash -----------------------------------------------------------------
+ */
+
+/* Of the host's kernel. ELO_E_ENTROPY when there are none. */
+elo_err board_entropy(void *ctx, uint8_t *out, size_t len);
+uint32_t board_random(void *ctx);
+
+/* A file of the host into `out`: how many bytes, -1 when it cannot be read or is larger. */
+long board_file_read(const char *path, void *out, size_t cap);
+
+/* A flash region in a file of the host, made (all 0xFF) if it is not there. One at a time.
+ * ELO_E_IO: the file cannot be had. */
+elo_err board_flash_open(struct elo_flash_dev *dev, const char *path, uint32_t size);
+
+/* --- measuring
+ * ------------------------------------------------------------------------------------ */
+
+/*
+ * The sections that the plugin counts apart; a section may be entered again, not into itself. The
+ * mark is a store to an address that means nothing to the program.
+ */
+enum board_section {
+    BOARD_DECODE,    /* credentials */
+    BOARD_SETUP,     /* of the TLS engine */
+    BOARD_HANDSHAKE, /* from the first byte to READY, but for the waiting */
+    BOARD_STEP,      /* one step of it */
+    BOARD_PUBLISH,   /* from elo_client_publish() to PUBLISHED, but for the waiting */
+    BOARD_LOOP,      /* one turn of the loop, connected */
+    BOARD_SECTIONS
+};
+void board_begin(enum board_section section);
+void board_end(enum board_section section);
+
+/* Paints what is below the caller's frame, and tells how far down it was used since, in bytes from
+ * the top. */
+void board_stack_paint(void);
+uint32_t board_stack_used(void);
+
+/* The stack's size. */
+uint32_t board_stack_size(void);
+
+#endif

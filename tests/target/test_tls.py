@@ -1,0 +1,104 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Elo authors
+"""lib/ on the ESP8266's CPU: mutual TLS and MQTT against Debian's mosquitto and against our own
+desk; and what must fail, fails for its reason."""
+import json
+
+from lx106 import Board, Chain, Mosquitto, check, need
+from desk import case, main
+
+CLOCK, EXPIRED, ROOT, NAME, PEM, REFUSED = 30, 31, 32, 33, 40, 38
+
+
+@case
+def mosquitto(scene):
+    """telemetry and a command, against mosquitto with an RSA chain"""
+    board, broker = Board(scene), Mosquitto(scene, chain := Chain(scene))
+    sub = broker.sub("elo/#")
+    probe = board.start("probe", chain.device("thing"), "localhost", broker.port, "thing",
+                        "count=3", "commands=1")
+    need(probe.wait_line("^published 3"), "three messages are acknowledged", probe.text())
+    check(sub.wait_for(lambda: len(sub.matching(r"^MSG elo/thing/telemetry 1 0 .{100}$")) == 3),
+          "and arrive, 100 bytes each", sub.text())
+    broker.pub("elo/thing/cmd", "switch it on")
+    check(sub.wait_line(r'^MSG elo/thing/reply 1 0 \{"ok":true\}$'), "the command is answered",
+          sub.text())
+    check(probe.wait_line("^command switch it on$"), "and had arrived whole", probe.text())
+    check(probe.wait_end() == 0, "the board ends with 0", probe.text())
+    check(broker.process.wait_line(r"New client connected .* as thing \(p2, c1.*u'thing'\)"),
+          "mosquitto saw the certificate's name", broker.process.text())
+    check(probe.wait_line("^handshake done, fragments of 512"), "fragments were 512 bytes")
+
+
+@case
+def refusals(scene):
+    """a wrong name, a wrong root, a clock that is not set, a certificate that is over"""
+    board, broker = Board(scene), Mosquitto(scene, chain := Chain(scene))
+    thing = chain.device("thing")
+    scene.openssl("req", "-x509", "-new", "-key", scene.make_key("other"), "-subj", "/CN=other",
+                  "-days", "30", "-out", thing / "other.pem")
+    (thing / "broken.pem").write_text("-----BEGIN CERTIFICATE-----\nAAAA\n")
+    for what, option, code in (
+            ("a wrong name", "name=example.org", NAME),
+            ("another root", "ca=other.pem", ROOT),
+            ("a damaged root", "ca=broken.pem", PEM),
+            ("no root", "ca=none.pem", PEM),
+            ("a clock before its floor", "now=1000000000", CLOCK),
+            ("a clock before the certificate", "now=1767225601", CLOCK),
+            ("a clock behind the certificate", "now=4000000000", EXPIRED)):
+        result = board.run("probe", thing, "localhost", broker.port, "thing", option)
+        check(result.code == 1 and f"failed -{code}\n" in result.out, f"{what}: error -{code}",
+              result)
+        check("online" not in result.out, "and nothing was sent in confidence", result.out)
+    result = board.run("probe", thing, "localhost", broker.port, "thing")
+    check(result.code == 0, "without any of it the same board connects", result)
+    stranger = chain.device("stranger")
+    cert, key = scene.make_self_signed("stranger-own")
+    (stranger / "cert.pem").write_bytes(cert.read_bytes())
+    (stranger / "key.pem").write_bytes(key.read_bytes())
+    result = board.run("probe", stranger, "localhost", broker.port, "stranger")
+    check(result.code == 1 and "online" not in result.out, "a stranger is turned away", result)
+    note = result.out.strip().splitlines()[-1]
+    check(note in ("failed -38", "failed -35"), f"and knows why: {note}", result)
+
+
+@case
+def oversize(scene):
+    """a message larger than the device's buffers goes by"""
+    board, broker = Board(scene), Mosquitto(scene, chain := Chain(scene))
+    probe = board.start("probe", chain.device("thing"), "localhost", broker.port, "thing",
+                        "commands=2")
+    need(probe.wait_line("^published 1"), "the board is there", probe.text())
+    broker.pub("elo/thing/cmd", "x" * 5000)
+    check(probe.wait_line(r"^oversize 50\d\d"), "5,000 bytes are said to be too many", probe.text())
+    broker.pub("elo/thing/cmd", "still there?")
+    check(probe.wait_line(r"^command still there\?"), "and the next command arrives", probe.text())
+    check(probe.wait_end() == 0, "the board ends with 0", probe.text())
+
+
+@case
+def desk(scene):
+    """against our own server, whose chain is EC"""
+    board = Board(scene)
+    d = scene.desk()
+    d.make_policy("all", ("iot:*", "*"))
+    device = d.make_device("thing", "all")
+    folder = scene.path("credentials")
+    folder.mkdir()
+    for name, source in (("ca", d.ca), ("cert", device.cert), ("key", device.key)):
+        (folder / f"{name}.pem").write_bytes(source.read_bytes())
+    sub = d.sub(d.make_device("person", "all"), "elo/#")
+    probe = board.start("probe", folder, "localhost", d.mqtts_port, "thing", "count=2",
+                        "commands=1")
+    need(probe.wait_line("^published 2"), "two messages are acknowledged", probe.text())
+    check(sub.wait_line(r"^MSG elo/thing/telemetry \d 0 .{100}$"), "and arrive", sub.text())
+    result = d.elo_aws("iot-data", "publish", "--topic", "elo/thing/cmd", "--qos", "1",
+                       "--cli-binary-format", "raw-in-base64-out", "--payload",
+                       json.dumps({"id": "1"}))
+    check(result.code == 0, "a command by the API", result.err)
+    check(sub.wait_line(r'^MSG elo/thing/reply \d 0 \{"ok":true\}$'), "is answered", sub.text())
+    check(probe.wait_end() == 0, "the board ends with 0", probe.text())
+
+
+main()
