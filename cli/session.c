@@ -64,7 +64,8 @@ int session_open(struct session *s,
              options->client_id ? options->client_id : bundle->client_id);
     size_t fragment = options->device ? 1024 : SESSION_FRAGMENT;
     struct posix_link_config link = {
-        .tls = {.host = bundle->server_name,
+        .tls = {.profile = &elo_tls_profile_full,
+                .host = bundle->server_name,
                 .anchors = &s->anchors,
                 .identity = &s->identity,
                 .input = s->tls_in,

@@ -83,6 +83,7 @@ static elo_err prepare_tls(struct posix_link *link)
     if (config.now_unix == 0) {
         config.now_unix = posix_clock_unix();
     }
+    config.handshake = &link->_internal.handshake;
     config.resume = link->_internal.has_session ? &link->_internal.session : NULL;
     elo_err entropy_err = posix_entropy(entropy, sizeof entropy);
     config.entropy = elo_span_of(entropy, entropy_err == ELO_OK ? sizeof entropy : 0);

@@ -40,9 +40,9 @@
 
 struct posix_link_config {
     /*
-     * As for elo_tls_init, but `entropy` is not used (the kernel's is taken), nor is `resume` (see
-     * keep_session), and now_unix 0, the usual, means the wall clock at each connection. All that
-     * it points to is kept by reference.
+     * As for elo_tls_init, but `entropy` is not used (the kernel's is taken), nor are `resume` (see
+     * keep_session) and `handshake` (the link has its own), and now_unix 0, the usual, means the
+     * wall clock at each connection. All that it points to is kept by reference.
      */
     struct elo_tls_config tls;
 
@@ -70,6 +70,7 @@ struct posix_link {
         struct posix_link_config config;
         struct posix_tcp tcp;
         struct elo_tls tls;
+        struct elo_tls_handshake handshake;
         struct elo_tls_session session;
         struct posix_link_diagnosis diagnosis;
         bool has_session;

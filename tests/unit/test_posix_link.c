@@ -222,6 +222,7 @@ static struct device *device_make(const struct server *s, const struct test_cert
                                            elo_span_of(key.ptr, key.len), d->identity_mem,
                                            sizeof d->identity_mem, &d->work),
                      ELO_OK);
+    d->config.tls.profile = &elo_tls_profile_full;
     d->config.tls.host = HOST;
     d->config.tls.anchors = &d->anchors;
     d->config.tls.identity = &d->identity;

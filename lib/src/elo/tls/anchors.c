@@ -3,7 +3,8 @@
 /*
  * How this works: of a root only its name and its public key are needed. The X.509 decoder hands
  * out the name while it reads, straight into the caller's memory; the key follows when the
- * certificate is complete. A failure takes back everything the call added.
+ * certificate is complete. A failure takes back everything the call added. For a root in DER alone
+ * there is a way without the decoder: see der.c.
  */
 #include "elo/tls/credentials.h"
 
@@ -31,6 +32,16 @@ void elo_tls_anchors_init(struct elo_tls_anchors *anchors,
     anchors->_internal.mem = (uint8_t *)mem;
     anchors->_internal.mem_cap = mem_cap;
     anchors->_internal.mem_used = 0;
+}
+
+void elo_tls_anchors_table(struct elo_tls_anchors *anchors,
+                           const br_x509_trust_anchor *table,
+                           size_t count)
+{
+    memset(anchors, 0, sizeof *anchors);
+    anchors->_internal.table = (br_x509_trust_anchor *)(uintptr_t)table; /* full: never written */
+    anchors->_internal.cap = count;
+    anchors->_internal.count = count;
 }
 
 size_t elo_tls_anchors_count(const struct elo_tls_anchors *anchors)
@@ -118,5 +129,63 @@ elo_err elo_tls_anchors_add(struct elo_tls_anchors *anchors,
     }
     anchors->_internal.count = r.count;
     anchors->_internal.mem_used = r.arena.used;
+    return ELO_OK;
+}
+
+/* Copies, out of flash too; NULL when it did not fit. */
+static uint8_t *keep(struct elo_tls_anchors *anchors, elo_span bytes)
+{
+    if (bytes.len > anchors->_internal.mem_cap - anchors->_internal.mem_used) {
+        return NULL;
+    }
+    uint8_t *at = anchors->_internal.mem + anchors->_internal.mem_used;
+    elo_flash_copy(at, bytes.ptr, bytes.len);
+    anchors->_internal.mem_used += bytes.len;
+    return at;
+}
+
+static bool keep_root(struct elo_tls_anchors *anchors, const struct elo__tls_certificate *root)
+{
+    br_x509_trust_anchor *to = &anchors->_internal.table[anchors->_internal.count];
+    uint8_t *name = keep(anchors, root->subject), *key = keep(anchors, root->key);
+    uint8_t *exponent = keep(anchors, root->exponent);
+    if (name == NULL || key == NULL || exponent == NULL) {
+        return false;
+    }
+    to->dn.data = name;
+    to->dn.len = root->subject.len;
+    to->flags = BR_X509_TA_CA;
+    to->pkey.key_type = root->key_type;
+    if (root->key_type == BR_KEYTYPE_RSA) {
+        to->pkey.key.rsa.n = key;
+        to->pkey.key.rsa.nlen = root->key.len;
+        to->pkey.key.rsa.e = exponent;
+        to->pkey.key.rsa.elen = root->exponent.len;
+    } else {
+        to->pkey.key.ec.curve = BR_EC_secp256r1;
+        to->pkey.key.ec.q = key;
+        to->pkey.key.ec.qlen = root->key.len;
+    }
+    return true;
+}
+
+elo_err elo_tls_anchors_add_der(struct elo_tls_anchors *anchors, elo_span certificate)
+{
+    ELO_ASSERT(anchors != NULL);
+    struct elo__tls_certificate root;
+    elo_err err = elo__tls_der_certificate(certificate, &root);
+    if (err != ELO_OK) {
+        return err;
+    }
+    bool rsa = root.key_type == BR_KEYTYPE_RSA;
+    if (!root.is_ca || (rsa && (root.key.len < 2048 / 8 || root.key.len > ELO_TLS_RSA_MAX))) {
+        return ELO_E_UNSUPPORTED;
+    }
+    size_t used = anchors->_internal.mem_used;
+    if (anchors->_internal.count == anchors->_internal.cap || !keep_root(anchors, &root)) {
+        anchors->_internal.mem_used = used;
+        return ELO_E_NO_SPACE;
+    }
+    anchors->_internal.count++;
     return ELO_OK;
 }

@@ -4,8 +4,15 @@
  * Who we are and whom we trust: the client's key with its certificate chain (an identity) and the
  * roots a server's chain may end at (anchors), read from PEM or DER.
  *
- * Life cycle: decode once at start-up, keep for as long as a struct elo_tls uses them. Both may
- * serve several connections, one after the other or at once: engines only read them.
+ * Two ways lead there. Any form of key and certificate: elo_tls_identity_init, elo_tls_anchors_add;
+ * a PC's way, about 9 KiB of code on the ESP8266. Or what a small device keeps, a raw P-256 key and
+ * DER: elo_tls_identity_ec, elo_tls_anchors_add_der (or a table of roots made elsewhere). The
+ * linker drops the way that is not called.
+ *
+ * Life cycle: decode at start-up, or before each connection, and keep them, with their memory,
+ * until its handshake is over (ELO_TLS_READY or ELO_TLS_CLOSED); an engine does not look at them
+ * again. Both may serve several connections, one after the other or at once: engines only read
+ * them.
  *
  * Memory, all from the caller:
  *   - mem: a run of bytes that keeps the decoded key, certificates and names. It must live as long
@@ -43,6 +50,10 @@ extern "C" {
 /* `mem` that is enough for one root: its name, and a key of up to RSA-2048 or RSA-4096. */
 #define ELO_TLS_ANCHOR_BYTES     448
 #define ELO_TLS_ANCHOR_BYTES_MAX 768
+
+/* A raw private key on P-256 (big-endian), and a point of the curve (0x04, x, y). */
+#define ELO_TLS_P256_KEY_BYTES   32
+#define ELO_TLS_P256_POINT_BYTES 65
 
 /* Decoder state, needed only while a call below runs. */
 struct elo_tls_work {
@@ -91,6 +102,31 @@ ELO_MUST_USE elo_err elo_tls_identity_init(struct elo_tls_identity *identity,
                                            size_t mem_cap,
                                            struct elo_tls_work *work);
 
+/*
+ * The same from a raw P-256 key and certificates in DER, one behind the other: the client's own,
+ * then its intermediates. Nothing is copied: `certificates` and `key` are kept by reference and
+ * must lie in RAM. The pair is not proven here, for that costs a second on a small device:
+ * elo_tls_identity_check does it, once, when the pair is new.
+ *
+ * ELO_E_BAD_PEM    no certificates, or damaged ones
+ * ELO_E_KEYPAIR    the key is all zero: never written
+ * ELO_E_TOO_LARGE  more than ELO_TLS_CHAIN_MAX certificates
+ * On failure `identity` is empty.
+ */
+ELO_MUST_USE elo_err elo_tls_identity_ec(struct elo_tls_identity *identity,
+                                         elo_span certificates,
+                                         uint8_t key[ELO_TLS_P256_KEY_BYTES]);
+
+/*
+ * Do key and certificate belong together? For P-256: computes the key's public half, 10 million
+ * instructions on the ESP8266.
+ *
+ * ELO_E_KEYPAIR      no: another key, or not a key of the curve at all
+ * ELO_E_BAD_PEM      the certificate is damaged
+ * ELO_E_UNSUPPORTED  an empty identity, or one of another kind
+ */
+ELO_MUST_USE elo_err elo_tls_identity_check(const struct elo_tls_identity *identity);
+
 /* The dates of the client's own certificate, unix seconds; years after 2105 read UINT32_MAX. For
  * warnings such as "expires in 12 days": the engine leaves judging them to the server. */
 uint32_t elo_tls_identity_not_before(const struct elo_tls_identity *identity);
@@ -132,6 +168,18 @@ void elo_tls_anchors_init(struct elo_tls_anchors *anchors,
 ELO_MUST_USE elo_err elo_tls_anchors_add(struct elo_tls_anchors *anchors,
                                          elo_span certificates,
                                          struct elo_tls_work *work);
+
+/*
+ * Adds one root in DER, RSA of 2048 to 4096 bits or P-256, without a decoder and its work memory;
+ * `certificate` may lie in flash. Errors as above; ELO_E_UNSUPPORTED also for another kind of key.
+ */
+ELO_MUST_USE elo_err elo_tls_anchors_add_der(struct elo_tls_anchors *anchors, elo_span certificate);
+
+/* A list of `count` roots that is complete already: BearSSL's own table, such as its tool `brssl
+ * ta` writes. Kept by reference with all it points to, in RAM. Nothing can be added to it. */
+void elo_tls_anchors_table(struct elo_tls_anchors *anchors,
+                           const br_x509_trust_anchor *table,
+                           size_t count);
 
 size_t elo_tls_anchors_count(const struct elo_tls_anchors *anchors);
 

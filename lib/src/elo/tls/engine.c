@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
 /*
- * How this works: BearSSL's client engine does the protocol. This file chooses its algorithms,
+ * How this works: BearSSL's client engine does the protocol. This file sets it up,
  * refuses configurations that cannot be safe, and after every step ("settle") looks whether the
  * engine has failed or become ready, once each:
  *
@@ -93,7 +93,7 @@ static elo_err check(const struct elo_tls_config *config)
         return ELO_E_ENTROPY;
     }
     if (config->input_cap < ELO_TLS_INPUT_BYTES(512) ||
-        config->output_cap < ELO_TLS_OUTPUT_BYTES(512)) {
+        config->output_cap < ELO_TLS_OUTPUT_BYTES(512) || config->handshake == NULL) {
         return ELO_E_NO_SPACE;
     }
     return ELO_OK;
@@ -102,54 +102,33 @@ static elo_err check(const struct elo_tls_config *config)
 /* --- setting up --------------------------------------------------------------------------------
  */
 
-static void choose_algorithms(br_ssl_engine_context *eng)
-{
-    const uint16_t suites[] = {
-        BR_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, BR_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-        BR_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, BR_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384};
-    br_ssl_engine_set_versions(eng, BR_TLS12, BR_TLS12);
-    br_ssl_engine_set_suites(eng, suites, sizeof suites / sizeof suites[0]);
-    br_ssl_engine_set_hash(eng, br_sha256_ID, &br_sha256_vtable);
-    br_ssl_engine_set_hash(eng, br_sha384_ID, &br_sha384_vtable);
-    br_ssl_engine_set_prf_sha256(eng, &br_tls12_sha256_prf);
-    br_ssl_engine_set_prf_sha384(eng, &br_tls12_sha384_prf);
-    br_ssl_engine_set_default_aes_gcm(eng);
-    br_ssl_engine_set_default_rsavrfy(eng);
-    br_ssl_engine_set_default_ecdsa(eng);
-}
-
+/* The validator judges by the same algorithms as the engine. */
 static void trust(struct elo_tls *tls, const struct elo_tls_config *config)
 {
     br_ssl_engine_context *eng = &tls->_internal.client.eng;
-    br_x509_minimal_context *minimal = &tls->_internal.x509.minimal;
-    br_x509_minimal_init(minimal, &br_sha256_vtable, config->anchors->_internal.table,
-                         config->anchors->_internal.count);
-    br_x509_minimal_set_hash(minimal, br_sha256_ID, &br_sha256_vtable);
-    br_x509_minimal_set_hash(minimal, br_sha384_ID, &br_sha384_vtable);
+    br_x509_minimal_context *minimal = &config->handshake->_internal.minimal;
+    br_x509_minimal_init(minimal, br_ssl_engine_get_hash(eng, br_sha256_ID),
+                         config->anchors->_internal.table, config->anchors->_internal.count);
+    for (int id = br_sha256_ID; id <= br_sha512_ID; id++) {
+        br_x509_minimal_set_hash(minimal, id, br_ssl_engine_get_hash(eng, id));
+    }
     br_x509_minimal_set_rsa(minimal, br_ssl_engine_get_rsavrfy(eng));
     br_x509_minimal_set_ecdsa(minimal, br_ssl_engine_get_ec(eng), br_ssl_engine_get_ecdsa(eng));
     br_x509_minimal_set_minrsa(minimal, 2048 / 8);
     br_x509_minimal_set_time(minimal, config->now_unix / SECONDS_PER_DAY + DAYS_TO_1970,
                              config->now_unix % SECONDS_PER_DAY);
-    elo__tls_x509_init(&tls->_internal.x509, config->now_unix);
-    br_ssl_engine_set_x509(eng, &tls->_internal.x509.vtable);
+    elo__tls_x509_init(config->handshake, config->now_unix);
+    br_ssl_engine_set_x509(eng, &config->handshake->_internal.vtable);
+    tls->_internal.handshake = config->handshake;
 }
 
-static void identify(br_ssl_client_context *client, const struct elo_tls_identity *identity)
+static elo_err identify(br_ssl_client_context *client, const struct elo_tls_config *config)
 {
+    const struct elo_tls_identity *identity = config->identity;
     if (identity == NULL || identity->_internal.chain_len == 0) {
-        return;
+        return ELO_OK;
     }
-    if (identity->_internal.key_type == BR_KEYTYPE_RSA) {
-        br_ssl_client_set_single_rsa(client, identity->_internal.chain,
-                                     identity->_internal.chain_len, &identity->_internal.key.rsa,
-                                     br_rsa_pkcs1_sign_get_default());
-    } else {
-        br_ssl_client_set_single_ec(client, identity->_internal.chain,
-                                    identity->_internal.chain_len, &identity->_internal.key.ec,
-                                    BR_KEYTYPE_SIGN, identity->_internal.issuer_key_type,
-                                    br_ec_get_default(), br_ecdsa_sign_asn1_get_default());
-    }
+    return config->profile->_internal.present(client, identity) ? ELO_OK : ELO_E_UNSUPPORTED;
 }
 
 static void offer_protocols(br_ssl_engine_context *eng, const struct elo_tls_config *config)
@@ -230,6 +209,17 @@ static void queue_alert(struct elo_tls *tls, uint8_t description)
     tls->_internal.alert_len = sizeof tls->_internal.alert;
 }
 
+/* The handshake's memory returns to its owner; what was learnt in it stays. Should BearSSL reach
+ * for it again, which without renegotiation it does not, it finds nothing. */
+static void give_back(struct elo_tls *tls)
+{
+    if (tls->_internal.handshake != NULL) {
+        tls->_internal.server_not_after = tls->_internal.handshake->_internal.leaf_not_after;
+        tls->_internal.handshake = NULL;
+        br_ssl_engine_set_x509(&tls->_internal.client.eng, NULL);
+    }
+}
+
 static void drop_unread(br_ssl_engine_context *eng)
 {
     size_t len;
@@ -244,17 +234,21 @@ static void settle(struct elo_tls *tls, bool output_clean)
     br_ssl_engine_context *eng = &tls->_internal.client.eng;
     int bear = br_ssl_engine_last_error(eng);
     if (bear != 0) {
-        struct elo__tls_moment moment = {tls->_internal.ready, tls->_internal.x509.not_yet_valid};
+        const struct elo_tls_handshake *h = tls->_internal.handshake;
+        struct elo__tls_moment moment = {tls->_internal.ready,
+                                         h != NULL && h->_internal.not_yet_valid};
         uint8_t alert;
         tls->_internal.error = elo__tls_reason(bear, moment, &alert);
         if (alert != 0 && output_clean && !tls->_internal.ready) {
             queue_alert(tls, alert);
         }
+        give_back(tls);
         return;
     }
     if (!tls->_internal.ready &&
         (br_ssl_engine_current_state(eng) & (BR_SSL_SENDAPP | BR_SSL_RECVAPP)) != 0) {
         tls->_internal.ready = true;
+        give_back(tls);
         if (tls->_internal.require_alpn && br_ssl_engine_get_selected_protocol(eng) == NULL) {
             tls->_internal.error = ELO_E_ALPN;
         }
@@ -275,15 +269,19 @@ static bool is_over(const struct elo_tls *tls)
 static elo_err start(struct elo_tls *tls, const struct elo_tls_config *config)
 {
     br_ssl_client_context *client = &tls->_internal.client;
-    choose_algorithms(&client->eng);
+    br_ssl_engine_set_versions(&client->eng, BR_TLS12, BR_TLS12);
+    config->profile->_internal.algorithms(&client->eng);
     trust(tls, config);
-    identify(client, config->identity);
+    elo_err err = identify(client, config);
+    if (err != ELO_OK) {
+        return err;
+    }
     offer_protocols(&client->eng, config);
     br_ssl_engine_set_buffers_bidi(&client->eng, config->input, config->input_cap, config->output,
                                    config->output_cap);
     br_ssl_engine_inject_entropy(&client->eng, config->entropy.ptr, config->entropy.len);
     if (config->resume != NULL) {
-        elo_err err = set_session(&client->eng, config->resume);
+        err = set_session(&client->eng, config->resume);
         if (err != ELO_OK) {
             return err;
         }
@@ -298,13 +296,17 @@ static elo_err start(struct elo_tls *tls, const struct elo_tls_config *config)
 
 elo_err elo_tls_init(struct elo_tls *tls, const struct elo_tls_config *config)
 {
-    ELO_ASSERT(tls != NULL && config != NULL);
+    ELO_ASSERT(tls != NULL && config != NULL && config->profile != NULL);
     memset(tls, 0, sizeof *tls);
     br_ssl_client_zero(&tls->_internal.client);
     tls->_internal.require_alpn = config->require_alpn;
+    tls->_internal.pace.on = config->stepwise;
     tls->_internal.error = check(config);
     if (tls->_internal.error == ELO_OK) {
         tls->_internal.error = start(tls, config);
+    }
+    if (tls->_internal.error != ELO_OK) {
+        give_back(tls);
     }
     return tls->_internal.error;
 }
@@ -335,7 +337,9 @@ uint8_t *elo_tls_input_buf(const struct elo_tls *tls, size_t *out_len)
     if (is_over(tls)) {
         return NULL;
     }
-    return br_ssl_engine_recvrec_buf(&tls->_internal.client.eng, out_len);
+    uint8_t *at = br_ssl_engine_recvrec_buf(&tls->_internal.client.eng, out_len);
+    *out_len = elo__tls_pace_limit(&tls->_internal.pace, *out_len);
+    return at;
 }
 
 void elo_tls_input_ack(struct elo_tls *tls, size_t len)
@@ -345,6 +349,8 @@ void elo_tls_input_ack(struct elo_tls *tls, size_t len)
     }
     br_ssl_engine_context *eng = &tls->_internal.client.eng;
     bool output_clean = (br_ssl_engine_current_state(eng) & BR_SSL_SENDREC) == 0;
+    size_t room;
+    elo__tls_pace_feed(&tls->_internal.pace, br_ssl_engine_recvrec_buf(eng, &room), len);
     br_ssl_engine_recvrec_ack(eng, len);
     settle(tls, output_clean);
 }
@@ -359,6 +365,7 @@ void elo_tls_input_end(struct elo_tls *tls)
     } else {
         tls->_internal.error = ELO_E_TCP_CLOSED;
     }
+    give_back(tls);
 }
 
 const uint8_t *elo_tls_output_buf(const struct elo_tls *tls, size_t *out_len)
@@ -443,6 +450,7 @@ void elo_tls_close(struct elo_tls *tls)
     }
     if (!tls->_internal.ready) {
         tls->_internal.shut = true;
+        give_back(tls);
         return;
     }
     elo_tls_flush(tls);
@@ -491,5 +499,6 @@ uint16_t elo_tls_fragment_bytes(const struct elo_tls *tls)
 
 uint32_t elo_tls_server_not_after(const struct elo_tls *tls)
 {
-    return tls->_internal.x509.leaf_not_after;
+    const struct elo_tls_handshake *h = tls->_internal.handshake;
+    return h != NULL ? h->_internal.leaf_not_after : tls->_internal.server_not_after;
 }

@@ -30,8 +30,34 @@ bool elo__tls_validity_known(const struct elo__tls_validity *v);
 
 /* --- x509.c: chain validation that also remembers dates ------------------------------------- */
 
-/* `x509->minimal` is initialised and has its time set; this wraps it. */
-void elo__tls_x509_init(struct elo__tls_x509 *x509, uint32_t now_unix);
+/* `minimal` is initialised and has its time set; this wraps it. */
+void elo__tls_x509_init(struct elo_tls_handshake *handshake, uint32_t now_unix);
+
+/* --- pace.c: how much of a handshake one step takes in ------------------------------------------
+ */
+
+/* Of `len` bytes that the engine could take, how many it should be offered; 1 or more. */
+size_t elo__tls_pace_limit(const struct elo__tls_pace *p, size_t len);
+
+/* Bytes that the engine is being given. */
+void elo__tls_pace_feed(struct elo__tls_pace *p, const uint8_t *data, size_t len);
+
+/* --- der.c: fields of a certificate, in flash or RAM ---------------------------------------------
+ */
+
+/* Spans into the certificate. RSA: modulus and exponent without leading zeros; EC: the point. */
+struct elo__tls_certificate {
+    elo_span subject; /* the whole element */
+    elo_span key, exponent;
+    uint8_t key_type; /* BR_KEYTYPE_RSA, or BR_KEYTYPE_EC for a key on P-256 */
+    bool is_ca;
+};
+
+/* ELO_E_BAD_PEM: no certificate, or more than one; ELO_E_UNSUPPORTED: another kind of key. */
+elo_err elo__tls_der_certificate(elo_span der, struct elo__tls_certificate *out);
+
+/* Takes the first element off `in`, its tag and length included; false when there is none whole. */
+bool elo__tls_der_next(elo_span *in, elo_span *out_whole);
 
 /* --- pem.c: objects out of PEM or DER ------------------------------------------------------- */
 
@@ -56,6 +82,8 @@ bool elo__tls_is_certificate(const char *name);
 /* Pushes into a decoder that has not finished yet: BearSSL 0.6 reads through a null pointer when it
  * is given more after its end. */
 void elo__tls_push_x509(br_x509_decoder_context *decoder, const void *data, size_t len);
+
+/* --- memory.c ------------------------------------------------------------------------------- */
 
 /* A growing run of bytes in the caller's memory; `full` sticks. */
 struct elo__tls_arena {

@@ -29,8 +29,18 @@
  *
  * Serve READ before waiting for input: unread plaintext holds the input buffer.
  *
+ * Steps: a handshake is up to four blocks of work with public keys, and BearSSL does a block as
+ * soon as its last byte is there. With config.stepwise the engine offers its input buffer in pieces
+ * of at most 64 bytes, never beyond a message's end, so that one call of elo_tls_input_ack or
+ * elo_tls_output_ack does one block at most, however the server packs its messages into records.
+ * A loop with a clock acks until some milliseconds are over; the last ack may take a block longer.
+ * The blocks, on the ESP8266 in millions of instructions with elo_tls_profile_aws_small:
+ *      a signature of the chain, or of the key exchange   11 (RSA 2048), 27 (P-256)
+ *      our key exchange and our own signature             38 (P-256): the longest step
+ *
  * What is decided here and cannot be switched off:
- *   - TLS 1.2 only; ECDHE-ECDSA and ECDHE-RSA with AES-128-GCM-SHA256, then AES-256-GCM-SHA384
+ *   - TLS 1.2 only; ECDHE-ECDSA and ECDHE-RSA with AES-128-GCM-SHA256, then AES-256-GCM-SHA384;
+ *     a profile may have fewer of these, never others
  *   - SNI is always sent, for AWS IoT picks the account by it ("Transport security in AWS IoT
  *     Core"), and the same name is looked for in the server's certificate
  *   - the server's chain must end at one of the caller's roots and be valid at the caller's clock:
@@ -92,12 +102,60 @@ struct elo_tls_session {
     uint8_t bytes[86];
 };
 
+/*
+ * What is linked: an application names one profile, and the linker drops what the other alone
+ * needs. Opaque.
+ */
+struct elo_tls_profile {
+    struct {
+        void (*algorithms)(br_ssl_engine_context *engine);
+        bool (*present)(br_ssl_client_context *client, const struct elo_tls_identity *identity);
+    } _internal;
+};
+
+/* All that this header promises: four suites, SHA-384, RSA and EC client keys, P-384. */
+extern const struct elo_tls_profile elo_tls_profile_full;
+
+/*
+ * For the ESP8266: AES-128-GCM-SHA256 with ECDHE-ECDSA or ECDHE-RSA; chains of RSA 2048 to 4096 and
+ * P-256 signed with SHA-256, which is what AWS IoT Core's ATS endpoints and the desk show; a client
+ * key on P-256. In constant time throughout.
+ */
+extern const struct elo_tls_profile elo_tls_profile_aws_small;
+
+/*
+ * What only a handshake needs: the validator of the server's chain, 3.1 KiB. Lent to the engine
+ * from elo_tls_init until it is ELO_TLS_READY or ELO_TLS_CLOSED; from then on the memory is the
+ * owner's again, to free or to use for something else. One engine at a time; not to be moved
+ * meanwhile.
+ */
+struct elo_tls_handshake {
+    struct {
+        const br_x509_class *vtable;
+        br_x509_minimal_context minimal;
+        struct elo__tls_validity {
+            uint32_t not_before, not_after;
+            uint32_t body; /* bytes left of the element being read or skipped */
+            uint8_t step, phase, tag, length_bytes;
+            uint8_t text_len;
+            char text[15];
+        } validity;
+        uint32_t now_unix;
+        uint32_t leaf_not_after;
+        bool leaf_seen;
+        bool not_yet_valid;
+    } _internal;
+};
+
 struct elo_tls_config {
+    /* Which algorithms; see above. */
+    const struct elo_tls_profile *profile;
+
     /* The endpoint's name: 1 to 255 letters, digits, `-`, `_` and dots, without a dot at its end;
      * not an IP address, nor a URL. Copied. */
     const char *host;
 
-    /* Kept by reference while the engine lives. `identity` may be NULL: then no client certificate
+    /* Kept by reference until READY or CLOSED. `identity` may be NULL: then no client certificate
      * is sent, as a diagnosis wants it. */
     const struct elo_tls_anchors *anchors;
     const struct elo_tls_identity *identity;
@@ -120,6 +178,12 @@ struct elo_tls_config {
     uint8_t *output;
     size_t output_cap;
 
+    /* Memory for the handshake, lent until READY or CLOSED. */
+    struct elo_tls_handshake *handshake;
+
+    /* Take the handshake in small steps, see above; for the ESP8266. */
+    bool stepwise;
+
     /* Fresh random bytes, ELO_TLS_ENTROPY_MIN or more. Used during the call only. */
     elo_span entropy;
 
@@ -129,26 +193,20 @@ struct elo_tls_config {
     const struct elo_tls_session *resume;
 };
 
-/* One connection. About 6.8 KiB on a PC, 6.4 KiB on the ESP8266, without its
- * buffers. It points into itself: once initialised it may not be moved. */
+/* One connection. About 3.7 KiB on a PC, 3.4 KiB on the ESP8266, without its buffers and its
+ * handshake's memory. It points into itself: once initialised it may not be moved. */
 struct elo_tls {
     struct {
         br_ssl_client_context client;
-        struct elo__tls_x509 {
-            const br_x509_class *vtable;
-            br_x509_minimal_context minimal;
-            struct elo__tls_validity {
-                uint32_t not_before, not_after;
-                uint32_t body; /* bytes left of the element being read or skipped */
-                uint8_t step, phase, tag, length_bytes;
-                uint8_t text_len;
-                char text[15];
-            } validity;
-            uint32_t now_unix;
-            uint32_t leaf_not_after;
-            bool leaf_seen;
-            bool not_yet_valid;
-        } x509;
+        struct elo_tls_handshake *handshake; /* NULL: given back */
+        struct elo__tls_pace {
+            uint32_t message_left;
+            uint16_t record_left;
+            uint8_t record_at, message_at; /* bytes of the headers so far */
+            uint8_t type;                  /* of the record */
+            bool on;
+        } pace;
+        uint32_t server_not_after;
         elo_err error;
         bool require_alpn, ready, closing, shut;
         uint8_t alert_len, alert_sent;
@@ -164,7 +222,8 @@ struct elo_tls {
  * ELO_E_ROOT         no roots given
  * ELO_E_CLOCK        the clock is before its floor, so no certificate could be judged by it
  * ELO_E_ENTROPY      fewer than ELO_TLS_ENTROPY_MIN random bytes, or all the same
- * ELO_E_NO_SPACE     buffers below 512-byte fragments
+ * ELO_E_NO_SPACE     buffers below 512-byte fragments, or no memory for the handshake
+ * ELO_E_UNSUPPORTED  an identity whose key the profile cannot use
  * ELO_E_MALFORMED    `resume` is no session of elo_tls_session_get
  * The engine is then CLOSED with that error.
  */

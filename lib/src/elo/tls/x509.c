@@ -8,68 +8,73 @@
 
 #include "elo/base/flash.h"
 
-static struct elo__tls_x509 *self(const br_x509_class **ctx)
+static struct elo_tls_handshake *self(const br_x509_class **ctx)
 {
-    return (struct elo__tls_x509 *)(void *)ctx; /* the vtable is the first field */
+    return (struct elo_tls_handshake *)(void *)ctx; /* the vtable is the first field of the first */
 }
 
 static void start_chain(const br_x509_class **ctx, const char *server_name)
 {
-    struct elo__tls_x509 *x = self(ctx);
-    x->leaf_seen = false;
-    x->leaf_not_after = 0;
-    x->not_yet_valid = false;
-    br_x509_minimal_vtable.start_chain(&x->minimal.vtable, server_name);
+    struct elo_tls_handshake *h = self(ctx);
+    h->_internal.leaf_seen = false;
+    h->_internal.leaf_not_after = 0;
+    h->_internal.not_yet_valid = false;
+    br_x509_minimal_vtable.start_chain(&h->_internal.minimal.vtable, server_name);
 }
 
 static void start_cert(const br_x509_class **ctx, uint32_t length)
 {
-    struct elo__tls_x509 *x = self(ctx);
-    elo__tls_validity_init(&x->validity);
-    br_x509_minimal_vtable.start_cert(&x->minimal.vtable, length);
+    struct elo_tls_handshake *h = self(ctx);
+    elo__tls_validity_init(&h->_internal.validity);
+    br_x509_minimal_vtable.start_cert(&h->_internal.minimal.vtable, length);
 }
 
 static void append(const br_x509_class **ctx, const unsigned char *data, size_t len)
 {
-    struct elo__tls_x509 *x = self(ctx);
-    elo__tls_validity_feed(&x->validity, data, len);
-    br_x509_minimal_vtable.append(&x->minimal.vtable, data, len);
+    struct elo_tls_handshake *h = self(ctx);
+    elo__tls_validity_feed(&h->_internal.validity, data, len);
+    br_x509_minimal_vtable.append(&h->_internal.minimal.vtable, data, len);
 }
 
 static void end_cert(const br_x509_class **ctx)
 {
-    struct elo__tls_x509 *x = self(ctx);
-    if (elo__tls_validity_known(&x->validity)) {
-        if (x->validity.not_before > x->now_unix) {
-            x->not_yet_valid = true;
+    struct elo_tls_handshake *h = self(ctx);
+    if (elo__tls_validity_known(&h->_internal.validity)) {
+        if (h->_internal.validity.not_before > h->_internal.now_unix) {
+            h->_internal.not_yet_valid = true;
         }
-        if (!x->leaf_seen) {
-            x->leaf_not_after = x->validity.not_after;
+        if (!h->_internal.leaf_seen) {
+            h->_internal.leaf_not_after = h->_internal.validity.not_after;
         }
     }
-    x->leaf_seen = true;
-    br_x509_minimal_vtable.end_cert(&x->minimal.vtable);
+    h->_internal.leaf_seen = true;
+    br_x509_minimal_vtable.end_cert(&h->_internal.minimal.vtable);
 }
 
 static unsigned end_chain(const br_x509_class **ctx)
 {
-    return br_x509_minimal_vtable.end_chain(&self(ctx)->minimal.vtable);
+    return br_x509_minimal_vtable.end_chain(&self(ctx)->_internal.minimal.vtable);
 }
 
 static const br_x509_pkey *get_pkey(const br_x509_class *const *ctx, unsigned *usages)
 {
-    const struct elo__tls_x509 *x = (const struct elo__tls_x509 *)(const void *)ctx;
-    return br_x509_minimal_vtable.get_pkey(&x->minimal.vtable, usages);
+    const struct elo_tls_handshake *h = (const struct elo_tls_handshake *)(const void *)ctx;
+    return br_x509_minimal_vtable.get_pkey(&h->_internal.minimal.vtable, usages);
 }
 
-static const br_x509_class VTABLE ELO_FLASH = {
-    sizeof(struct elo__tls_x509), start_chain, start_cert, append, end_cert, end_chain, get_pkey};
+static const br_x509_class VTABLE ELO_FLASH = {sizeof(struct elo_tls_handshake),
+                                               start_chain,
+                                               start_cert,
+                                               append,
+                                               end_cert,
+                                               end_chain,
+                                               get_pkey};
 
-void elo__tls_x509_init(struct elo__tls_x509 *x509, uint32_t now_unix)
+void elo__tls_x509_init(struct elo_tls_handshake *handshake, uint32_t now_unix)
 {
-    x509->vtable = &VTABLE;
-    x509->now_unix = now_unix;
-    x509->leaf_not_after = 0;
-    x509->leaf_seen = false;
-    x509->not_yet_valid = false;
+    handshake->_internal.vtable = &VTABLE;
+    handshake->_internal.now_unix = now_unix;
+    handshake->_internal.leaf_not_after = 0;
+    handshake->_internal.leaf_seen = false;
+    handshake->_internal.not_yet_valid = false;
 }
