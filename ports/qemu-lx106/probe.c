@@ -7,10 +7,14 @@
  *
  *      probe DIR HOST PORT NAME [count=N] [commands=N] [now=UNIX] [ca=FILE] [name=SERVER]
  *
- * DIR has ca.pem, cert.pem and key.pem. It publishes N messages of 100 bytes on elo/NAME/telemetry,
- * each when the one before is acknowledged, answers commands on elo/NAME/cmd with elo/NAME/reply,
- * and ends with 0 when the messages are acknowledged and `commands` commands answered; with 1 when
- * a connection fails. Each thing that happens is a line on the serial line.
+ * DIR has ca.der, cert.der and key.bin (32 bytes, P-256). It publishes N messages of 100 bytes on
+ * elo/NAME/telemetry, each when the one before is acknowledged, answers commands on elo/NAME/cmd
+ * with elo/NAME/reply, and ends with 0 when the messages are acknowledged and `commands` commands
+ * answered; with 1 when a connection fails. Each thing that happens is a line on the serial line.
+ *
+ * Memory: what begins with rest_ is needed as long as there is a connection, what begins with
+ * shake_ only until its handshake is over; tools/figures adds them up by these names. On a chip the
+ * second kind comes from the heap and goes back to it.
  */
 #include <string.h>
 
@@ -18,30 +22,22 @@
 #include "elo/tls/tls.h"
 #include "ports/qemu-lx106/board.h"
 
-enum { FRAGMENT = 512, PATH_MAX_LEN = 200, TEXT_MAX = 4096, TOPIC_MAX = 80, PAYLOAD = 100 };
+enum { FRAGMENT = 512, PATH_LEN = 200, CERTIFICATE_MAX = 1200, TOPIC_MAX = 80, PAYLOAD = 100 };
 enum phase { IDLE, CONNECTING, SHAKING, OPEN };
 
-/* What is needed at the same time as a connection, and what is only before it. */
-static union {
-    struct {
-        struct elo_tls tls;
-        uint8_t input[ELO_TLS_INPUT_BYTES(FRAGMENT)];
-        uint8_t output[ELO_TLS_OUTPUT_BYTES(FRAGMENT)];
-    } link;
-    struct {
-        struct elo_tls_work work;
-        uint8_t text[2][TEXT_MAX];
-    } reading;
-} probe_memory;
+static struct elo_tls rest_tls;
+static uint8_t rest_input[ELO_TLS_INPUT_BYTES(FRAGMENT)],
+    rest_output[ELO_TLS_OUTPUT_BYTES(FRAGMENT)];
+static struct elo_client rest_client;
+static uint8_t rest_rx[512], rest_tx[192], rest_outbox[512];
+static struct elo_client_sub rest_subs[1];
 
-static struct elo_tls_identity probe_identity;
-static uint8_t probe_identity_bytes[ELO_TLS_IDENTITY_BYTES];
-static struct elo_tls_anchors probe_anchors;
-static br_x509_trust_anchor probe_anchor_table[1];
-static uint8_t probe_anchor_bytes[ELO_TLS_ANCHOR_BYTES];
-static struct elo_client probe_client;
-static uint8_t probe_rx[512], probe_tx[192], probe_outbox[512];
-static struct elo_client_sub probe_subs[1];
+static struct elo_tls_handshake shake_validator;
+static struct elo_tls_identity shake_identity;
+static uint8_t shake_certificate[CERTIFICATE_MAX], shake_key[ELO_TLS_P256_KEY_BYTES];
+static struct elo_tls_anchors shake_anchors;
+static br_x509_trust_anchor shake_anchor_table[1];
+static uint8_t shake_anchor_bytes[ELO_TLS_ANCHOR_BYTES];
 
 static struct {
     const char *host, *server_name, *name, *dir, *ca;
@@ -93,7 +89,7 @@ static bool parse(int argc, char **argv)
     probe.host = probe.server_name = argv[2];
     probe.port = (uint16_t)number_of(argv[3]);
     probe.name = argv[4];
-    probe.ca = "ca.pem";
+    probe.ca = "ca.der";
     probe.count = 1;
     for (int i = 5; i < argc; i++) {
         const char *v;
@@ -114,34 +110,29 @@ static bool parse(int argc, char **argv)
     return true;
 }
 
-static elo_span read_text(const char *name, uint8_t *text)
+static elo_span read_file(const char *name, void *out, size_t cap)
 {
-    char path[PATH_MAX_LEN];
+    char path[PATH_LEN];
     join(path, sizeof path, probe.dir, "/", name);
-    long len = board_file_read(path, text, TEXT_MAX);
-    return elo_span_of(text, len > 0 ? (size_t)len : 0);
+    long len = board_file_read(path, out, cap);
+    return elo_span_of(out, len > 0 ? (size_t)len : 0);
 }
 
 static elo_err load_credentials(void)
 {
-    uint8_t *certificate = probe_memory.reading.text[0], *key = probe_memory.reading.text[1];
-    struct elo_tls_work *work = &probe_memory.reading.work;
-    elo_tls_anchors_init(&probe_anchors, probe_anchor_table, 1, probe_anchor_bytes,
-                         sizeof probe_anchor_bytes);
-    elo_span ca_text = read_text(probe.ca, certificate);
+    /* Only to be looked at, in memory that is not in use yet. */
+    elo_span root = read_file(probe.ca, &shake_validator, sizeof shake_validator);
+    elo_span certificate = read_file("cert.der", shake_certificate, sizeof shake_certificate);
+    elo_span key = read_file("key.bin", shake_key, sizeof shake_key);
+    elo_tls_anchors_init(&shake_anchors, shake_anchor_table, 1, shake_anchor_bytes,
+                         sizeof shake_anchor_bytes);
     board_begin(BOARD_DECODE);
-    elo_err err = elo_tls_anchors_add(&probe_anchors, ca_text, work);
-    board_end(BOARD_DECODE);
+    elo_err err = elo_tls_anchors_add_der(&shake_anchors, root);
     if (err == ELO_OK) {
-        elo_span cert_text = read_text("cert.pem", certificate);
-        elo_span key_text = read_text("key.pem", key);
-        board_begin(BOARD_DECODE);
-        err = elo_tls_identity_init(&probe_identity, cert_text, key_text, probe_identity_bytes,
-                                    sizeof probe_identity_bytes, work);
-        board_end(BOARD_DECODE);
+        err = elo_tls_identity_ec(&shake_identity, certificate, shake_key);
     }
-    memset(&probe_memory, 0, sizeof probe_memory);
-    return err;
+    board_end(BOARD_DECODE);
+    return err == ELO_OK && key.len != sizeof shake_key ? ELO_E_KEYPAIR : err;
 }
 
 /* --- the session ------------------------------------------------------------------------------
@@ -152,19 +143,19 @@ static elo_err start_client(void)
     struct elo_client_config config;
     elo_client_defaults(&config);
     config.client_id = elo_span_str(probe.name);
-    config.rx = probe_rx;
-    config.rx_size = sizeof probe_rx;
-    config.tx = probe_tx;
-    config.tx_size = sizeof probe_tx;
-    config.outbox = probe_outbox;
-    config.outbox_size = sizeof probe_outbox;
-    config.subs = probe_subs;
+    config.rx = rest_rx;
+    config.rx_size = sizeof rest_rx;
+    config.tx = rest_tx;
+    config.tx_size = sizeof rest_tx;
+    config.outbox = rest_outbox;
+    config.outbox_size = sizeof rest_outbox;
+    config.subs = rest_subs;
     config.subs_count = 1;
     config.random = board_random;
-    elo_err err = elo_client_init(&probe_client, &config);
+    elo_err err = elo_client_init(&rest_client, &config);
     if (err == ELO_OK) {
-        elo_client_start(&probe_client, board_ms());
-        err = elo_client_subscribe(&probe_client, elo_span_str(probe.cmd), 1);
+        elo_client_start(&rest_client, board_ms());
+        err = elo_client_subscribe(&rest_client, elo_span_str(probe.cmd), 1);
     }
     return err;
 }
@@ -176,7 +167,7 @@ static elo_err publish(const char *topic, elo_span payload, uint32_t token)
     message.payload = payload;
     message.qos = 1;
     message.token = token;
-    return elo_client_publish(&probe_client, &message);
+    return elo_client_publish(&rest_client, &message);
 }
 
 static void publish_telemetry(void)
@@ -249,7 +240,7 @@ static void fail(elo_err reason)
 {
     board_net_close(NULL);
     probe.phase = IDLE;
-    elo_client_transport_closed(&probe_client, reason, board_ms());
+    elo_client_transport_closed(&rest_client, reason, board_ms());
 }
 
 static elo_err setup_tls(void)
@@ -257,18 +248,21 @@ static elo_err setup_tls(void)
     uint8_t entropy[ELO_TLS_ENTROPY_MIN];
     struct elo_tls_config config;
     memset(&config, 0, sizeof config);
+    config.profile = &elo_tls_profile_aws_small;
+    config.stepwise = true;
+    config.handshake = &shake_validator;
     config.host = probe.server_name;
-    config.anchors = &probe_anchors;
-    config.identity = &probe_identity;
+    config.anchors = &shake_anchors;
+    config.identity = &shake_identity;
     config.now_unix = probe.now != 0 ? probe.now : board_unix();
-    config.input = probe_memory.link.input;
-    config.input_cap = sizeof probe_memory.link.input;
-    config.output = probe_memory.link.output;
-    config.output_cap = sizeof probe_memory.link.output;
+    config.input = rest_input;
+    config.input_cap = sizeof rest_input;
+    config.output = rest_output;
+    config.output_cap = sizeof rest_output;
     elo_err err = board_entropy(NULL, entropy, sizeof entropy);
     config.entropy = elo_span_of(entropy, err == ELO_OK ? sizeof entropy : 0);
     board_begin(BOARD_SETUP);
-    err = elo_tls_init(&probe_memory.link.tls, &config);
+    err = elo_tls_init(&rest_tls, &config);
     board_end(BOARD_SETUP);
     return err;
 }
@@ -290,7 +284,7 @@ static void open_transport(void)
  * look whether an alert came before it. */
 static void fail_broken(elo_err reason)
 {
-    struct elo_tls *tls = &probe_memory.link.tls;
+    struct elo_tls *tls = &rest_tls;
     size_t cap, got;
     uint8_t *in;
     while ((in = elo_tls_input_buf(tls, &cap)) != NULL &&
@@ -303,7 +297,7 @@ static void fail_broken(elo_err reason)
 /* false: nothing could be done. */
 static bool send_records(void)
 {
-    struct elo_tls *tls = &probe_memory.link.tls;
+    struct elo_tls *tls = &rest_tls;
     size_t len, taken;
     const uint8_t *out = elo_tls_output_buf(tls, &len);
     if (out == NULL) {
@@ -320,7 +314,7 @@ static bool send_records(void)
 
 static bool receive_records(void)
 {
-    struct elo_tls *tls = &probe_memory.link.tls;
+    struct elo_tls *tls = &rest_tls;
     size_t cap, got;
     uint8_t *in = elo_tls_input_buf(tls, &cap);
     if (in == NULL) {
@@ -339,22 +333,22 @@ static bool receive_records(void)
 
 static bool feed_client(void)
 {
-    struct elo_tls *tls = &probe_memory.link.tls;
+    struct elo_tls *tls = &rest_tls;
     size_t len;
     const uint8_t *in = elo_tls_read_buf(tls, &len);
     if (in == NULL) {
         return false;
     }
-    size_t taken = elo_client_input(&probe_client, elo_span_of(in, len), board_ms());
+    size_t taken = elo_client_input(&rest_client, elo_span_of(in, len), board_ms());
     elo_tls_read_ack(tls, taken);
     return taken > 0;
 }
 
 static bool drain_client(void)
 {
-    struct elo_tls *tls = &probe_memory.link.tls;
+    struct elo_tls *tls = &rest_tls;
     size_t cap;
-    elo_span out = elo_client_output_buf(&probe_client);
+    elo_span out = elo_client_output_buf(&rest_client);
     uint8_t *to = elo_tls_write_buf(tls, &cap);
     if (out.len == 0 || to == NULL) {
         return false;
@@ -362,27 +356,26 @@ static bool drain_client(void)
     size_t n = out.len < cap ? out.len : cap;
     memcpy(to, out.ptr, n);
     elo_tls_write_ack(tls, n);
-    elo_client_output_ack(&probe_client, n, board_ms());
+    elo_client_output_ack(&rest_client, n, board_ms());
     elo_tls_flush(tls);
     return true;
 }
 
 static void check_tls(void)
 {
-    unsigned state = elo_tls_state(&probe_memory.link.tls);
+    unsigned state = elo_tls_state(&rest_tls);
     if ((state & ELO_TLS_CLOSED) != 0) {
         while (send_records()) {
         }
-        elo_err reason = elo_tls_error(&probe_memory.link.tls);
+        elo_err reason = elo_tls_error(&rest_tls);
         fail(reason != ELO_OK ? reason : ELO_E_TCP_CLOSED);
     } else if (probe.phase == SHAKING && (state & ELO_TLS_READY) != 0) {
         board_end(BOARD_HANDSHAKE);
         probe.shaking_stack = board_stack_used();
         board_stack_paint();
         probe.phase = OPEN;
-        line_number("handshake done, fragments of ",
-                    elo_tls_fragment_bytes(&probe_memory.link.tls));
-        elo_client_transport_open(&probe_client, board_ms());
+        line_number("handshake done, fragments of ", elo_tls_fragment_bytes(&rest_tls));
+        elo_client_transport_open(&rest_client, board_ms());
     }
 }
 
@@ -421,8 +414,8 @@ static bool connect_on(void)
 
 static bool turn(void)
 {
-    elo_client_tick(&probe_client, board_ms());
-    bool open = elo_client_wants(&probe_client) == ELO_CLIENT_WANTS_OPEN;
+    elo_client_tick(&rest_client, board_ms());
+    bool open = elo_client_wants(&rest_client) == ELO_CLIENT_WANTS_OPEN;
     if (open && probe.phase == IDLE) {
         open_transport();
         return true;
@@ -447,15 +440,15 @@ static bool turn(void)
 
 static void act(void)
 {
-    if (probe.phase != OPEN || elo_client_get_state(&probe_client) != ELO_CLIENT_ONLINE ||
+    if (probe.phase != OPEN || elo_client_get_state(&rest_client) != ELO_CLIENT_ONLINE ||
         probe.publishing) {
         return;
     }
     if (probe.sent < probe.count) {
         publish_telemetry();
-    } else if (probe.answered >= probe.commands && elo_client_pending(&probe_client) == 0) {
+    } else if (probe.answered >= probe.commands && elo_client_pending(&rest_client) == 0) {
         probe.loop_stack = board_stack_used();
-        elo_client_stop(&probe_client, board_ms());
+        elo_client_stop(&rest_client, board_ms());
     }
 }
 
@@ -464,7 +457,7 @@ static void run(void)
     struct elo_client_event event;
     while (!probe.over) {
         bool moved = turn();
-        while (elo_client_next_event(&probe_client, &event)) {
+        while (elo_client_next_event(&rest_client, &event)) {
             on_event(&event);
             moved = true;
         }

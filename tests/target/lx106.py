@@ -111,14 +111,30 @@ class Chain:
         return chain, self.scene.path("server.key")
 
     def device(self, name, kind="ec"):
-        """A folder with the three files of a device."""
-        cert = self.make(name, "middle", "extendedKeyUsage=clientAuth", kind)
-        folder = self.scene.path(f"credentials-{name}")
-        folder.mkdir()
-        (folder / "cert.pem").write_text(cert.read_text() + self.middle.read_text())
-        shutil.copy(self.scene.path(f"{name}.key"), folder / "key.pem")
-        shutil.copy(self.root, folder / "ca.pem")
-        return folder
+        """Certificate and key of a client."""
+        cert = self.make(name, "root", "extendedKeyUsage=clientAuth", kind)
+        return Device(name, cert, self.scene.path(f"{name}.key"), "", "")
+
+    def thing(self, name):
+        return credentials(self.scene, self.root, self.device(name))
+
+
+def to_der(scene, pem, der):
+    scene.openssl("x509", "-in", pem, "-outform", "DER", "-out", der)
+
+
+def credentials(scene, root, device):
+    """A folder with the three files that an image reads."""
+    folder = scene.path(f"credentials-{device.name}")
+    folder.mkdir()
+    to_der(scene, root, folder / "ca.der")
+    to_der(scene, device.cert, folder / "cert.der")
+    sec1 = scene.path("sec1.der")
+    scene.openssl("ec", "-in", device.key, "-outform", "DER", "-out", sec1)
+    data = sec1.read_bytes()  # RFC 5915: a sequence, version 1, and 32 bytes
+    need(data[5:7] == b"\x04\x20", "the key is on P-256", data[:8].hex())
+    (folder / "key.bin").write_bytes(data[7:39])
+    return folder
 
 
 class Mosquitto:
@@ -135,8 +151,7 @@ class Mosquitto:
         self.process = scene.start("mosquitto", "-c", conf)
         need(self.process.wait_line(r"mosquitto version .* running"), "mosquitto runs",
              self.process.text())
-        folder = chain.device("person")
-        self.person = Device("person", folder / "cert.pem", folder / "key.pem", "", "")
+        self.person = chain.device("person")
 
     def options(self, client_id):
         return desk.mosquitto_options("localhost", self.port, self.chain.root, self.person,

@@ -5,7 +5,7 @@
 desk; and what must fail, fails for its reason."""
 import json
 
-from lx106 import Board, Chain, Mosquitto, check, need
+from lx106 import Board, Chain, Device, Mosquitto, check, credentials, need, to_der
 from desk import case, main
 
 CLOCK, EXPIRED, ROOT, NAME, PEM, REFUSED = 30, 31, 32, 33, 40, 38
@@ -16,7 +16,7 @@ def mosquitto(scene):
     """telemetry and a command, against mosquitto with an RSA chain"""
     board, broker = Board(scene), Mosquitto(scene, chain := Chain(scene))
     sub = broker.sub("elo/#")
-    probe = board.start("probe", chain.device("thing"), "localhost", broker.port, "thing",
+    probe = board.start("probe", chain.thing("thing"), "localhost", broker.port, "thing",
                         "count=3", "commands=1")
     need(probe.wait_line("^published 3"), "three messages are acknowledged", probe.text())
     check(sub.wait_for(lambda: len(sub.matching(r"^MSG elo/thing/telemetry 1 0 .{100}$")) == 3),
@@ -35,15 +35,15 @@ def mosquitto(scene):
 def refusals(scene):
     """a wrong name, a wrong root, a clock that is not set, a certificate that is over"""
     board, broker = Board(scene), Mosquitto(scene, chain := Chain(scene))
-    thing = chain.device("thing")
-    scene.openssl("req", "-x509", "-new", "-key", scene.make_key("other"), "-subj", "/CN=other",
-                  "-days", "30", "-out", thing / "other.pem")
-    (thing / "broken.pem").write_text("-----BEGIN CERTIFICATE-----\nAAAA\n")
+    thing = chain.thing("thing")
+    other, _ = scene.make_self_signed("other")
+    to_der(scene, other, thing / "other.der")
+    (thing / "broken.der").write_bytes((thing / "other.der").read_bytes()[:-9])
     for what, option, code in (
             ("a wrong name", "name=example.org", NAME),
-            ("another root", "ca=other.pem", ROOT),
-            ("a damaged root", "ca=broken.pem", PEM),
-            ("no root", "ca=none.pem", PEM),
+            ("another root", "ca=other.der", ROOT),
+            ("a damaged root", "ca=broken.der", PEM),
+            ("no root", "ca=none.der", PEM),
             ("a clock before its floor", "now=1000000000", CLOCK),
             ("a clock before the certificate", "now=1767225601", CLOCK),
             ("a clock behind the certificate", "now=4000000000", EXPIRED)):
@@ -53,10 +53,8 @@ def refusals(scene):
         check("online" not in result.out, "and nothing was sent in confidence", result.out)
     result = board.run("probe", thing, "localhost", broker.port, "thing")
     check(result.code == 0, "without any of it the same board connects", result)
-    stranger = chain.device("stranger")
-    cert, key = scene.make_self_signed("stranger-own")
-    (stranger / "cert.pem").write_bytes(cert.read_bytes())
-    (stranger / "key.pem").write_bytes(key.read_bytes())
+    stranger = credentials(scene, chain.root, Device("stranger", *scene.make_self_signed("own"),
+                                                     "", ""))
     result = board.run("probe", stranger, "localhost", broker.port, "stranger")
     check(result.code == 1 and "online" not in result.out, "a stranger is turned away", result)
     note = result.out.strip().splitlines()[-1]
@@ -67,7 +65,7 @@ def refusals(scene):
 def oversize(scene):
     """a message larger than the device's buffers goes by"""
     board, broker = Board(scene), Mosquitto(scene, chain := Chain(scene))
-    probe = board.start("probe", chain.device("thing"), "localhost", broker.port, "thing",
+    probe = board.start("probe", chain.thing("thing"), "localhost", broker.port, "thing",
                         "commands=2")
     need(probe.wait_line("^published 1"), "the board is there", probe.text())
     broker.pub("elo/thing/cmd", "x" * 5000)
@@ -84,10 +82,7 @@ def desk(scene):
     d = scene.desk()
     d.make_policy("all", ("iot:*", "*"))
     device = d.make_device("thing", "all")
-    folder = scene.path("credentials")
-    folder.mkdir()
-    for name, source in (("ca", d.ca), ("cert", device.cert), ("key", device.key)):
-        (folder / f"{name}.pem").write_bytes(source.read_bytes())
+    folder = credentials(scene, d.ca, device)
     sub = d.sub(d.make_device("person", "all"), "elo/#")
     probe = board.start("probe", folder, "localhost", d.mqtts_port, "thing", "count=2",
                         "commands=1")
