@@ -5,12 +5,14 @@
  * telemetry up with QoS 1, a command down. The least device there can be on lib/, with an ESP8266's
  * buffers.
  *
- *      probe DIR HOST PORT NAME [count=N] [commands=N] [now=UNIX] [ca=FILE] [name=SERVER]
+ *      probe DIR HOST PORT NAME [count=N] [commands=N] [now=UNIX] [ca=FILE] [name=SERVER] [serial]
  *
  * DIR has ca.der, cert.der and key.bin (32 bytes, P-256). It publishes N messages of 100 bytes on
  * elo/NAME/telemetry, each when the one before is acknowledged, answers commands on elo/NAME/cmd
  * with elo/NAME/reply, and ends with 0 when the messages are acknowledged and `commands` commands
- * answered; with 1 when a connection fails. Each thing that happens is a line on the serial line.
+ * answered; with 1 when a connection fails. With `serial` it publishes for each `p` on the serial
+ * line, connected or not, comes back when a connection fails, and ends after a `q`. Each thing that
+ * happens is a line on the serial line.
  *
  * Memory: what begins with rest_ is needed as long as there is a connection, what begins with
  * shake_ only until its handshake is over; tools/figures adds them up by these names. On a chip the
@@ -22,31 +24,45 @@
 #include "elo/tls/tls.h"
 #include "ports/qemu-lx106/board.h"
 
-enum { FRAGMENT = 512, PATH_LEN = 200, CERTIFICATE_MAX = 1200, TOPIC_MAX = 80, PAYLOAD = 100 };
+enum { FRAGMENT = 512, PATH_LEN = 200, CERTIFICATE_MAX = 900, TOPIC_MAX = 80, PAYLOAD = 100 };
 enum phase { IDLE, CONNECTING, SHAKING, OPEN };
 
 static struct elo_tls rest_tls;
 static uint8_t rest_input[ELO_TLS_INPUT_BYTES(FRAGMENT)],
     rest_output[ELO_TLS_OUTPUT_BYTES(FRAGMENT)];
 static struct elo_client rest_client;
-static uint8_t rest_rx[512], rest_tx[192], rest_outbox[512];
+static uint8_t rest_outbox[512];
 static struct elo_client_sub rest_subs[1];
 
+/* The client's buffers are idle before the connection stands: until then they hold the roots and
+ * the key, which the handshake alone looks at. */
+static union {
+    uint8_t bytes[512];
+    struct {
+        struct elo_tls_anchors list;
+        br_x509_trust_anchor table[1];
+        uint8_t bytes[ELO_TLS_ANCHOR_BYTES];
+    } anchors;
+} rest_rx;
+static union {
+    uint8_t bytes[192];
+    struct {
+        struct elo_tls_identity identity;
+        uint8_t key[ELO_TLS_P256_KEY_BYTES];
+    } own;
+} rest_tx;
+
 static struct elo_tls_handshake shake_validator;
-static struct elo_tls_identity shake_identity;
-static uint8_t shake_certificate[CERTIFICATE_MAX], shake_key[ELO_TLS_P256_KEY_BYTES];
-static struct elo_tls_anchors shake_anchors;
-static br_x509_trust_anchor shake_anchor_table[1];
-static uint8_t shake_anchor_bytes[ELO_TLS_ANCHOR_BYTES];
+static uint8_t shake_certificate[CERTIFICATE_MAX];
 
 static struct {
     const char *host, *server_name, *name, *dir, *ca;
     uint32_t count, commands, now;
     uint16_t port;
     uint8_t phase;
-    bool over, publishing;
+    bool over, publishing, serial;
     uint32_t sent, acknowledged, answered;
-    uint32_t shaking_stack, loop_stack;
+    uint32_t shaking_stack, loop_stack, client_stack; /* the deepest so far */
     elo_err reason;
     char telemetry[TOPIC_MAX], cmd[TOPIC_MAX], reply[TOPIC_MAX];
 } probe;
@@ -103,6 +119,10 @@ static bool parse(int argc, char **argv)
             probe.ca = v;
         } else if ((v = value_of(argv[i], "name=")) != NULL) {
             probe.server_name = v;
+        } else if (strcmp(argv[i], "serial") == 0) {
+            probe.serial = true;
+            probe.count = 0;
+            probe.commands = UINT32_MAX;
         } else {
             return false;
         }
@@ -123,16 +143,16 @@ static elo_err load_credentials(void)
     /* Only to be looked at, in memory that is not in use yet. */
     elo_span root = read_file(probe.ca, &shake_validator, sizeof shake_validator);
     elo_span certificate = read_file("cert.der", shake_certificate, sizeof shake_certificate);
-    elo_span key = read_file("key.bin", shake_key, sizeof shake_key);
-    elo_tls_anchors_init(&shake_anchors, shake_anchor_table, 1, shake_anchor_bytes,
-                         sizeof shake_anchor_bytes);
+    elo_span key = read_file("key.bin", rest_tx.own.key, sizeof rest_tx.own.key);
+    elo_tls_anchors_init(&rest_rx.anchors.list, rest_rx.anchors.table, 1, rest_rx.anchors.bytes,
+                         sizeof rest_rx.anchors.bytes);
     board_begin(BOARD_DECODE);
-    elo_err err = elo_tls_anchors_add_der(&shake_anchors, root);
+    elo_err err = elo_tls_anchors_add_der(&rest_rx.anchors.list, root);
     if (err == ELO_OK) {
-        err = elo_tls_identity_ec(&shake_identity, certificate, shake_key);
+        err = elo_tls_identity_ec(&rest_tx.own.identity, certificate, rest_tx.own.key);
     }
     board_end(BOARD_DECODE);
-    return err == ELO_OK && key.len != sizeof shake_key ? ELO_E_KEYPAIR : err;
+    return err == ELO_OK && key.len != sizeof rest_tx.own.key ? ELO_E_KEYPAIR : err;
 }
 
 /* --- the session ------------------------------------------------------------------------------
@@ -143,10 +163,10 @@ static elo_err start_client(void)
     struct elo_client_config config;
     elo_client_defaults(&config);
     config.client_id = elo_span_str(probe.name);
-    config.rx = rest_rx;
-    config.rx_size = sizeof rest_rx;
-    config.tx = rest_tx;
-    config.tx_size = sizeof rest_tx;
+    config.rx = rest_rx.bytes;
+    config.rx_size = sizeof rest_rx.bytes;
+    config.tx = rest_tx.bytes;
+    config.tx_size = sizeof rest_tx.bytes;
     config.outbox = rest_outbox;
     config.outbox_size = sizeof rest_outbox;
     config.subs = rest_subs;
@@ -205,8 +225,9 @@ static void on_event(const struct elo_client_event *e)
         line("online ", probe.name);
         break;
     case ELO_CLIENT_DISCONNECTED:
-        probe.over = true;
-        if (e->u.disconnected.reason != ELO_OK) {
+        probe.over = !probe.serial || !e->u.disconnected.will_retry;
+        line_number("offline ", (uint32_t) - (int32_t)e->u.disconnected.reason);
+        if (probe.over && e->u.disconnected.reason != ELO_OK) {
             probe.reason = e->u.disconnected.reason;
         }
         break;
@@ -233,6 +254,31 @@ static void on_event(const struct elo_client_event *e)
     }
 }
 
+/* --- measuring the stack: of what is TLS, and of what is not, once connected
+ * ----------------------
+ */
+
+static void note_stack(uint32_t *deepest)
+{
+    uint32_t used = board_stack_used();
+    *deepest = used > *deepest ? used : *deepest;
+    board_stack_paint();
+}
+
+static void tls_begins(void)
+{
+    if (probe.phase == OPEN) {
+        note_stack(&probe.client_stack);
+    }
+}
+
+static void tls_ends(void)
+{
+    if (probe.phase == OPEN) {
+        note_stack(&probe.loop_stack);
+    }
+}
+
 /* --- the pump: one thing at a time ------------------------------------------------------------
  */
 
@@ -247,19 +293,23 @@ static elo_err setup_tls(void)
 {
     uint8_t entropy[ELO_TLS_ENTROPY_MIN];
     struct elo_tls_config config;
+    elo_err err = load_credentials();
+    if (err != ELO_OK) {
+        return err;
+    }
     memset(&config, 0, sizeof config);
     config.profile = &elo_tls_profile_aws_small;
     config.stepwise = true;
     config.handshake = &shake_validator;
     config.host = probe.server_name;
-    config.anchors = &shake_anchors;
-    config.identity = &shake_identity;
+    config.anchors = &rest_rx.anchors.list;
+    config.identity = &rest_tx.own.identity;
     config.now_unix = probe.now != 0 ? probe.now : board_unix();
     config.input = rest_input;
     config.input_cap = sizeof rest_input;
     config.output = rest_output;
     config.output_cap = sizeof rest_output;
-    elo_err err = board_entropy(NULL, entropy, sizeof entropy);
+    err = board_entropy(NULL, entropy, sizeof entropy);
     config.entropy = elo_span_of(entropy, err == ELO_OK ? sizeof entropy : 0);
     board_begin(BOARD_SETUP);
     err = elo_tls_init(&rest_tls, &config);
@@ -305,7 +355,9 @@ static bool send_records(void)
     }
     elo_err err = board_net_send(NULL, elo_span_of(out, len), &taken);
     if (err == ELO_OK) {
+        tls_begins();
         elo_tls_output_ack(tls, taken);
+        tls_ends();
     } else if (err != ELO_NEED_ROOM) {
         fail_broken(err);
     }
@@ -322,7 +374,9 @@ static bool receive_records(void)
     }
     elo_err err = board_net_recv(NULL, in, cap, &got);
     if (err == ELO_OK) {
+        tls_begins();
         elo_tls_input_ack(tls, got);
+        tls_ends();
     } else if (err == ELO_END) {
         elo_tls_input_end(tls);
     } else if (err != ELO_NEED_MORE) {
@@ -340,7 +394,9 @@ static bool feed_client(void)
         return false;
     }
     size_t taken = elo_client_input(&rest_client, elo_span_of(in, len), board_ms());
+    tls_begins();
     elo_tls_read_ack(tls, taken);
+    tls_ends();
     return taken > 0;
 }
 
@@ -355,9 +411,11 @@ static bool drain_client(void)
     }
     size_t n = out.len < cap ? out.len : cap;
     memcpy(to, out.ptr, n);
-    elo_tls_write_ack(tls, n);
     elo_client_output_ack(&rest_client, n, board_ms());
+    tls_begins();
+    elo_tls_write_ack(tls, n);
     elo_tls_flush(tls);
+    tls_ends();
     return true;
 }
 
@@ -371,8 +429,7 @@ static void check_tls(void)
         fail(reason != ELO_OK ? reason : ELO_E_TCP_CLOSED);
     } else if (probe.phase == SHAKING && (state & ELO_TLS_READY) != 0) {
         board_end(BOARD_HANDSHAKE);
-        probe.shaking_stack = board_stack_used();
-        board_stack_paint();
+        note_stack(&probe.shaking_stack);
         probe.phase = OPEN;
         line_number("handshake done, fragments of ", elo_tls_fragment_bytes(&rest_tls));
         elo_client_transport_open(&rest_client, board_ms());
@@ -438,8 +495,23 @@ static bool turn(void)
     }
 }
 
+static void obey_serial(void)
+{
+    uint8_t key;
+    while (board_serial_read(&key, 1) == 1) {
+        if (key == 'p') {
+            publish_telemetry();
+        } else if (key == 'q') {
+            probe.commands = 0;
+        }
+    }
+}
+
 static void act(void)
 {
+    if (probe.serial) {
+        obey_serial();
+    }
     if (probe.phase != OPEN || elo_client_get_state(&rest_client) != ELO_CLIENT_ONLINE ||
         probe.publishing) {
         return;
@@ -447,7 +519,7 @@ static void act(void)
     if (probe.sent < probe.count) {
         publish_telemetry();
     } else if (probe.answered >= probe.commands && elo_client_pending(&rest_client) == 0) {
-        probe.loop_stack = board_stack_used();
+        note_stack(&probe.client_stack);
         elo_client_stop(&rest_client, board_ms());
     }
 }
@@ -463,7 +535,9 @@ static void run(void)
         }
         act();
         if (!moved && !probe.over) {
-            board_wait(1000, probe.phase == CONNECTING ? WIRE_CAN_SEND : WIRE_CAN_RECEIVE);
+            board_wait(1000, probe.phase == CONNECTING ? WIRE_CAN_SEND
+                             : probe.phase == IDLE     ? 0
+                                                       : WIRE_CAN_RECEIVE);
         }
     }
 }
@@ -472,21 +546,19 @@ int app_main(int argc, char **argv)
 {
     if (!parse(argc, argv)) {
         line("usage: ", "probe DIR HOST PORT NAME [count=N] [commands=N] [now=UNIX] [ca=FILE] "
-                        "[name=SERVER]");
+                        "[name=SERVER] [serial]");
         return 2;
     }
     join(probe.telemetry, TOPIC_MAX, "elo/", probe.name, "/telemetry");
     join(probe.cmd, TOPIC_MAX, "elo/", probe.name, "/cmd");
     join(probe.reply, TOPIC_MAX, "elo/", probe.name, "/reply");
-    probe.reason = load_credentials();
-    if (probe.reason == ELO_OK) {
-        probe.reason = start_client();
-    }
+    probe.reason = start_client();
     if (probe.reason == ELO_OK) {
         run();
     }
     line_number("stack handshake ", probe.shaking_stack);
     line_number("stack loop ", probe.loop_stack);
+    line_number("stack client ", probe.client_stack);
     if (probe.reason != ELO_OK) {
         board_print("failed -");
         line_number("", (uint32_t) - (int32_t)probe.reason);

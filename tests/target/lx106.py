@@ -143,15 +143,18 @@ class Mosquitto:
     def __init__(self, scene, chain):
         self.scene, self.chain, self.port = scene, chain, endpoint_free()
         cert, key = chain.server()
-        conf = scene.path("mosquitto.conf")
-        conf.write_text(
+        self.conf = scene.path("mosquitto.conf")
+        self.conf.write_text(
             f"listener {self.port} localhost\ncafile {chain.root}\ncertfile {cert}\n"
             f"keyfile {key}\nrequire_certificate true\nuse_identity_as_username true\n"
             "allow_anonymous false\npersistence false\nuser root\nlog_type all\n")
-        self.process = scene.start("mosquitto", "-c", conf)
+        self.start()
+        self.person = chain.device("person")
+
+    def start(self):
+        self.process = self.scene.start("mosquitto", "-c", self.conf)
         need(self.process.wait_line(r"mosquitto version .* running"), "mosquitto runs",
              self.process.text())
-        self.person = chain.device("person")
 
     def options(self, client_id):
         return desk.mosquitto_options("localhost", self.port, self.chain.root, self.person,

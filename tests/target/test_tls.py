@@ -4,11 +4,19 @@
 """lib/ on the ESP8266's CPU: mutual TLS and MQTT against Debian's mosquitto and against our own
 desk; and what must fail, fails for its reason."""
 import json
+import signal
+import subprocess
 
 from lx106 import Board, Chain, Device, Mosquitto, check, credentials, need, to_der
 from desk import case, main
 
 CLOCK, EXPIRED, ROOT, NAME, PEM, REFUSED = 30, 31, 32, 33, 40, 38
+
+
+def press(process, keys):
+    """Types on the board's serial line."""
+    process.popen.stdin.write(keys)
+    process.popen.stdin.flush()
 
 
 @case
@@ -73,6 +81,56 @@ def oversize(scene):
     broker.pub("elo/thing/cmd", "still there?")
     check(probe.wait_line(r"^command still there\?"), "and the next command arrives", probe.text())
     check(probe.wait_end() == 0, "the board ends with 0", probe.text())
+
+
+@case
+def network_gone(scene):
+    """the network goes; the board queues, waits longer each time, comes back, delivers in order"""
+    board, broker = Board(scene), Mosquitto(scene, chain := Chain(scene))
+    sub = broker.sub("elo/thing/telemetry")
+    # Its waits pass a hundred times faster than ours.
+    probe = board.start("probe", chain.thing("thing"), "localhost", broker.port, "thing", "serial",
+                        options=["--speed", "100"], stdin=subprocess.PIPE)
+    need(probe.wait_line("^online thing"), "the board is online", probe.text())
+    press(probe, "pp")
+    need(probe.wait_line("^published 2"), "two messages are acknowledged", probe.text())
+    probe.send_signal(signal.SIGUSR1)
+    need(probe.wait_line("^network down"), "the network is taken away", probe.text())
+    need(probe.wait_line(r"^offline 23$"), "the board notices", probe.text())
+    press(probe, "ppp")
+    need(probe.wait_for(lambda: len(probe.matching(r"^offline 24$")) >= 2),
+         "and tries again, in vain", probe.text())
+    since = probe.mark()
+    probe.send_signal(signal.SIGUSR2)
+    need(probe.wait_line("^online thing", since), "with the network it is online again",
+         probe.text())
+    need(probe.wait_line("^published 5"), "what was queued is acknowledged", probe.text())
+    press(probe, "p")
+    need(probe.wait_line("^published 6"), "and what comes after it", probe.text())
+    press(probe, "q")
+    check(probe.wait_end() == 0, "the board ends with 0", probe.text())
+    seen = [m[1] for m in sub.matching(r'^MSG elo/thing/telemetry 1 0 \{"seq":(\d)')]
+    check(seen == list("123456"), "every message once, in order", seen)
+
+
+@case
+def broker_killed(scene):
+    """the broker dies in the middle of it; nothing that was not acknowledged is lost"""
+    board, broker = Board(scene), Mosquitto(scene, chain := Chain(scene))
+    probe = board.start("probe", chain.thing("thing"), "localhost", broker.port, "thing", "serial",
+                        options=["--speed", "100"], stdin=subprocess.PIPE)
+    press(probe, "p")
+    need(probe.wait_line("^published 1"), "a message is acknowledged", probe.text())
+    broker.process.end(signal.SIGKILL)
+    need(probe.wait_line(r"^offline \d+$"), "the board notices", probe.text())
+    press(probe, "pp")
+    broker.start()
+    press(probe, "p")
+    need(probe.wait_line("^published 4"), "all is acknowledged by its successor", probe.text())
+    press(probe, "q")
+    check(probe.wait_end() == 0, "the board ends with 0", probe.text())
+    got = broker.process.matching(r"Received PUBLISH from thing \(d(\d), q1")
+    check(len(got) == 3, "three messages were its", broker.process.text())
 
 
 @case
