@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
 /*
- * A small device's way through elo_tls beside all of elo_client (client.c), to be linked with BearSSL
- * and measured by tools/check-lib; it is never run.
+ * A small device's way through elo_tls beside all of elo_client (client.c), to be linked with
+ * BearSSL and measured by tools/check-lib; it is never run.
  */
-#include "elo/client/client.h"
 #include "elo/tls/tls.h"
 
-void device(struct elo_client *c, struct elo_client_config *config, elo_span in);
-void tls_device(struct elo_tls *tls, struct elo_tls_config *config, elo_span der, uint8_t *key);
+void device_tls(struct elo_tls *tls, struct elo_tls_config *config, elo_span der, uint8_t *key);
 
-void tls_device(struct elo_tls *tls, struct elo_tls_config *config, elo_span der, uint8_t *key)
+void device_tls(struct elo_tls *tls, struct elo_tls_config *config, elo_span der, uint8_t *key)
 {
     struct elo_tls_anchors anchors;
     struct elo_tls_identity identity;

@@ -63,19 +63,6 @@ static bool is_host_name(const char *host)
     return before != '.' && !numeric && len <= HOST_MAX;
 }
 
-static bool is_random(elo_span entropy)
-{
-    if (entropy.len < ELO_TLS_ENTROPY_MIN) {
-        return false;
-    }
-    for (size_t i = 1; i < entropy.len; i++) {
-        if (entropy.ptr[i] != entropy.ptr[0]) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static elo_err check(const struct elo_tls_config *config)
 {
     uint32_t floor =
@@ -89,7 +76,7 @@ static elo_err check(const struct elo_tls_config *config)
     if (config->now_unix < floor) {
         return ELO_E_CLOCK;
     }
-    if (!is_random(config->entropy)) {
+    if (!elo__tls_is_random(config->entropy)) {
         return ELO_E_ENTROPY;
     }
     if (config->input_cap < ELO_TLS_INPUT_BYTES(512) ||
