@@ -128,7 +128,7 @@ static void on_disconnected(struct device *d, elo_err reason, uint32_t wait_ms, 
         return;
     }
     const struct elo_reason *why = elo_explain(reason);
-    const struct posix_link_diagnosis *more = posix_link_diagnosis(&d->session.link);
+    const struct elo_link_diagnosis *more = posix_link_diagnosis(&d->session.link);
     d->last_reason = reason;
     say("offline     %s: %s", why->slug, why->cause);
     say("            %s", why->cure);

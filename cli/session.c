@@ -121,7 +121,7 @@ void session_heard(struct session *s, const struct elo_client_event *e)
 
 int session_complain(const struct session *s, const struct bundle *bundle, elo_err reason)
 {
-    const struct posix_link_diagnosis *d = posix_link_diagnosis(&s->link);
+    const struct elo_link_diagnosis *d = posix_link_diagnosis(&s->link);
     struct buf what;
     buf_init(&what, 2048);
     buf_format(&what, "%s:%d", bundle->host, bundle->port);

@@ -6,6 +6,8 @@
  *     client/client.h        the MQTT session: start here
  *     tls/tls.h              the connection under it
  *     tls/credentials.h      who we are and whom we trust
+ *     link/link.h            the pump between the two, over a stream of the machine's
+ *     time/clock.h           what time it is, and how sure that is
  *     json/read.h, write.h   what is said over it
  *     mqtt/...               single packets and topics, for those who need them
  *     base/...               spans, the list of errors, text and bytes
@@ -46,5 +48,10 @@
 #include "elo/tls/credentials.h"
 #include "elo/tls/csr.h"
 #include "elo/tls/tls.h"
+
+#include "elo/link/link.h"
+#include "elo/link/net.h"
+#include "elo/time/clock.h"
+#include "elo/time/sntp.h"
 
 #endif

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
 /*
- * One device on a POSIX machine: an elo_client, its TLS engine and its socket, pumped by poll().
- *
- *      elo_client  <->  elo_tls  <->  posix_tcp  <->  network
+ * One device on a POSIX machine: elo_link over posix_tcp, and poll().
  *
  * Life cycle: posix_link_init, elo_client_start(&link.client, posix_clock_ms()), then
  *
@@ -14,15 +12,14 @@
  *      }
  *      posix_link_deinit(&link);
  *
- * The client is used directly, with posix_clock_ms() as its time. A step does what the client
- * wants (open, close), moves bytes in both directions and lets time pass; it never waits when there
- * is something to do, and never runs round without a reason. Take all events after each step: a
- * waiting event holds up the input behind it.
+ * The client is used directly, with posix_clock_ms() as its time. A step never waits when there is
+ * something to do, and never runs round without a reason. Take all events after each step: a
+ * waiting event holds up the input behind it. See elo/link/link.h for what a step does.
  *
  * Why a connection failed is what elo_client's DISCONNECTED event says; posix_link_diagnosis has
- * the numbers behind it.
+ * the numbers behind it, `error` being errno.
  *
- * Memory: the struct (under 8 KiB, not to be moved once initialised), the buffers in the configs,
+ * Memory: the struct (under 9 KiB, not to be moved once initialised), the buffers in the configs,
  * and a list of addresses while connected. Blocking: only the name look-up, see tcp.h. One thread
  * at a time.
  */
@@ -30,7 +27,7 @@
 #define PORTS_POSIX_LINK_H
 
 #include "elo/client/client.h"
-#include "elo/tls/tls.h"
+#include "elo/link/link.h"
 #include "ports/posix/tcp.h"
 
 #include <poll.h>
@@ -53,29 +50,16 @@ struct posix_link_config {
     uint32_t handshake_timeout_ms; /* 0: 20 000 */
 
     bool keep_session; /* resume the TLS session when reconnecting */
-};
-
-/* What the last connection ended with, or the present one is about. */
-struct posix_link_diagnosis {
-    elo_err reason;   /* ELO_OK: none has failed */
-    int error;        /* errno, 0 if none */
-    int tls_error;    /* BearSSL's number, 0 if none */
-    int tls_alert;    /* alert of the server, -1 if none */
-    char address[64]; /* "192.0.2.1:8883", empty if none was reached for */
+    bool small_steps;  /* as a board does it: see elo_link_config */
 };
 
 struct posix_link {
     struct elo_client client;
     struct {
-        struct posix_link_config config;
-        struct posix_tcp tcp;
-        struct elo_tls tls;
+        struct elo_link_config config;
+        struct elo_link link;
         struct elo_tls_handshake handshake;
-        struct elo_tls_session session;
-        struct posix_link_diagnosis diagnosis;
-        bool has_session;
-        uint8_t state;
-        uint32_t since_ms; /* when `state`, or the try of an address, began */
+        struct posix_tcp tcp;
     } _internal;
 };
 
@@ -97,11 +81,14 @@ ELO_MUST_USE elo_err posix_link_step(struct posix_link *link,
                                      struct pollfd *extra,
                                      size_t extra_count);
 
+/* The pump itself, for who shares it with other machines. */
+struct elo_link *posix_link_pump(struct posix_link *link);
+
 /* The TLS engine of the present or last connection, to ask for its suite, dates, protocol. */
 const struct elo_tls *posix_link_tls(const struct posix_link *link);
 
 /* Valid until the next step. */
-const struct posix_link_diagnosis *posix_link_diagnosis(const struct posix_link *link);
+const struct elo_link_diagnosis *posix_link_diagnosis(const struct posix_link *link);
 
 /* Closes the socket, without goodbyes (elo_client_stop says them), and wipes the session. */
 void posix_link_deinit(struct posix_link *link);

@@ -121,7 +121,23 @@ typedef enum elo_err {
     ELO_E_USAGE = -109,       /* a command line that cannot be understood */
     ELO_E_REQUEST = -110,     /* an API request whose parameters are not valid */
     ELO_E_CONFLICT = -111,    /* an API request that the resource's state does not allow now */
-    ELO_E_OVERLOAD = -112     /* more unfinished work than the server takes on */
+    ELO_E_OVERLOAD = -112,    /* more unfinished work than the server takes on */
+
+    /* Sensors. */
+    ELO_E_SENSOR_MISSING = -120,  /* no answer from a sensor */
+    ELO_E_SENSOR_FRAME = -121,    /* an answer that is cut short or disturbed */
+    ELO_E_SENSOR_CHECKSUM = -122, /* an answer whose checksum is wrong */
+    ELO_E_SENSOR_RANGE = -123,    /* a value that the sensor cannot measure */
+    ELO_E_SENSOR_KIND = -124,     /* something answers, but it is another chip */
+    ELO_E_SENSOR_POWER = -125,    /* the sensor lost its power while it measured */
+    ELO_E_SENSOR_BUS = -126,      /* the line never goes high, or the bus is blocked */
+
+    /* Time servers. */
+    ELO_E_TIME_KISS = -130,        /* the server asks us to stop, or to ask less (kiss-o'-death) */
+    ELO_E_TIME_UNSYNCED = -131,    /* the server does not know the time itself */
+    ELO_E_TIME_NOT_OURS = -132,    /* not the answer to our question: late, or forged */
+    ELO_E_TIME_IMPLAUSIBLE = -133, /* a time that cannot be, by what we know */
+    ELO_E_TIME_TIMEOUT = -134      /* no time server answered */
 } elo_err;
 
 #endif
