@@ -27,7 +27,9 @@ static struct {
     uint32_t unix_time, unix_ms; /* what the host said, and when */
     uint8_t message[WIRE_HEAD + WIRE_PAYLOAD_MAX];
     uint32_t argv[ARGV_BYTES / 4];
+    bool network_up;
     int flash_fd;
+    uint32_t flash_cut; /* words until the power goes; 0: it stays */
     uint32_t flash_words[ELO_FLASH_SECTOR / 4];
 } board;
 
@@ -125,7 +127,11 @@ void board_main(void)
     board.cycles = host_cycles();
     board.flash_fd = -1;
     board_wait(0, 0);
-    int code = app_main(host_argc(), (char **)(uintptr_t)board.argv);
+    board_exit(app_main(host_argc(), (char **)(uintptr_t)board.argv));
+}
+
+void board_exit(int code)
+{
     check_canary();
     host_exit(code);
 }
@@ -217,7 +223,13 @@ unsigned board_wait(uint32_t ms, unsigned interest)
     board.ms += get32(payload());
     board.unix_time = get32(payload() + 4);
     board.unix_ms = board_ms();
+    board.network_up = (arg & WIRE_NET_UP) != 0;
     return arg;
+}
+
+bool board_network_is_up(void)
+{
+    return board.network_up;
 }
 
 /* --- network --------------------------------------------------------------------------------- */
@@ -402,23 +414,46 @@ uint32_t board_random(void *ctx)
 
 /* --- flash ----------------------------------------------------------------------------------- */
 
+/* `ctx` is where the region begins. */
+static long place(void *ctx, uint32_t at)
+{
+    return (long)((uintptr_t)ctx + at);
+}
+
 static elo_err flash_read(void *ctx, uint32_t at, void *out, size_t len)
 {
-    (void)ctx;
-    if (((at | len | (uintptr_t)out) & 3) != 0 || host_seek(board.flash_fd, (long)at, false) < 0 ||
+    if (((at | len | (uintptr_t)out) & 3) != 0 ||
+        host_seek(board.flash_fd, place(ctx, at), false) < 0 ||
         !host_read(board.flash_fd, out, len)) {
         return ELO_E_IO;
     }
     return ELO_OK;
 }
 
-static elo_err flash_put(uint32_t at, size_t len)
+static elo_err flash_put(void *ctx, uint32_t at, size_t len)
 {
-    if (host_seek(board.flash_fd, (long)at, false) < 0 ||
+    if (host_seek(board.flash_fd, place(ctx, at), false) < 0 ||
         !host_write(board.flash_fd, board.flash_words, len)) {
         return ELO_E_IO;
     }
     return ELO_OK;
+}
+
+/* How many of `words` are still programmed, when the power goes meanwhile. */
+static size_t until_cut(size_t words)
+{
+    if (board.flash_cut == 0) {
+        return words;
+    }
+    size_t left = board.flash_cut;
+    board.flash_cut -= words < left ? (uint32_t)words : board.flash_cut;
+    return words < left ? words : left;
+}
+
+static void cut_power(void *ctx, uint32_t at, size_t words)
+{
+    flash_put(ctx, at, words * 4);
+    give_up("the power is cut", BOARD_EXIT_POWER);
 }
 
 /* NOR: bits only fall. */
@@ -430,41 +465,53 @@ static elo_err flash_program(void *ctx, uint32_t at, const void *data, size_t le
         return ELO_E_IO;
     }
     while (len > 0 && err == ELO_OK) {
-        size_t n = len < ELO_FLASH_SECTOR ? len : ELO_FLASH_SECTOR;
-        err = flash_read(ctx, at, board.flash_words, n);
-        for (size_t i = 0; i < n / 4; i++) {
-            board.flash_words[i] &= from[i];
+        size_t n = (len < ELO_FLASH_SECTOR ? len : ELO_FLASH_SECTOR) / 4;
+        bool armed = board.flash_cut != 0;
+        size_t whole = until_cut(n);
+        bool cut = armed && board.flash_cut == 0;
+        err = flash_read(ctx, at, board.flash_words, n * 4);
+        for (size_t i = 0; i < whole; i++) {
+            board.flash_words[i] &= cut && i + 1 == whole ? from[i] | 0xFFFF00FFu : from[i];
         }
-        err = err == ELO_OK ? flash_put(at, n) : err;
-        at += (uint32_t)n;
-        from += n / 4;
-        len -= n;
+        if (cut && err == ELO_OK) {
+            cut_power(ctx, at, whole);
+        }
+        err = err == ELO_OK ? flash_put(ctx, at, n * 4) : err;
+        at += (uint32_t)n * 4;
+        from += n;
+        len -= n * 4;
     }
     return err;
 }
 
 static elo_err flash_erase(void *ctx, uint32_t at)
 {
-    (void)ctx;
     if (at % ELO_FLASH_SECTOR != 0) {
         return ELO_E_IO;
     }
     for (size_t i = 0; i < ELO_FLASH_SECTOR / 4; i++) {
         board.flash_words[i] = UINT32_MAX;
     }
-    return flash_put(at, ELO_FLASH_SECTOR);
+    if (board.flash_cut != 0 && --board.flash_cut == 0) {
+        cut_power(ctx, at, ELO_FLASH_SECTOR / 8);
+    }
+    return flash_put(ctx, at, ELO_FLASH_SECTOR);
 }
 
-elo_err board_flash_open(struct elo_flash_dev *dev, const char *path, uint32_t size)
+void board_flash_region(struct elo_flash_dev *dev, uint32_t at, uint32_t size)
 {
-    if (board.flash_fd >= 0) {
-        host_close(board.flash_fd);
-    }
-    dev->ctx = NULL;
+    dev->ctx = (void *)(uintptr_t)at;
     dev->size = size;
     dev->read = flash_read;
     dev->program = flash_program;
     dev->erase = flash_erase;
+}
+
+elo_err board_flash_open(const char *path, uint32_t size)
+{
+    if (board.flash_fd >= 0) {
+        host_close(board.flash_fd);
+    }
     board.flash_fd = host_open(path, HOST_READ_WRITE | HOST_CREATE);
     long have = board.flash_fd < 0 ? -1 : host_seek(board.flash_fd, 0, true);
     if (have < 0 || have % (long)ELO_FLASH_SECTOR != 0) {
@@ -477,6 +524,11 @@ elo_err board_flash_open(struct elo_flash_dev *dev, const char *path, uint32_t s
         }
     }
     return ELO_OK;
+}
+
+void board_flash_cut(uint32_t words)
+{
+    board.flash_cut = words;
 }
 
 /* --- measuring -------------------------------------------------------------------------------- */

@@ -26,7 +26,16 @@
 #include "elo/store/flash.h"
 #include "ports/qemu-lx106/wire.h"
 
-enum { BOARD_EXIT_EXCEPTION = 70, BOARD_EXIT_STACK = 71, BOARD_EXIT_HOST = 72 };
+enum {
+    BOARD_EXIT_EXCEPTION = 70,
+    BOARD_EXIT_STACK = 71,
+    BOARD_EXIT_HOST = 72,
+    BOARD_EXIT_POWER = 73,  /* cut, see board_flash_cut() */
+    BOARD_EXIT_RESTART = 74 /* for an application that restarts itself: to be run again */
+};
+
+/* Ends the emulator; app_main() may return instead. */
+void board_exit(int code) __attribute__((noreturn));
 
 /* The application's. */
 int app_main(int argc, char **argv);
@@ -42,6 +51,9 @@ uint32_t board_unix(void);
 /* Waits for at most `ms` milliseconds for one of the wire_news in `interest`; returns those there
  * are. Serial input always ends it. */
 unsigned board_wait(uint32_t ms, unsigned interest);
+
+/* Is there a network, as the last wait has said? */
+bool board_network_is_up(void);
 
 /* --- network: one connection; in the shape of struct elo_net (elo/link/net.h) -------------------
  */
@@ -82,9 +94,17 @@ uint32_t board_random(void *ctx);
 /* A file of the host into `out`: how many bytes, -1 when it cannot be read or is larger. */
 long board_file_read(const char *path, void *out, size_t cap);
 
-/* A flash region in a file of the host, made (all 0xFF) if it is not there. One at a time.
- * ELO_E_IO: the file cannot be had. */
-elo_err board_flash_open(struct elo_flash_dev *dev, const char *path, uint32_t size);
+/*
+ * The flash chip: a file of the host, made (all 0xFF) or made longer if need be; `size` is a
+ * multiple of ELO_FLASH_SECTOR. ELO_E_IO: it cannot be had. A region of it, from `at` on, is what
+ * the store wants.
+ */
+elo_err board_flash_open(const char *path, uint32_t size);
+void board_flash_region(struct elo_flash_dev *dev, uint32_t at, uint32_t size);
+
+/* The power goes in the middle of the `words`-th word that is programmed from now on (an erase
+ * counts as one): some of its bits are turned, and the board ends with BOARD_EXIT_POWER. */
+void board_flash_cut(uint32_t words);
 
 /* --- measuring
  * ------------------------------------------------------------------------------------ */

@@ -91,21 +91,26 @@ static bool same(const struct elo_flash_dev *dev, uint32_t at, uint32_t value)
     return dev->read(dev->ctx, at, &word, 4) == ELO_OK && word == value;
 }
 
-/* The flash device: bits fall, an erase lifts them, what is not aligned is refused. */
-static int flash_device(const char *path)
+/* The flash device: bits fall, an erase lifts them, regions lie apart, what is not aligned is
+ * refused. With `cut` the power goes in the middle of the second word. */
+static int flash_device(const char *path, bool cut)
 {
-    struct elo_flash_dev dev;
-    const uint32_t a = 0xFFFF0F0F, b = 0x00FFFFFF;
-    if (path == NULL || board_flash_open(&dev, path, FLASH_BYTES) != ELO_OK ||
-        dev.erase(dev.ctx, ELO_FLASH_SECTOR) != ELO_OK) {
+    struct elo_flash_dev first, dev;
+    const uint32_t a = 0xFFFF0F0F, b = 0x00FFFFFF, two[2] = {0x11111111, 0x22222222};
+    if (path == NULL || board_flash_open(path, FLASH_BYTES) != ELO_OK) {
         return 1;
     }
-    bool good = same(&dev, ELO_FLASH_SECTOR + 8, UINT32_MAX);
-    good = good && dev.program(dev.ctx, ELO_FLASH_SECTOR + 8, &a, 4) == ELO_OK;
-    good = good && dev.program(dev.ctx, ELO_FLASH_SECTOR + 8, &b, 4) == ELO_OK;
-    good = good && same(&dev, ELO_FLASH_SECTOR + 8, a & b);
-    good = good && same(&dev, ELO_FLASH_SECTOR + 4, UINT32_MAX);
+    board_flash_region(&first, 0, ELO_FLASH_SECTOR);
+    board_flash_region(&dev, ELO_FLASH_SECTOR, ELO_FLASH_SECTOR);
+    bool good = dev.erase(dev.ctx, 0) == ELO_OK && same(&dev, 8, UINT32_MAX);
+    good = good && dev.program(dev.ctx, 8, &a, 4) == ELO_OK;
+    good = good && dev.program(dev.ctx, 8, &b, 4) == ELO_OK;
+    good = good && same(&dev, 8, a & b) && same(&dev, 4, UINT32_MAX) && same(&first, 8, UINT32_MAX);
     good = good && dev.program(dev.ctx, 2, &a, 4) != ELO_OK && dev.erase(dev.ctx, 8) != ELO_OK;
+    if (good && cut) {
+        board_flash_cut(2);
+        good = dev.program(dev.ctx, 16, two, 8) == ELO_OK;
+    }
     return good ? 0 : 1;
 }
 
@@ -165,7 +170,7 @@ int app_main(int argc, char **argv)
         {"arithmetic", arithmetic},   {"time", time_passes},          {"echo", echo},
     };
     if (argc > 1 && strcmp(argv[1], "flash-device") == 0) {
-        return flash_device(argc > 2 ? argv[2] : NULL);
+        return flash_device(argc > 2 ? argv[2] : NULL, argc > 3);
     }
     for (size_t i = 0; argc > 1 && i < sizeof faults / sizeof faults[0]; i++) {
         if (strcmp(argv[1], faults[i].name) == 0) {

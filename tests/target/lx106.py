@@ -15,7 +15,7 @@ from desk import Device, check, endpoint_free, need  # noqa: E402
 
 SECTIONS = ["decode", "setup", "handshake", "step", "publish", "loop"]
 Section = collections.namedtuple("Section", "entered all longest")
-EXCEPTION, STACK = 70, 71
+EXCEPTION, STACK, HOST, POWER, RESTART = 70, 71, 72, 73, 74
 
 
 def image(name):
@@ -61,8 +61,12 @@ class Board:
             argv += ["--plugin", plugin]
         return argv + [image(name), *args], out
 
-    def start(self, name, *args, options=(), **more):
-        return self.scene.start(*self.argv(name, args, options, False)[0], **more)
+    def start(self, name, *args, options=(), count=False, **more):
+        """Goes on by itself. With `count` it has a `counts()` for when it has ended."""
+        argv, out = self.argv(name, args, options, count)
+        process = self.scene.start(*argv, **more)
+        process.counts = lambda: Counts(out)
+        return process
 
     def run(self, name, *args, options=(), count=False, stdin=None, profile=None):
         """To the end; desk.Result, and Counts if asked for."""

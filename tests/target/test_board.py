@@ -3,7 +3,7 @@
 # SPDX-FileCopyrightText: The Elo authors
 """The emulated board itself: it starts, it finds faults out, its flash, clock and serial line work,
 and what the plugin counts is what was done."""
-from lx106 import EXCEPTION, STACK, Board, check, symbol
+from lx106 import EXCEPTION, POWER, STACK, Board, check, symbol
 from desk import case, main
 
 
@@ -58,6 +58,10 @@ def flash(scene):
     data = path.read_bytes()
     check(len(data) == 8192 and data[4104:4108] == bytes.fromhex("0f0fff00") and
           data[:4096] == b"\xff" * 4096, "the file has what was programmed", data[4100:4112].hex())
+    result = board.run("faults", "flash-device", path, "cut")
+    data = path.read_bytes()
+    check(result.code == POWER and data[4112:4120] == bytes.fromhex("11111111" "ff22ffff"),
+          "power that is cut leaves one word half done", (result, data[4112:4120].hex()))
     check(board.run("faults", "flash-device", scene.path("no/such")).code == 1,
           "a file that cannot be had is said to be so")
 
