@@ -392,6 +392,38 @@ long board_file_read(const char *path, void *out, size_t cap)
     return len;
 }
 
+elo_span board_folder_read(const char *dir, const char *name, void *out, size_t cap)
+{
+    char path[256];
+    size_t dir_len = length_of(dir), name_len = length_of(name);
+    if (dir_len + name_len + 2 > sizeof path) {
+        return elo_span_of(out, 0);
+    }
+    copy(path, dir, dir_len);
+    path[dir_len] = '/';
+    copy(path + dir_len + 1, name, name_len + 1);
+    long len = board_file_read(path, out, cap);
+    return elo_span_of(out, len > 0 ? (size_t)len : 0);
+}
+
+uint32_t board_number(const char *text)
+{
+    uint32_t value = 0;
+    for (; *text >= '0' && *text <= '9'; text++) {
+        value = value * 10 + (uint32_t)(*text - '0');
+    }
+    return value;
+}
+
+const char *board_option(const char *arg, const char *key)
+{
+    while (*key != '\0' && *arg == *key) {
+        arg++;
+        key++;
+    }
+    return *key == '\0' ? arg : NULL;
+}
+
 elo_err board_entropy(void *ctx, uint8_t *out, size_t len)
 {
     (void)ctx;

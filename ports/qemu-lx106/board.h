@@ -34,6 +34,10 @@ enum {
     BOARD_EXIT_RESTART = 74 /* for an application that restarts itself: to be run again */
 };
 
+/* For functions that are there to try an application, not for it - arguments, measuring: they are
+ * laid beside the board's, and left out of an application's figures. */
+#define BOARD_HARNESS __attribute__((section(".harness.text"), noinline))
+
 /* Ends the emulator; app_main() may return instead. */
 void board_exit(int code) __attribute__((noreturn));
 
@@ -94,6 +98,14 @@ uint32_t board_random(void *ctx);
 /* A file of the host into `out`: how many bytes, -1 when it cannot be read or is larger. */
 long board_file_read(const char *path, void *out, size_t cap);
 
+/* The same for the file `name` in the folder `dir`; empty when it cannot be read. */
+elo_span board_folder_read(const char *dir, const char *name, void *out, size_t cap);
+
+/* For arguments: the number at the start of `text`, and what follows `key` in `arg` (NULL: it does
+ * not begin so). */
+uint32_t board_number(const char *text);
+const char *board_option(const char *arg, const char *key);
+
 /*
  * The flash chip: a file of the host, made (all 0xFF) or made longer if need be; `size` is a
  * multiple of ELO_FLASH_SECTOR. ELO_E_IO: it cannot be had. A region of it, from `at` on, is what
@@ -115,11 +127,9 @@ void board_flash_cut(uint32_t words);
  */
 enum board_section {
     BOARD_DECODE,    /* credentials */
-    BOARD_SETUP,     /* of the TLS engine */
-    BOARD_HANDSHAKE, /* from the first byte to READY, but for the waiting */
+    BOARD_HANDSHAKE, /* from opening the connection until it stands, but for the waiting */
     BOARD_STEP,      /* one step of it */
     BOARD_PUBLISH,   /* from elo_client_publish() to PUBLISHED, but for the waiting */
-    BOARD_LOOP,      /* one turn of the loop, connected */
     BOARD_SECTIONS
 };
 void board_begin(enum board_section section);

@@ -20,14 +20,12 @@
  */
 #include <string.h>
 
-#include "elo/client/client.h"
-#include "elo/tls/tls.h"
+#include "elo/link/link.h"
 #include "ports/qemu-lx106/board.h"
 
-enum { FRAGMENT = 512, PATH_LEN = 200, CERTIFICATE_MAX = 900, TOPIC_MAX = 80, PAYLOAD = 100 };
-enum phase { IDLE, CONNECTING, SHAKING, OPEN };
+enum { FRAGMENT = 512, CERTIFICATE_MAX = 900, TOPIC_MAX = 80, PAYLOAD = 100 };
 
-static struct elo_tls rest_tls;
+static struct elo_link rest_link;
 static uint8_t rest_input[ELO_TLS_INPUT_BYTES(FRAGMENT)],
     rest_output[ELO_TLS_OUTPUT_BYTES(FRAGMENT)];
 static struct elo_client rest_client;
@@ -59,26 +57,16 @@ static struct {
     const char *host, *server_name, *name, *dir, *ca;
     uint32_t count, commands, now;
     uint16_t port;
-    uint8_t phase;
-    bool over, publishing, serial;
+    bool over, publishing, serial, was_open;
     uint32_t sent, acknowledged, answered;
-    uint32_t shaking_stack, loop_stack, client_stack; /* the deepest so far */
+    uint32_t shaking_stack, loop_stack; /* the deepest so far */
     elo_err reason;
     char telemetry[TOPIC_MAX], cmd[TOPIC_MAX], reply[TOPIC_MAX];
 } probe;
 
 /* --- arguments and files --------------------------------------------------------------------- */
 
-static uint32_t number_of(const char *text)
-{
-    uint32_t value = 0;
-    for (; *text >= '0' && *text <= '9'; text++) {
-        value = value * 10 + (uint32_t)(*text - '0');
-    }
-    return value;
-}
-
-static void join(char *out, size_t cap, const char *a, const char *b, const char *c)
+BOARD_HARNESS static void join(char *out, size_t cap, const char *a, const char *b, const char *c)
 {
     const char *parts[3] = {a, b, c};
     size_t len = 0;
@@ -90,34 +78,28 @@ static void join(char *out, size_t cap, const char *a, const char *b, const char
     out[len] = '\0';
 }
 
-static const char *value_of(const char *arg, const char *key)
-{
-    size_t len = strlen(key);
-    return strncmp(arg, key, len) == 0 ? arg + len : NULL;
-}
-
-static bool parse(int argc, char **argv)
+BOARD_HARNESS static bool parse(int argc, char **argv)
 {
     if (argc < 5) {
         return false;
     }
     probe.dir = argv[1];
     probe.host = probe.server_name = argv[2];
-    probe.port = (uint16_t)number_of(argv[3]);
+    probe.port = (uint16_t)board_number(argv[3]);
     probe.name = argv[4];
     probe.ca = "ca.der";
     probe.count = 1;
     for (int i = 5; i < argc; i++) {
         const char *v;
-        if ((v = value_of(argv[i], "count=")) != NULL) {
-            probe.count = number_of(v);
-        } else if ((v = value_of(argv[i], "commands=")) != NULL) {
-            probe.commands = number_of(v);
-        } else if ((v = value_of(argv[i], "now=")) != NULL) {
-            probe.now = number_of(v);
-        } else if ((v = value_of(argv[i], "ca=")) != NULL) {
+        if ((v = board_option(argv[i], "count=")) != NULL) {
+            probe.count = board_number(v);
+        } else if ((v = board_option(argv[i], "commands=")) != NULL) {
+            probe.commands = board_number(v);
+        } else if ((v = board_option(argv[i], "now=")) != NULL) {
+            probe.now = board_number(v);
+        } else if ((v = board_option(argv[i], "ca=")) != NULL) {
             probe.ca = v;
-        } else if ((v = value_of(argv[i], "name=")) != NULL) {
+        } else if ((v = board_option(argv[i], "name=")) != NULL) {
             probe.server_name = v;
         } else if (strcmp(argv[i], "serial") == 0) {
             probe.serial = true;
@@ -130,20 +112,14 @@ static bool parse(int argc, char **argv)
     return true;
 }
 
-static elo_span read_file(const char *name, void *out, size_t cap)
-{
-    char path[PATH_LEN];
-    join(path, sizeof path, probe.dir, "/", name);
-    long len = board_file_read(path, out, cap);
-    return elo_span_of(out, len > 0 ? (size_t)len : 0);
-}
-
 static elo_err load_credentials(void)
 {
     /* Only to be looked at, in memory that is not in use yet. */
-    elo_span root = read_file(probe.ca, &shake_validator, sizeof shake_validator);
-    elo_span certificate = read_file("cert.der", shake_certificate, sizeof shake_certificate);
-    elo_span key = read_file("key.bin", rest_tx.own.key, sizeof rest_tx.own.key);
+    elo_span root =
+        board_folder_read(probe.dir, probe.ca, &shake_validator, sizeof shake_validator);
+    elo_span certificate =
+        board_folder_read(probe.dir, "cert.der", shake_certificate, sizeof shake_certificate);
+    elo_span key = board_folder_read(probe.dir, "key.bin", rest_tx.own.key, sizeof rest_tx.own.key);
     elo_tls_anchors_init(&rest_rx.anchors.list, rest_rx.anchors.table, 1, rest_rx.anchors.bytes,
                          sizeof rest_rx.anchors.bytes);
     board_begin(BOARD_DECODE);
@@ -204,14 +180,14 @@ static void publish_telemetry(void)
     probe.sent++;
 }
 
-static void line(const char *what, const char *more)
+BOARD_HARNESS static void line(const char *what, const char *more)
 {
     board_print(what);
     board_print(more);
     board_print("\n");
 }
 
-static void line_number(const char *what, uint32_t value)
+BOARD_HARNESS static void line_number(const char *what, uint32_t value)
 {
     board_print(what);
     board_print_number(value);
@@ -254,248 +230,98 @@ static void on_event(const struct elo_client_event *e)
     }
 }
 
-/* --- measuring the stack: of what is TLS, and of what is not, once connected
- * ----------------------
+/* --- the pump ---------------------------------------------------------------------------------
  */
 
-static void note_stack(uint32_t *deepest)
+static uint32_t now_unix(void *ctx)
+{
+    (void)ctx;
+    return probe.now != 0 ? probe.now : board_unix();
+}
+
+static const struct elo_net net = {.open = board_net_open,
+                                   .step = board_net_step,
+                                   .give_up = board_net_give_up,
+                                   .send = board_net_send,
+                                   .recv = board_net_recv,
+                                   .finish = board_net_finish,
+                                   .close = board_net_close,
+                                   .error = board_net_error,
+                                   .address = board_net_address};
+
+static void start_link(void)
+{
+    static struct elo_link_config config;
+    config.tls.profile = &elo_tls_profile_aws_small;
+    config.tls.host = probe.server_name;
+    config.tls.handshake = &shake_validator;
+    config.tls.anchors = &rest_rx.anchors.list;
+    config.tls.identity = &rest_tx.own.identity;
+    config.tls.input = rest_input;
+    config.tls.input_cap = sizeof rest_input;
+    config.tls.output = rest_output;
+    config.tls.output_cap = sizeof rest_output;
+    config.net = net;
+    config.client = &rest_client;
+    config.address = probe.host;
+    config.port = probe.port;
+    config.small_steps = true;
+    config.entropy = board_entropy;
+    config.now_unix = now_unix;
+    elo_link_init(&rest_link, &config);
+}
+
+BOARD_HARNESS static void note_stack(uint32_t *deepest)
 {
     uint32_t used = board_stack_used();
     *deepest = used > *deepest ? used : *deepest;
     board_stack_paint();
 }
 
-static void tls_begins(void)
-{
-    if (probe.phase == OPEN) {
-        note_stack(&probe.client_stack);
-    }
-}
-
-static void tls_ends(void)
-{
-    if (probe.phase == OPEN) {
-        note_stack(&probe.loop_stack);
-    }
-}
-
-/* --- the pump: one thing at a time ------------------------------------------------------------
- */
-
-static void fail(elo_err reason)
-{
-    board_net_close(NULL);
-    probe.phase = IDLE;
-    elo_client_transport_closed(&rest_client, reason, board_ms());
-}
-
-static elo_err setup_tls(void)
-{
-    uint8_t entropy[ELO_TLS_ENTROPY_MIN];
-    struct elo_tls_config config;
-    elo_err err = load_credentials();
-    if (err != ELO_OK) {
-        return err;
-    }
-    memset(&config, 0, sizeof config);
-    config.profile = &elo_tls_profile_aws_small;
-    config.stepwise = true;
-    config.handshake = &shake_validator;
-    config.host = probe.server_name;
-    config.anchors = &rest_rx.anchors.list;
-    config.identity = &rest_tx.own.identity;
-    config.now_unix = probe.now != 0 ? probe.now : board_unix();
-    config.input = rest_input;
-    config.input_cap = sizeof rest_input;
-    config.output = rest_output;
-    config.output_cap = sizeof rest_output;
-    err = board_entropy(NULL, entropy, sizeof entropy);
-    config.entropy = elo_span_of(entropy, err == ELO_OK ? sizeof entropy : 0);
-    board_begin(BOARD_SETUP);
-    err = elo_tls_init(&rest_tls, &config);
-    board_end(BOARD_SETUP);
-    return err;
-}
-
-static void open_transport(void)
-{
-    elo_err err = setup_tls();
-    if (err == ELO_OK) {
-        err = board_net_open(NULL, probe.host, probe.port);
-    }
-    if (err == ELO_OK || err == ELO_NEED_MORE) {
-        probe.phase = CONNECTING;
-    } else {
-        fail(err);
-    }
-}
-
-/* A server that refuses us says why, then closes, and our own sending may trip over the close: so
- * look whether an alert came before it. */
-static void fail_broken(elo_err reason)
-{
-    struct elo_tls *tls = &rest_tls;
-    size_t cap, got;
-    uint8_t *in;
-    while ((in = elo_tls_input_buf(tls, &cap)) != NULL &&
-           board_net_recv(NULL, in, cap, &got) == ELO_OK) {
-        elo_tls_input_ack(tls, got);
-    }
-    fail(elo_tls_error(tls) != ELO_OK ? elo_tls_error(tls) : reason);
-}
-
-/* false: nothing could be done. */
-static bool send_records(void)
-{
-    struct elo_tls *tls = &rest_tls;
-    size_t len, taken;
-    const uint8_t *out = elo_tls_output_buf(tls, &len);
-    if (out == NULL) {
-        return false;
-    }
-    elo_err err = board_net_send(NULL, elo_span_of(out, len), &taken);
-    if (err == ELO_OK) {
-        tls_begins();
-        elo_tls_output_ack(tls, taken);
-        tls_ends();
-    } else if (err != ELO_NEED_ROOM) {
-        fail_broken(err);
-    }
-    return err == ELO_OK;
-}
-
-static bool receive_records(void)
-{
-    struct elo_tls *tls = &rest_tls;
-    size_t cap, got;
-    uint8_t *in = elo_tls_input_buf(tls, &cap);
-    if (in == NULL) {
-        return false;
-    }
-    elo_err err = board_net_recv(NULL, in, cap, &got);
-    if (err == ELO_OK) {
-        tls_begins();
-        elo_tls_input_ack(tls, got);
-        tls_ends();
-    } else if (err == ELO_END) {
-        elo_tls_input_end(tls);
-    } else if (err != ELO_NEED_MORE) {
-        fail(err);
-    }
-    return err == ELO_OK;
-}
-
-static bool feed_client(void)
-{
-    struct elo_tls *tls = &rest_tls;
-    size_t len;
-    const uint8_t *in = elo_tls_read_buf(tls, &len);
-    if (in == NULL) {
-        return false;
-    }
-    size_t taken = elo_client_input(&rest_client, elo_span_of(in, len), board_ms());
-    tls_begins();
-    elo_tls_read_ack(tls, taken);
-    tls_ends();
-    return taken > 0;
-}
-
-static bool drain_client(void)
-{
-    struct elo_tls *tls = &rest_tls;
-    size_t cap;
-    elo_span out = elo_client_output_buf(&rest_client);
-    uint8_t *to = elo_tls_write_buf(tls, &cap);
-    if (out.len == 0 || to == NULL) {
-        return false;
-    }
-    size_t n = out.len < cap ? out.len : cap;
-    memcpy(to, out.ptr, n);
-    elo_client_output_ack(&rest_client, n, board_ms());
-    tls_begins();
-    elo_tls_write_ack(tls, n);
-    elo_tls_flush(tls);
-    tls_ends();
-    return true;
-}
-
-static void check_tls(void)
-{
-    unsigned state = elo_tls_state(&rest_tls);
-    if ((state & ELO_TLS_CLOSED) != 0) {
-        while (send_records()) {
-        }
-        elo_err reason = elo_tls_error(&rest_tls);
-        fail(reason != ELO_OK ? reason : ELO_E_TCP_CLOSED);
-    } else if (probe.phase == SHAKING && (state & ELO_TLS_READY) != 0) {
-        board_end(BOARD_HANDSHAKE);
-        note_stack(&probe.shaking_stack);
-        probe.phase = OPEN;
-        line_number("handshake done, fragments of ", elo_tls_fragment_bytes(&rest_tls));
-        elo_client_transport_open(&rest_client, board_ms());
-    }
-}
-
-static bool shake(void)
-{
-    board_begin(BOARD_STEP);
-    bool moved = send_records() || receive_records();
-    board_end(BOARD_STEP);
-    if (probe.phase == SHAKING) {
-        check_tls();
-    }
-    return moved;
-}
-
-static bool talk(void)
-{
-    bool moved = feed_client() || drain_client() || send_records() || receive_records();
-    if (probe.phase == OPEN) {
-        check_tls();
-    }
-    return moved;
-}
-
-static bool connect_on(void)
-{
-    elo_err err = board_net_step(NULL);
-    if (err == ELO_OK) {
-        probe.phase = SHAKING;
-        board_stack_paint();
-        board_begin(BOARD_HANDSHAKE);
-    } else if (err != ELO_NEED_MORE) {
-        fail(err);
-    }
-    return err == ELO_OK;
-}
-
-static bool turn(void)
+/* What lies where the client's buffers are has to be there again for each connection. */
+static bool is_about_to_open(void)
 {
     elo_client_tick(&rest_client, board_ms());
-    bool open = elo_client_wants(&rest_client) == ELO_CLIENT_WANTS_OPEN;
-    if (open && probe.phase == IDLE) {
-        open_transport();
-        return true;
-    }
-    if (!open && probe.phase != IDLE) {
-        while (probe.phase == OPEN && send_records()) {
-        }
-        fail(ELO_OK);
-        return true;
-    }
-    switch (probe.phase) {
-    case CONNECTING:
-        return connect_on();
-    case SHAKING:
-        return shake();
-    case OPEN:
-        return talk();
-    default:
-        return false;
-    }
+    return elo_link_get_phase(&rest_link) == ELO_LINK_IDLE &&
+           elo_client_wants(&rest_client) == ELO_CLIENT_WANTS_OPEN;
 }
 
-static void obey_serial(void)
+BOARD_HARNESS static void note_phase(void)
+{
+    bool open = elo_link_get_phase(&rest_link) == ELO_LINK_OPEN;
+    if (open && !probe.was_open) {
+        board_end(BOARD_HANDSHAKE);
+        note_stack(&probe.shaking_stack);
+        line_number("handshake done, fragments of ",
+                    elo_tls_fragment_bytes(elo_link_tls(&rest_link)));
+    } else if (open) {
+        note_stack(&probe.loop_stack);
+    }
+    probe.was_open = open;
+}
+
+/* One step, and whether there is more to do at once. */
+static bool turn(void)
+{
+    bool shaking = elo_link_get_phase(&rest_link) == ELO_LINK_SHAKING;
+    if (is_about_to_open()) {
+        probe.reason = load_credentials();
+        board_stack_paint();
+        board_begin(BOARD_HANDSHAKE);
+    }
+    if (shaking) {
+        board_begin(BOARD_STEP);
+    }
+    bool busy = probe.reason == ELO_OK && elo_link_step(&rest_link, board_ms());
+    if (shaking) {
+        board_end(BOARD_STEP);
+    }
+    note_phase();
+    probe.over = probe.over || probe.reason != ELO_OK;
+    return busy;
+}
+
+BOARD_HARNESS static void obey_serial(void)
 {
     uint8_t key;
     while (board_serial_read(&key, 1) == 1) {
@@ -512,14 +338,12 @@ static void act(void)
     if (probe.serial) {
         obey_serial();
     }
-    if (probe.phase != OPEN || elo_client_get_state(&rest_client) != ELO_CLIENT_ONLINE ||
-        probe.publishing) {
+    if (elo_client_get_state(&rest_client) != ELO_CLIENT_ONLINE || probe.publishing) {
         return;
     }
     if (probe.sent < probe.count) {
         publish_telemetry();
     } else if (probe.answered >= probe.commands && elo_client_pending(&rest_client) == 0) {
-        note_stack(&probe.client_stack);
         elo_client_stop(&rest_client, board_ms());
     }
 }
@@ -528,18 +352,25 @@ static void run(void)
 {
     struct elo_client_event event;
     while (!probe.over) {
-        bool moved = turn();
+        bool busy = turn();
         while (elo_client_next_event(&rest_client, &event)) {
             on_event(&event);
-            moved = true;
+            busy = true;
         }
         act();
-        if (!moved && !probe.over) {
-            board_wait(1000, probe.phase == CONNECTING ? WIRE_CAN_SEND
-                             : probe.phase == IDLE     ? 0
-                                                       : WIRE_CAN_RECEIVE);
+        if (!busy && !probe.over) {
+            unsigned wanted = elo_link_interest(&rest_link);
+            board_wait(elo_link_wait_ms(&rest_link, board_ms()),
+                       ((wanted & ELO_LINK_SEND) ? (unsigned)WIRE_CAN_SEND : 0u) |
+                           ((wanted & ELO_LINK_RECEIVE) ? (unsigned)WIRE_CAN_RECEIVE : 0u));
         }
     }
+}
+
+BOARD_HARNESS static void tell_stack(void)
+{
+    line_number("stack handshake ", probe.shaking_stack);
+    line_number("stack loop ", probe.loop_stack);
 }
 
 int app_main(int argc, char **argv)
@@ -552,13 +383,12 @@ int app_main(int argc, char **argv)
     join(probe.telemetry, TOPIC_MAX, "elo/", probe.name, "/telemetry");
     join(probe.cmd, TOPIC_MAX, "elo/", probe.name, "/cmd");
     join(probe.reply, TOPIC_MAX, "elo/", probe.name, "/reply");
+    start_link();
     probe.reason = start_client();
     if (probe.reason == ELO_OK) {
         run();
     }
-    line_number("stack handshake ", probe.shaking_stack);
-    line_number("stack loop ", probe.loop_stack);
-    line_number("stack client ", probe.client_stack);
+    tell_stack();
     if (probe.reason != ELO_OK) {
         board_print("failed -");
         line_number("", (uint32_t) - (int32_t)probe.reason);

@@ -12,8 +12,6 @@
  * measures no more, `s` tells the status. With `cut` the power goes in the middle of that word of
  * flash.
  */
-#include <string.h>
-
 #include "elo/station/station.h"
 #include "elo/store/slots.h"
 #include "ports/qemu-lx106/board.h"
@@ -21,7 +19,6 @@
 enum {
     FRAGMENT = 512,
     CERTIFICATE_MAX = 900,
-    PATH_LEN = 200,
     QUEUE_BYTES = 16 * ELO_FLASH_SECTOR,
     SLOTS_BYTES = 4 * ELO_FLASH_SECTOR,
     KEY_KEPT = 1
@@ -204,34 +201,11 @@ static void on_news(void *ctx, const struct elo_station_news *news)
  * -----------------------------------------------------------------------------------
  */
 
-static uint32_t number_of(const char *text)
-{
-    uint32_t value = 0;
-    for (; *text >= '0' && *text <= '9'; text++) {
-        value = value * 10 + (uint32_t)(*text - '0');
-    }
-    return value;
-}
-
-static elo_span read_file(const char *dir, const char *name, void *out, size_t cap)
-{
-    char path[PATH_LEN];
-    size_t dir_len = strlen(dir), name_len = strlen(name);
-    if (dir_len + name_len + 2 > sizeof path) {
-        return elo_span_of(out, 0);
-    }
-    memcpy(path, dir, dir_len);
-    path[dir_len] = '/';
-    memcpy(path + dir_len + 1, name, name_len + 1);
-    long len = board_file_read(path, out, cap);
-    return elo_span_of(out, len > 0 ? (size_t)len : 0);
-}
-
 static elo_err load_credentials(const char *dir)
 {
-    elo_span root = read_file(dir, "ca.der", &validator, sizeof validator);
-    elo_span own = read_file(dir, "cert.der", certificate, sizeof certificate);
-    if (read_file(dir, "key.bin", key, sizeof key).len != sizeof key) {
+    elo_span root = board_folder_read(dir, "ca.der", &validator, sizeof validator);
+    elo_span own = board_folder_read(dir, "cert.der", certificate, sizeof certificate);
+    if (board_folder_read(dir, "key.bin", key, sizeof key).len != sizeof key) {
         return ELO_E_KEYPAIR;
     }
     elo_tls_anchors_init(&anchors, anchor_table, 1, anchor_bytes, sizeof anchor_bytes);
@@ -272,7 +246,7 @@ static void configure(struct elo_station_config *config, char **argv)
     config->is_set_up = true;
     config->net = net;
     configure_tls(&config->tls, argv[3]);
-    config->port = (uint16_t)number_of(argv[4]);
+    config->port = (uint16_t)board_number(argv[4]);
     config->client_id = argv[5];
     config->prefix = argv[6];
     config->small_steps = true;
@@ -332,10 +306,11 @@ static void run(void)
 static bool options(struct elo_station_config *config, int argc, char **argv)
 {
     for (int i = 7; i < argc; i++) {
-        if (strncmp(argv[i], "interval=", 9) == 0) {
-            config->interval_s = (uint16_t)number_of(argv[i] + 9);
-        } else if (strncmp(argv[i], "cut=", 4) == 0) {
-            board_flash_cut(number_of(argv[i] + 4));
+        const char *v;
+        if ((v = board_option(argv[i], "interval=")) != NULL) {
+            config->interval_s = (uint16_t)board_number(v);
+        } else if ((v = board_option(argv[i], "cut=")) != NULL) {
+            board_flash_cut(board_number(v));
         } else {
             return false;
         }
