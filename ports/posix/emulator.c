@@ -22,6 +22,7 @@
 
 #define QEMU        "qemu-system-xtensa"
 #define SEMIHOSTING 2400 /* the longest -semihosting-config */
+#define ROUNDS_MAX  256  /* questions in one step: others want their turn, too */
 #define BOARD_ARGS_MAX                                                                             \
     1000 /* of the board's arguments; it has room for 1 KB with their pointers                     \
           */
@@ -508,6 +509,9 @@ static elo_err hear(struct posix_emulator *e)
 {
     uint8_t *in = e->_internal.in;
     size_t have = e->_internal.in_len;
+    if (have >= WIRE_HEAD && get16(in + 2) > WIRE_PAYLOAD_MAX) {
+        return ELO_E_MALFORMED; /* and stays so */
+    }
     size_t want = have < WIRE_HEAD ? WIRE_HEAD : WIRE_HEAD + (size_t)get16(in + 2);
     ssize_t n = recv(e->_internal.fd, in + have, want - have, MSG_DONTWAIT);
     if (n < 0) {
@@ -529,10 +533,10 @@ static elo_err hear(struct posix_emulator *e)
 /* All that the board has to say now; it says nothing while it waits for us. */
 static elo_err hear_all(struct posix_emulator *e)
 {
-    elo_err err;
-    do {
+    elo_err err = ELO_OK;
+    for (int i = 0; i < ROUNDS_MAX && err == ELO_OK && !e->_internal.waiting; i++) {
         err = hear(e);
-    } while (err == ELO_OK && !e->_internal.waiting);
+    }
     return err == ELO_NEED_MORE ? ELO_OK : err;
 }
 

@@ -117,6 +117,13 @@ static void test_nonsense(void **state)
     assert_int_equal(run(&config, &code), ELO_E_MALFORMED);
     become("printf 'P\\000\\377\\377'; exec cat >/dev/null"); /* longer than any */
     assert_int_equal(run(&config, &code), ELO_E_MALFORMED);
+    static struct posix_emulator e;
+    assert_int_equal(posix_emulator_start(&e, &config), ELO_OK);
+    for (int steps = 0; steps < 1000; steps++) { /* who goes on all the same comes to no harm */
+        elo_err err = posix_emulator_step(&e, steps < 10 ? 1000 : 0, NULL, 0);
+        assert_true(err == ELO_OK || err == ELO_E_MALFORMED);
+    }
+    posix_emulator_stop(&e);
     become("printf 'W\\000\\001\\000x'; exec cat >/dev/null"); /* a wait of no time */
     assert_int_equal(run(&config, &code), ELO_E_MALFORMED);
     become("printf 'P\\000'"); /* ends in the middle */
