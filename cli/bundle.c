@@ -28,7 +28,8 @@ bool bundle_path(const char *dir, const char *name, char out[PATH_MAX])
 
 bool bundle_remove(const char *dir)
 {
-    static const char *const names[] = {"config.json", "key.pem", "cert.pem", "ca.pem"};
+    static const char *const names[] = {"config.json", "key.pem", "cert.pem", "ca.pem",
+                                        BUNDLE_FLASH};
     char path[PATH_MAX];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (bundle_path(dir, names[i], path)) {
@@ -308,11 +309,13 @@ void device_policy(const struct desk_info *desk, struct buf *out)
                "{\"Effect\":\"Allow\",\"Action\":\"iot:Publish\",\"Resource\":["
                "\"%s:topic/elo/" THING "/telemetry\",\"%s:topic/elo/" THING "/state\","
                "\"%s:topic/elo/" THING "/reply\"]},"
+               "{\"Effect\":\"Allow\",\"Action\":[\"iot:Publish\",\"iot:RetainPublish\"],"
+               "\"Resource\":\"%s:topic/elo/" THING "/describe\"},"
                "{\"Effect\":\"Allow\",\"Action\":\"iot:Subscribe\",\"Resource\":"
                "\"%s:topicfilter/elo/" THING "/cmd\"},"
                "{\"Effect\":\"Allow\",\"Action\":\"iot:Receive\",\"Resource\":"
                "\"%s:topic/elo/" THING "/cmd\"}]}",
-               arn, arn, arn, arn, arn, arn);
+               arn, arn, arn, arn, arn, arn, arn);
     buf_byte(out, 0);
 }
 

@@ -8,6 +8,7 @@
  *     cert.pem      the device's certificate
  *     key.pem       its P-256 key, mode 0600
  *     config.json   {"thingName","clientId","host","port","serverName","prefix"}
+ *     flash.bin     what a virtual device keeps (BUNDLE_FLASH): `elo device` makes it
  *
  * A bundle appears whole or not at all: it is written beside its place and renamed into it.
  */
@@ -15,6 +16,8 @@
 #define ELO_CLI_BUNDLE_H
 
 #include "cli/desk.h"
+
+#define BUNDLE_FLASH "flash.bin"
 
 struct bundle {
     char dir[PATH_MAX];

@@ -385,6 +385,9 @@ static void on_device_message(elo_span kind, elo_span payload)
 {
     char id[24], note[40] = "";
     int64_t took = -1;
+    if (elo_span_eq(kind, ELO_SPAN("describe"))) {
+        return; /* for programs, not for people */
+    }
     if (elo_span_eq(kind, ELO_SPAN("telemetry"))) {
         demo.telemetry++;
         if (demo.phase == READING) {

@@ -100,7 +100,7 @@ static bool search(const struct kind *k, const char *root, int32_t *out_centi)
 
 /* A room over a day in hundredths of a degree: coolest at six, warmest at eighteen; a triangle is
  * near enough to a curve, and a little noise is what a DHT22 has. */
-static void simulate_dht22(int64_t now_s, struct station_reading *out)
+static void simulate_dht22(int64_t now_s, struct elo_board_reading *out)
 {
     int32_t second = (int32_t)((now_s + 18 * 3600) % 86400); /* 0 at six in the morning */
     int32_t rise = second < 43200 ? second : 86400 - second;
@@ -111,7 +111,7 @@ static void simulate_dht22(int64_t now_s, struct station_reading *out)
     snprintf(source, sizeof source, "simulated DHT22");
 }
 
-static void read_load(const char *path, struct station_reading *out)
+static void read_load(const char *path, struct elo_board_reading *out)
 {
     char text[64];
     int whole = 0, hundredths = 0;
@@ -122,7 +122,7 @@ static void read_load(const char *path, struct station_reading *out)
     }
 }
 
-static void read_memory(const char *path, struct station_reading *out)
+static void read_memory(const char *path, struct elo_board_reading *out)
 {
     FILE *f = fopen(path, "re");
     char line[128];
@@ -138,7 +138,7 @@ static void read_memory(const char *path, struct station_reading *out)
     }
 }
 
-void sensors_read(const char *root, int64_t now_s, struct station_reading *out)
+void sensors_read(const char *root, int64_t now_s, struct elo_board_reading *out)
 {
     char path[PATH_MAX];
     memset(out, 0, sizeof *out);

@@ -4,7 +4,7 @@
 #ifndef ELO_CLI_SENSORS_H
 #define ELO_CLI_SENSORS_H
 
-#include "cli/station.h"
+#include "elo/station/board.h"
 
 /*
  * Reads what there is under `root` ("" on a real machine): /sys/class/hwmon, then
@@ -13,6 +13,6 @@
  * daily curve with noise, never a jump - and the source says so. `now_s`: Unix time. `out->source`
  * is static storage.
  */
-void sensors_read(const char *root, int64_t now_s, struct station_reading *out);
+void sensors_read(const char *root, int64_t now_s, struct elo_board_reading *out);
 
 #endif

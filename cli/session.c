@@ -10,17 +10,32 @@
 #include "ports/posix/clock.h"
 #include "ports/posix/entropy.h"
 
-static int read_identity(struct session *s, const struct bundle *b)
+int credentials_read(struct credentials *c, const struct bundle *b)
 {
-    elo_err err = elo_tls_identity_init(&s->identity, b->cert, b->key, s->identity_mem,
-                                        sizeof s->identity_mem, &s->work);
+    elo_err err = elo_tls_identity_init(&c->identity, b->cert, b->key, c->identity_mem,
+                                        sizeof c->identity_mem, &c->work);
     if (err != ELO_OK) {
         return say_reason(err, b->dir);
     }
-    elo_tls_anchors_init(&s->anchors, s->roots, sizeof s->roots / sizeof s->roots[0], s->anchor_mem,
-                         sizeof s->anchor_mem);
-    err = elo_tls_anchors_add(&s->anchors, b->ca, &s->work);
+    elo_tls_anchors_init(&c->anchors, c->roots, sizeof c->roots / sizeof c->roots[0], c->anchor_mem,
+                         sizeof c->anchor_mem);
+    err = elo_tls_anchors_add(&c->anchors, b->ca, &c->work);
     return err == ELO_OK ? EXIT_OK : say_reason(err, "the bundle's ca.pem");
+}
+
+void credentials_wipe(struct credentials *c)
+{
+    elo_tls_identity_wipe(&c->identity);
+}
+
+void speaking_5_init(struct speaking_5 *five)
+{
+    elo_client_mqtt5_defaults(&five->mqtt5);
+    five->mqtt5.aliases_out = five->aliases_out;
+    five->mqtt5.aliases_out_size = sizeof five->aliases_out;
+    five->mqtt5.aliases_in = five->aliases_in;
+    five->mqtt5.aliases_in_size = sizeof five->aliases_in;
+    five->mqtt5.alias_slot_size = SESSION_ALIAS_SLOT;
 }
 
 static void
@@ -30,23 +45,18 @@ client_config(struct session *s, const struct session_options *o, struct elo_cli
     c->client_id = elo_span_str(s->client_id);
     c->persistent = o->persistent;
     c->rx = s->rx;
-    c->rx_size = o->device ? 2048 : sizeof s->rx;
+    c->rx_size = sizeof s->rx;
     c->tx = s->tx;
     c->tx_size = sizeof s->tx;
     c->outbox = s->outbox;
-    c->outbox_size = o->device ? o->outbox_bytes : sizeof s->outbox;
+    c->outbox_size = sizeof s->outbox;
     c->subs = s->subs;
     c->subs_count = SESSION_SUBS;
-    c->policy = o->device ? ELO_CLIENT_DROP_OLDEST : ELO_CLIENT_REFUSE;
+    c->policy = ELO_CLIENT_REFUSE;
     c->random = posix_entropy_u32;
     if (o->mqtt5) {
-        elo_client_mqtt5_defaults(&s->mqtt5);
-        s->mqtt5.aliases_out = s->aliases_out;
-        s->mqtt5.aliases_out_size = sizeof s->aliases_out;
-        s->mqtt5.aliases_in = s->aliases_in;
-        s->mqtt5.aliases_in_size = sizeof s->aliases_in;
-        s->mqtt5.alias_slot_size = SESSION_ALIAS_SLOT;
-        c->mqtt5 = &s->mqtt5;
+        speaking_5_init(&s->five);
+        c->mqtt5 = &s->five.mqtt5;
         s->speaks_5 = true;
     }
 }
@@ -56,22 +66,21 @@ int session_open(struct session *s,
                  const struct session_options *options)
 {
     memset(s, 0, sizeof *s);
-    int code = read_identity(s, bundle);
+    int code = credentials_read(&s->who, bundle);
     if (code != EXIT_OK) {
         return code;
     }
     snprintf(s->client_id, sizeof s->client_id, "%s",
              options->client_id ? options->client_id : bundle->client_id);
-    size_t fragment = options->device ? 1024 : SESSION_FRAGMENT;
     struct posix_link_config link = {
         .tls = {.profile = &elo_tls_profile_full,
                 .host = bundle->server_name,
-                .anchors = &s->anchors,
-                .identity = &s->identity,
+                .anchors = &s->who.anchors,
+                .identity = &s->who.identity,
                 .input = s->tls_in,
-                .input_cap = ELO_TLS_INPUT_BYTES(fragment),
+                .input_cap = ELO_TLS_INPUT_BYTES(SESSION_FRAGMENT),
                 .output = s->tls_out,
-                .output_cap = ELO_TLS_OUTPUT_BYTES(fragment)},
+                .output_cap = ELO_TLS_OUTPUT_BYTES(SESSION_FRAGMENT)},
         .address = bundle->host,
         .port = (uint16_t)bundle->port,
     };
@@ -88,7 +97,7 @@ int session_open(struct session *s,
 void session_close(struct session *s)
 {
     posix_link_deinit(&s->link);
-    elo_tls_identity_wipe(&s->identity);
+    credentials_wipe(&s->who);
 }
 
 /* Text of a stranger: what is not plain is shown as a dot. */
@@ -99,7 +108,7 @@ static void keep_plain(char *text)
     }
 }
 
-void session_heard(struct session *s, const struct elo_client_event *e)
+void server_said(const struct elo_client_event *e, char said[SAID_SIZE])
 {
     elo_span text = {NULL, 0};
     unsigned code = 0;
@@ -111,11 +120,19 @@ void session_heard(struct session *s, const struct elo_client_event *e)
     } else if (e->type == ELO_CLIENT_SUBSCRIBED) {
         code = e->u.subscribed.code;
     }
-    s->said[0] = '\0';
-    if (s->speaks_5 && code >= ELO_MQTT_RC_UNSPECIFIED) { /* 0x80 is all that 3.1.1 can say */
-        snprintf(s->said, sizeof s->said, "reason 0x%02X%s%.*s", code, text.len != 0 ? ", " : "",
+    said[0] = '\0';
+    if (code >= ELO_MQTT_RC_UNSPECIFIED) {
+        snprintf(said, SAID_SIZE, "reason 0x%02X%s%.*s", code, text.len != 0 ? ", " : "",
                  (int)text.len, text.len != 0 ? (const char *)text.ptr : "");
-        keep_plain(s->said);
+        keep_plain(said);
+    }
+}
+
+void session_heard(struct session *s, const struct elo_client_event *e)
+{
+    s->said[0] = '\0';
+    if (s->speaks_5) { /* 0x80 is all that 3.1.1 can say */
+        server_said(e, s->said);
     }
 }
 

@@ -59,15 +59,15 @@ static void try_identity(elo_span der)
 /* In pieces as large as allowed, and byte by byte: both must end at the same place. */
 static void try_pace(elo_span wire)
 {
-    struct elo__tls_pace p = {.on = true}, one = {.on = true};
+    struct elo__tls_pace p = {.pieces = true}, one = {.pieces = true};
     while (wire.len > 0) {
         size_t n = elo__tls_pace_limit(&p, wire.len);
         check(n > 0 && n <= wire.len);
-        check(!p.on || p.record_at < 5 || p.type != 22 || n <= 64);
+        check(p.over || n <= 64 || p.record_at < 5);
         elo__tls_pace_feed(&p, wire.ptr, n);
         for (size_t i = 0; i < n; i++)
             elo__tls_pace_feed(&one, wire.ptr + i, 1);
-        check(p.on == one.on && p.message_left == one.message_left &&
+        check(p.over == one.over && p.proven == one.proven && p.message_left == one.message_left &&
               p.record_left == one.record_left && p.record_at == one.record_at &&
               p.message_at == one.message_at && p.type == one.type);
         wire = elo_span_from(wire, n);

@@ -8,6 +8,8 @@
  *     tls/credentials.h      who we are and whom we trust
  *     link/link.h            the pump between the two, over a stream of the machine's
  *     time/clock.h           what time it is, and how sure that is
+ *     station/station.h      the whole firmware above the machine
+ *     sensor/...             DHT, DS18B20, BME280 and the analog input
  *     json/read.h, write.h   what is said over it
  *     mqtt/...               single packets and topics, for those who need them
  *     base/...               spans, the list of errors, text and bytes
@@ -41,6 +43,10 @@
 #include "elo/json/read.h"
 #include "elo/json/write.h"
 
+#include "elo/store/flash.h"
+#include "elo/store/queue.h"
+#include "elo/store/slots.h"
+
 #include "elo/client/client.h"
 #include "elo/client/mqtt5.h"
 
@@ -51,7 +57,18 @@
 
 #include "elo/link/link.h"
 #include "elo/link/net.h"
+#include "elo/station/board.h"
+#include "elo/station/led.h"
+#include "elo/station/station.h"
+
 #include "elo/time/clock.h"
 #include "elo/time/sntp.h"
+
+#include "elo/sensor/analog.h"
+#include "elo/sensor/bme280.h"
+#include "elo/sensor/dht.h"
+#include "elo/sensor/ds18b20.h"
+#include "elo/sensor/onewire.h"
+#include "elo/sensor/reading.h"
 
 #endif

@@ -1,4 +1,4 @@
-// links: elo_errors elo_json server_base elo_posix elo_base
+// links: elo_errors elo_json server_base elo_posix elo_base elo_station
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
 /* What is shown: messages, and the demo's lines in a window of any width; and what the sensors say
@@ -218,7 +218,7 @@ static int drop_root(void **state)
 
 static void reads(int32_t centi, const char *from)
 {
-    struct station_reading r;
+    struct elo_board_reading r;
     sensors_read(root, 1700000000, &r);
     assert_true(r.has_celsius);
     assert_int_equal(r.centi_celsius, centi);
@@ -274,7 +274,7 @@ static void simulated(void **state)
     remove_all();
     int32_t before = 0;
     for (int64_t now = 0; now < 2 * 86400; now += 60) {
-        struct station_reading r;
+        struct elo_board_reading r;
         sensors_read(root, now, &r);
         assert_string_equal(r.source, "simulated DHT22");
         assert_true(r.has_celsius && r.has_humidity && !r.has_load && !r.has_free);
@@ -287,7 +287,7 @@ static void simulated(void **state)
 
 static void load_and_memory(void **state)
 {
-    struct station_reading r;
+    struct elo_board_reading r;
     (void)state;
     remove_all();
     put("/proc/loadavg", "12.07 0.50 0.40 1/200 4242\n");

@@ -63,6 +63,8 @@ struct world {
 
     uint32_t now, unix_now;
     bool no_entropy;
+    unsigned provens;
+    elo_err proven_says;
 
     unsigned connected, disconnected, published;
     struct elo_client_event last;
@@ -193,6 +195,16 @@ static elo_err entropy(void *ctx, uint8_t *out, size_t len)
 static uint32_t unix_now(void *ctx)
 {
     return ((struct world *)ctx)->unix_now;
+}
+
+/* The identity comes into the memory that has come back. */
+static elo_err present_late(void *ctx, struct elo_tls *tls)
+{
+    struct world *w = ctx;
+    w->provens++;
+    assert_false(elo_tls_borrows(tls));
+    memset(&w->handshake, 0xA5, sizeof w->handshake);
+    return w->proven_says != ELO_OK ? w->proven_says : elo_tls_present(tls, &w->identity);
 }
 
 static uint32_t no_chance(void *ctx)
@@ -372,6 +384,27 @@ static void a_small_step_receives_once(void **state)
         step(w);
         assert_true(w->opens - before_opens + w->recvs - before_recvs <= 1);
     }
+    world_free(w);
+}
+
+static void an_identity_may_come_late(void **state)
+{
+    (void)state;
+    struct world *w = world_make(0);
+    w->config.small_steps = true;
+    w->config.tls.identity = NULL;
+    w->config.proven = present_late;
+    conversation(w);
+    assert_int_equal(w->provens, 1);
+    world_free(w);
+
+    w = world_make(0);
+    w->config.small_steps = true;
+    w->config.tls.identity = NULL;
+    w->config.proven = present_late;
+    w->proven_says = ELO_E_BAD_PEM; /* it cannot be read */
+    run_until(w, &w->disconnected, 1);
+    assert_int_equal(w->last.u.disconnected.reason, ELO_E_BAD_PEM);
     world_free(w);
 }
 
@@ -598,6 +631,7 @@ int main(void)
         cmocka_unit_test(connects_publishes_and_leaves),
         cmocka_unit_test(bytes_may_come_one_by_one),
         cmocka_unit_test(a_small_step_receives_once),
+        cmocka_unit_test(an_identity_may_come_late),
         cmocka_unit_test(an_idle_step_is_not_busy),
         cmocka_unit_test(failures_before_a_connection),
         cmocka_unit_test(each_address_has_its_time),

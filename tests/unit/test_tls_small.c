@@ -63,7 +63,7 @@ static void small_free(struct small *s)
 static void free_when_given_back(struct wire *w)
 {
     struct client *c = (struct client *)((char *)w->tls - offsetof(struct client, tls));
-    if ((elo_tls_state(w->tls) & (ELO_TLS_READY | ELO_TLS_CLOSED)) != 0) {
+    if (!elo_tls_borrows(w->tls)) {
         free(c->config.handshake);
         c->config.handshake = NULL;
     }
@@ -145,6 +145,34 @@ static void what_it_lacks(void **state)
     }
 }
 
+/* A server that shows it nevertheless: RSA, below an intermediate on P-384 that signs with SHA-384.
+ */
+static void a_chain_beyond_it_is_refused(void **state)
+{
+    (void)state;
+    struct test_cert server = test_leaf_make(HOST, TEST_RSA, &pki.intermediate[TEST_P384]);
+    for (int full = 0; full <= 1; full++) {
+        struct small s;
+        struct wire w = {.acked = free_when_given_back};
+        struct test_peer p;
+        struct test_text pem;
+        small_make(&s, TEST_RSA);
+        test_cert_pem(&pki.root[TEST_P384], &pem);
+        assert_int_equal(
+            elo_tls_anchors_add(&s.c->anchors, elo_span_of(pem.ptr, pem.len), &s.c->work), ELO_OK);
+        s.c->config.profile = full ? &elo_tls_profile_full : &elo_tls_profile_aws_small;
+        test_peer_init(&p, &server, &pki.intermediate[TEST_P384], &pki.device_root);
+        shake(&w, s.c, &p);
+        assert_int_equal(elo_tls_error(&s.c->tls), full ? ELO_OK : ELO_E_TLS_HANDSHAKE);
+        if (!full) {
+            assert_int_equal(elo_tls_error_number(&s.c->tls), BR_ERR_X509_UNSUPPORTED);
+        }
+        test_peer_deinit(&p);
+        small_free(&s);
+    }
+    test_cert_free(&server);
+}
+
 static void keys_it_cannot_use_are_refused(void **state)
 {
     (void)state;
@@ -153,6 +181,10 @@ static void keys_it_cannot_use_are_refused(void **state)
         struct client *c = client_make(&pki.device[keys[i]], &pki.root[TEST_RSA], 512);
         c->config.profile = &elo_tls_profile_aws_small;
         assert_int_equal(elo_tls_init(&c->tls, &c->config), ELO_E_UNSUPPORTED);
+        c->config.identity = NULL;
+        assert_int_equal(elo_tls_init(&c->tls, &c->config), ELO_OK);
+        assert_int_equal(elo_tls_present(&c->tls, &c->identity), ELO_E_UNSUPPORTED);
+        elo_tls_close(&c->tls);
         assert_int_equal(elo_tls_state(&c->tls), ELO_TLS_CLOSED);
         assert_int_equal(elo_tls_server_not_after(&c->tls), 0);
         client_free(c);
@@ -195,6 +227,145 @@ static void a_failure_gives_the_memory_back(void **state)
     }
 }
 
+/* One piece of memory: the input buffer, over its rear the validator and then our certificate. */
+static struct {
+    struct small s;
+    struct elo_tls_identity late;
+    uint8_t *mem;
+    bool presented;
+} overlay;
+
+enum { OVERLAY_BYTES = ELO_TLS_STEP_INPUT_BYTES + sizeof(struct elo_tls_handshake) };
+
+static void present_when_given_back(struct wire *w)
+{
+    uint8_t *spare = overlay.mem + ELO_TLS_INPUT_BYTES(512);
+    size_t len = overlay.s.chain_len;
+    if (elo_tls_borrows(w->tls) || overlay.presented || elo_tls_error(w->tls) != ELO_OK) {
+        return;
+    }
+    assert_true(spare + len <= overlay.mem + OVERLAY_BYTES);
+    memset(overlay.mem + ELO_TLS_STEP_INPUT_BYTES, 0xA5, OVERLAY_BYTES - ELO_TLS_STEP_INPUT_BYTES);
+    memcpy(spare, overlay.s.chain, len);
+    assert_int_equal(elo_tls_identity_ec(&overlay.late, elo_span_of(spare, len), overlay.s.key),
+                     ELO_OK);
+    assert_int_equal(elo_tls_present(w->tls, &overlay.late), ELO_OK);
+    overlay.presented = true;
+}
+
+static void overlay_make(enum test_key server)
+{
+    memset(&overlay, 0, sizeof overlay);
+    small_make(&overlay.s, server);
+    struct elo_tls_config *config = &overlay.s.c->config;
+    free(config->handshake);
+    overlay.mem = malloc(OVERLAY_BYTES);
+    config->input = overlay.mem;
+    config->handshake =
+        (struct elo_tls_handshake *)(void *)(overlay.mem + ELO_TLS_STEP_INPUT_BYTES);
+    config->identity = NULL;
+}
+
+static void overlay_free(void)
+{
+    free(overlay.mem);
+    small_free(&overlay.s);
+}
+
+static void validator_and_certificate_in_the_input_buffer(void **state)
+{
+    (void)state;
+    static const enum test_key servers[] = {TEST_RSA, TEST_P256};
+    static const size_t records[] = {0, 1, 100, 16384};
+    for (size_t i = 0; i < 8; i++) {
+        struct wire w = {.echo = true, .record = records[i / 2], .acked = present_when_given_back};
+        struct test_peer p;
+        enum test_key server = servers[i % 2];
+        overlay_make(server);
+        test_peer_init(&p, &pki.server[server], &pki.intermediate[server], &pki.device_root);
+        shake(&w, overlay.s.c, &p);
+        expect_ready(&overlay.s.c->tls);
+        assert_true(overlay.presented);
+        assert_int_equal(X509_cmp(SSL_get0_peer_certificate(p.ssl), pki.device[TEST_P256].x509), 0);
+        uint8_t text[1200];
+        memset(text, 'y', sizeof text);
+        say(&w, text, sizeof text);
+        assert_int_equal(w.client_len, sizeof text);
+        assert_memory_equal(w.client_in, text, sizeof text);
+
+        struct elo_tls *tls = &overlay.s.c->tls;
+        struct elo_tls_session session;
+        assert_int_equal(elo_tls_session_get(tls, &session), ELO_OK);
+        elo_tls_close(tls);
+        pump(&w);
+        SSL_shutdown(p.ssl);
+        overlay.s.c->config.resume = &session;
+        overlay.presented = false;
+        w.client_len = 0;
+        shake(&w, overlay.s.c, &p);
+        expect_ready(tls);
+        assert_true(SSL_session_reused(p.ssl));
+        assert_int_equal(elo_tls_server_not_after(tls), 0);
+        say(&w, text, sizeof text);
+        assert_int_equal(w.client_len, sizeof text);
+        test_peer_deinit(&p);
+        overlay_free();
+    }
+}
+
+/* Whatever kind of record a server sends in the clear, it cannot write over the validator. */
+static void only_the_front_of_the_input_buffer_is_written(void **state)
+{
+    (void)state;
+    for (unsigned type = 0; type < 256; type++) {
+        const uint8_t header[5] = {(uint8_t)type, 3, 3, 0x40, 0};
+        size_t n, at = 0;
+        overlay_make(TEST_RSA);
+        struct elo_tls *tls = &overlay.s.c->tls;
+        assert_int_equal(elo_tls_init(tls, &overlay.s.c->config), ELO_OK);
+        for (uint8_t *in; at < 16389 && (in = elo_tls_input_buf(tls, &n)) != NULL; at += n) {
+            assert_true(in + n <= overlay.mem + ELO_TLS_STEP_INPUT_BYTES);
+            for (size_t i = 0; i < n; i++) {
+                in[i] = at + i < sizeof header ? header[at + i] : 1;
+            }
+            elo_tls_input_ack(tls, n);
+        }
+        if (type != SSL3_RT_ALERT) { /* these were warnings */
+            assert_int_equal(elo_tls_error(tls), ELO_E_TLS_HANDSHAKE);
+        }
+        overlay_free();
+    }
+}
+
+/* A key exchange in the place of the ServerHello is no proof, whether we have asked or not. */
+static void only_a_proof_gives_the_memory_back(void **state)
+{
+    (void)state;
+    static const uint8_t early[] = {22, 3, 3, 0, 8, 12, 0, 0, 4, 1, 2, 3, 4};
+    for (int asked = 0; asked <= 1; asked++) {
+        struct small s;
+        size_t n;
+        small_make(&s, TEST_RSA);
+        assert_int_equal(elo_tls_init(&s.c->tls, &s.c->config), ELO_OK);
+        while (asked && elo_tls_output_buf(&s.c->tls, &n) != NULL) {
+            elo_tls_output_ack(&s.c->tls, n);
+        }
+        for (size_t at = 0; elo_tls_error(&s.c->tls) == ELO_OK; at += n) {
+            assert_true(elo_tls_borrows(&s.c->tls));
+            assert_true(at < sizeof early);
+            uint8_t *in = elo_tls_input_buf(&s.c->tls, &n);
+            assert_non_null(in);
+            n = limit(sizeof early - at, n);
+            memcpy(in, early + at, n);
+            elo_tls_input_ack(&s.c->tls, n);
+        }
+        assert_int_equal(elo_tls_error(&s.c->tls), ELO_E_TLS_HANDSHAKE);
+        assert_false(elo_tls_borrows(&s.c->tls));
+        free(s.c->config.handshake);
+        small_free(&s);
+    }
+}
+
 static void an_end_gives_the_memory_back(void **state)
 {
     (void)state;
@@ -222,6 +393,7 @@ static void an_end_gives_the_memory_back(void **state)
 static struct {
     unsigned checks, agreements; /* since the last ack */
     unsigned blocks, most;       /* all, and the most in one ack */
+    const struct elo_tls *early; /* its memory must be back before the agreement */
 } work;
 
 static const br_ec_impl *curve = &br_ec_p256_m15;
@@ -253,6 +425,7 @@ static uint32_t
 counted_mul(unsigned char *g, size_t glen, const unsigned char *x, size_t xlen, int id)
 {
     work.agreements++;
+    assert_true(work.early == NULL || !elo_tls_borrows(work.early));
     return curve->mul(g, glen, x, xlen, id);
 }
 
@@ -293,6 +466,7 @@ run_counted(enum test_key server, bool stepwise, size_t record, size_t cap, size
     s.c->config.profile = &profile;
     s.c->config.stepwise = stepwise;
     memset(&work, 0, sizeof work);
+    work.early = stepwise ? &s.c->tls : NULL;
     test_peer_init(&p, &pki.server[server], &pki.intermediate[server], &pki.device_root);
     shake(&w, s.c, &p);
     expect_ready(&s.c->tls);
@@ -342,7 +516,7 @@ static void pieces_are_small_until_it_is_encrypted(void **state)
     assert_int_equal(elo_tls_init(&s.c->tls, &s.c->config), ELO_OK);
     while ((elo_tls_state(w.tls) & ELO_TLS_READY) == 0) {
         uint8_t *in = elo_tls_input_buf(w.tls, &n);
-        assert_true(in == NULL || s.c->tls._internal.pace.on == (n <= 64));
+        assert_true(in == NULL || s.c->tls._internal.pace.over != (n <= 64));
         assert_true((in == NULL) == (n == 0));
         bool moved = to_server(&w);
         moved = serve(&w) || moved;
@@ -350,7 +524,7 @@ static void pieces_are_small_until_it_is_encrypted(void **state)
         if (!moved && BIO_ctrl_pending(p.to_client) == 0 && in == NULL) {
             fail_msg("stuck");
         }
-        if (!s.c->tls._internal.pace.on) {
+        if (s.c->tls._internal.pace.over) {
             break;
         }
     }
@@ -517,9 +691,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_reaches_servers_with_rsa_and_p256),
         cmocka_unit_test(what_it_lacks),
+        cmocka_unit_test(a_chain_beyond_it_is_refused),
         cmocka_unit_test(keys_it_cannot_use_are_refused),
         cmocka_unit_test(without_memory_no_handshake),
         cmocka_unit_test(a_failure_gives_the_memory_back),
+        cmocka_unit_test(validator_and_certificate_in_the_input_buffer),
+        cmocka_unit_test(only_the_front_of_the_input_buffer_is_written),
+        cmocka_unit_test(only_a_proof_gives_the_memory_back),
         cmocka_unit_test(an_end_gives_the_memory_back),
         cmocka_unit_test(a_step_does_one_block_however_records_are_packed),
         cmocka_unit_test(without_steps_a_flight_is_done_in_one_go),

@@ -53,6 +53,8 @@ def from_nothing(scene):
         return check(sub.wait_line(line), f"{kind} arrives with {member}", sub.text())
     wait("telemetry", r'\"seq\":1,')
     wait("state", r'\"led\":\"off\"')
+    check(sub.wait_line(r'^{.*"topic":"elo/kitchen/describe".*"retain":(true|false).*controls'),
+          "it describes itself", sub.text())
     sent = scene.elo("pub", "elo/kitchen/cmd", "-m", station.command({"id": "a", "led": "on"}),
                      "--data", desk.data)
     check(sent.code == 0, "elo pub sends a command", sent.err)
@@ -61,6 +63,16 @@ def from_nothing(scene):
     scene.elo("pub", "elo/kitchen/cmd", "-m", station.command({"id": "b", "led": "on", "x": 1}),
               "--data", desk.data)
     wait("reply", r'\"id\":\"b\",\"ok\":false')
+    late = scene.elo("sub", "elo/kitchen/describe", "-C", "1", "-W", "5s", "--json", "--data", desk.data)
+    check(late.code == 0 and '"retain":true' in late.out and "interval" in late.out,
+          "who comes later reads its description", late)
+    since = device.mark()
+    scene.elo("pub", "elo/kitchen/cmd", "-m", station.command({"id": "c", "restart": True}),
+              "--data", desk.data)
+    wait("reply", r'\"id\":\"c\",\"ok\":true')
+    check(device.wait_line("^restart ", since), "it restarts when it is told to", device.text())
+    check(device.wait_line("^offline +said goodbye", since) and
+          device.wait_line(r"^telemetry .*\"seq\":1,", since), "and begins anew", device.text())
     check(device.end() == 0, "the device ends with 0", device.text())
     check(sub.end() in (143, -signal.SIGTERM), "elo sub ends", sub.text())
     counted = scene.elo("device", "--bundle", folder, "--interval", "1s", "--count", "2")
@@ -201,6 +213,44 @@ def killed_desk(scene):
     check(seen[-1] <= numbers[0] <= seen[-1] + 2, "it goes on where it was", (seen, numbers))
     station.check_unbroken(numbers, numbers[0], last, "after the crash")
     check(device.end() == 0, "the device ends with 0", device.text())
+
+
+@case
+def killed_device(scene):
+    """kill -9 on the device with the desk away: what it had queued arrives after its next start"""
+    desk = scene.desk()
+    folder = add(scene, desk, "kitchen")
+    person = watcher(desk)
+    before = desk.sub(person, "elo/kitchen/telemetry", "-q", "1")
+    device = station.run(scene, folder)
+    need(station.wait_seq(before, 2), "telemetry arrives", before.text())
+    since = device.mark()
+    ports = desk.ports
+    desk.stop()
+    before.end()
+    seen = station.seqs(before)
+    need(device.wait_for(lambda: len(station.queued(device, since)) >= 3), "the device queues",
+         device.text())
+    device.end(signal.SIGKILL)
+    last = station.made(device)
+    second = station.run(scene, folder)
+    need(second.wait_line(r"^outbox +[3-9] messages wait from before"), "its next life knows of them",
+         second.text())
+    need(second.wait_for(lambda: len(station.queued(second, 0)) >= 2), "and queues more",
+         second.text())
+    check(station.queued(second, 0)[0] == last + 1, "with the numbers that follow", second.text())
+    second.end(signal.SIGKILL)
+    last = station.made(second)
+    desk = scene.desk(ports=ports)
+    after = desk.sub(person, "elo/kitchen/telemetry", "-q", "1")
+    third = station.run(scene, folder)
+    need(station.wait_seq(after, last + 2), "all of it arrives, and what is new after it",
+         after.text())
+    station.check_unbroken(seen + station.seqs(after), 1, last + 2, "over two kills")
+    check(third.end() == 0, "the device ends with 0", third.text())
+    fourth = station.run(scene, folder, "--count", "1")
+    need(fourth.wait_end() == 0, "nothing waits any more", fourth.text())
+    check(station.made(fourth) == 1, "and numbers begin anew", fourth.text())
 
 
 @case

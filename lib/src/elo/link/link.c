@@ -105,6 +105,7 @@ static elo_err prepare_tls(struct elo_link *link)
     elo_err have = config->entropy(config->ctx, entropy, sizeof entropy);
     tls.entropy = elo_span_of(entropy, have == ELO_OK ? sizeof entropy : 0);
     elo_err err = elo_tls_init(&link->_internal.tls, &tls);
+    link->_internal.lent = err == ELO_OK;
     wipe(entropy, sizeof entropy);
     return err;
 }
@@ -266,6 +267,20 @@ static elo_err send_records(struct elo_link *link)
     return ELO_OK;
 }
 
+/* Tells the owner when the handshake's memory is his again. */
+static elo_err give_back(struct elo_link *link)
+{
+    const struct elo_link_config *config = config_of(link);
+    if (!link->_internal.lent || elo_tls_borrows(&link->_internal.tls)) {
+        return ELO_OK;
+    }
+    link->_internal.lent = false;
+    if (config->proven == NULL || elo_tls_error(&link->_internal.tls) != ELO_OK) {
+        return ELO_OK;
+    }
+    return config->proven(config->ctx, &link->_internal.tls);
+}
+
 /* Receives once, if TLS has room; ELO_NEED_MORE when there is nothing to take or no room. */
 static elo_err recv_records(struct elo_link *link)
 {
@@ -278,6 +293,7 @@ static elo_err recv_records(struct elo_link *link)
     elo_err err = net->recv(net->ctx, in, cap, &len);
     if (err == ELO_OK) {
         elo_tls_input_ack(&link->_internal.tls, len);
+        err = give_back(link);
     } else if (err == ELO_END) {
         elo_tls_input_end(&link->_internal.tls);
     }

@@ -32,8 +32,8 @@
  * handshake fails is forgotten.
  *
  * Memory: this struct (on the ESP8266 the TLS engine and about 250 bytes; not to be moved once
- * initialised), the client, and what the configs point to. tls.handshake is in use while the phase
- * is CONNECTING or SHAKING only. Stack: as elo_tls, see there.
+ * initialised), the client, and what the configs point to. tls.handshake is in use from the opening
+ * until elo_tls_borrows() says no, see `proven`. Stack: as elo_tls, see there.
  * Re-entrancy: no globals; one link belongs to one thread.
  */
 #ifndef ELO_LINK_LINK_H
@@ -78,7 +78,13 @@ struct elo_link_config {
      * ELO_E_CLOCK, without a connection. */
     uint32_t (*now_unix)(void *ctx);
 
-    void *ctx; /* of these two */
+    /* NULL, or called in a handshake as soon as tls.handshake is no longer borrowed: the server is
+     * proven, and its memory is the owner's again. Here is the place to read the identity's
+     * certificate into it and name it (elo_tls_present), if tls.identity was NULL. Its failure is
+     * the connection's. */
+    elo_err (*proven)(void *ctx, struct elo_tls *tls);
+
+    void *ctx; /* of these three */
 };
 
 /* Where the connection is. */
@@ -110,6 +116,7 @@ struct elo_link {
         struct elo_tls_session session;
         struct elo_link_diagnosis diagnosis;
         bool has_session;
+        bool lent;  /* tls.handshake is */
         bool timed; /* since_ms is known: set by the first step in a phase */
         uint8_t phase;
         uint32_t since_ms; /* when the phase, or the try of an address, began */

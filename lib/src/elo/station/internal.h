@@ -16,7 +16,13 @@
 #include "elo/station/led.h"
 #include "elo/station/station.h"
 
-enum { ELO__DESCRIBE_NEW, ELO__DESCRIBE_SENT, ELO__DESCRIBE_TAKEN, ELO__DESCRIBE_REFUSED };
+enum {
+    ELO__DESCRIBE_NEW,
+    ELO__DESCRIBE_SENT,  /* with the client */
+    ELO__DESCRIBE_ASKED, /* written, and a ping behind it */
+    ELO__DESCRIBE_TAKEN,
+    ELO__DESCRIBE_REFUSED
+};
 enum { ELO__STAYS, ELO__RESTART_WANTED, ELO__RESTARTS, ELO__STOPS };
 
 /* --- words.c: constants stay in flash, see elo/base/flash.h --------------------------------------
@@ -53,7 +59,8 @@ size_t elo__write_telemetry(struct elo_station *s,
 size_t elo__write_state(struct elo_station *s);
 size_t elo__write_describe(struct elo_station *s);
 
-/* `error` in flash, NULL: it was obeyed. `describe`: with the description in it. */
+/* `error` in flash, NULL: it was obeyed. `describe`: with the description in it, or with the error
+ * that there is no room for it. */
 size_t elo__write_reply(struct elo_station *s, elo_span id, const char *error, bool describe);
 
 /* --- command.c -----------------------------------------------------------------------------------

@@ -44,6 +44,8 @@ static const char K_DROPPED[] ELO_FLASH = "dropped";
 static const char K_RECONNECTS[] ELO_FLASH = "reconnects";
 static const char K_OTHER[] ELO_FLASH = "other";
 
+static const char E_NO_ROOM[] ELO_FLASH = "no room for the description";
+
 static const char W_ON[] ELO_FLASH = "on";
 static const char W_OFF[] ELO_FLASH = "off";
 static const char W_ELO[] ELO_FLASH = "elo " ELO_VERSION;
@@ -295,7 +297,7 @@ size_t elo__write_describe(struct elo_station *s)
     return finish(&w);
 }
 
-size_t elo__write_reply(struct elo_station *s, elo_span id, const char *error, bool describe)
+static size_t write_reply(struct elo_station *s, elo_span id, const char *error, bool describe)
 {
     struct elo_json_writer w;
     begin(s, &w);
@@ -313,4 +315,10 @@ size_t elo__write_reply(struct elo_station *s, elo_span id, const char *error, b
         elo_json_end_object(&w);
     }
     return finish(&w);
+}
+
+size_t elo__write_reply(struct elo_station *s, elo_span id, const char *error, bool describe)
+{
+    size_t len = write_reply(s, id, error, describe);
+    return len > 0 || !describe ? len : write_reply(s, id, E_NO_ROOM, false);
 }

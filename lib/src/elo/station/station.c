@@ -177,7 +177,7 @@ static elo_err check(const struct elo_station_config *c)
     if (prefix == 0 || prefix + sizeof "/telemetry" > ELO_STATION_TOPIC_MAX) {
         return ELO_E_TOPIC;
     }
-    return c->outbox_size < ELO_STATION_OUTBOX_MIN ? ELO_E_NO_SPACE : ELO_OK;
+    return c->outbox_size < ELO_STATION_OUTBOX_BYTES(c->scratch_size) ? ELO_E_NO_SPACE : ELO_OK;
 }
 
 static elo_err start_client(struct elo_station *s)
@@ -258,6 +258,7 @@ elo_station_init(struct elo_station *s, const struct elo_station_config *config,
     const struct elo_board *board = config->board;
     memset(s, 0, sizeof *s);
     s->_internal.config = config;
+    s->_internal.mode = ELO_STATION_STOPPED;
     s->_internal.now_ms = now_ms;
     s->_internal.interval_s = config->interval_s;
     s->_internal.next_ms = now_ms + config->interval_s * 1000u;
@@ -651,8 +652,8 @@ bool elo_station_is_online(const struct elo_station *s)
 
 size_t elo_station_pending(const struct elo_station *s)
 {
-    return elo_queue_count(s->_internal.config->queue) + elo_client_pending(&s->client) -
-           s->_internal.flying;
+    size_t all = elo_queue_count(s->_internal.config->queue) + elo_client_pending(&s->client);
+    return all > s->_internal.flying ? all - s->_internal.flying : 0;
 }
 
 bool elo_station_led(const struct elo_station *s)

@@ -79,9 +79,11 @@ extern "C" {
 #define ELO_STATION_CAUSES         6u   /* reasons of reconnections counted one by one */
 #define ELO_STATION_TOPIC_MAX      160u /* prefix and "/telemetry" */
 
-/* The least that the config's buffers must be. */
-#define ELO_STATION_SCRATCH_MIN 512u
-#define ELO_STATION_OUTBOX_MIN  1024u
+/* The least that the config's buffers must be. The outbox holds at least one message of scratch's
+ * size and a reply. */
+#define ELO_STATION_SCRATCH_MIN           640u
+#define ELO_STATION_OUTBOX_BYTES(scratch) ((scratch) + ELO_STATION_TOPIC_MAX + 288u)
+#define ELO_STATION_OUTBOX_MIN            ELO_STATION_OUTBOX_BYTES(ELO_STATION_SCRATCH_MIN)
 
 typedef enum elo_station_mode {
     ELO_STATION_SETUP, /* waits for a person: portal, serial line */
@@ -143,9 +145,9 @@ struct elo_station_config {
      * `saved_floor` in it are the station's. */
     const struct elo_clock_config *clock;
 
-    /* Memory. rx: the largest command, see elo_client_config; tx 256; outbox
-     * ELO_STATION_OUTBOX_MIN, and room for `window` messages; scratch ELO_STATION_SCRATCH_MIN: the
-     * largest telemetry or reply. */
+    /* Memory. rx: the largest command, see elo_client_config; tx: 256; scratch: the largest
+     * telemetry, reply or description, ELO_STATION_SCRATCH_MIN or more; outbox: at least
+     * ELO_STATION_OUTBOX_BYTES(scratch_size), more for a `window` that is to be used. */
     uint8_t *rx, *tx, *outbox, *scratch;
     size_t rx_size, tx_size, outbox_size, scratch_size;
 
@@ -213,7 +215,8 @@ struct elo_station {
         uint8_t wifi; /* elo_wifi */
         uint8_t led_pattern, led_flashes;
         uint8_t describe; /* enum in internal.h */
-        uint8_t leaving;  /* enum in internal.h */
+        uint8_t describe_tries;
+        uint8_t leaving; /* enum in internal.h */
         bool led, relay;
         bool led_lit;
         bool state_due, describe_due;

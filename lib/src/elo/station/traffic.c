@@ -19,11 +19,10 @@ static const char T_STATE[] ELO_FLASH = "/state";
 static const char T_REPLY[] ELO_FLASH = "/reply";
 static const char T_DESCRIBE[] ELO_FLASH = "/describe";
 
-#define EVENTS_MAX      16   /* in one step */
-#define DESCRIBE_MS     5000 /* telemetry waits no longer for the description */
-#define REPLY_WAIT_MS   5000 /* a restart waits no longer for its reply to arrive */
-#define REPLY_ROOM      256  /* kept free in the client's outbox */
-#define PACKET_OVERHEAD 32   /* of a message there: fixed header, lengths, packet id, record */
+#define EVENTS_MAX     16   /* in one step */
+#define DESCRIBE_MS    5000 /* telemetry waits no longer for the description */
+#define DESCRIBE_TRIES 3    /* connections lost over it, whatever the reason seemed to be */
+#define REPLY_WAIT_MS  5000 /* a restart waits no longer for its reply to arrive */
 
 static elo_span scratch(const struct elo_station *s, size_t len)
 {
@@ -154,10 +153,17 @@ static void give_up(struct elo_station *s, uint32_t id)
     s->_internal.fed = id;
 }
 
-/* The description is on its way, or about to be. */
+/* The description is on its way. */
+static bool is_described(const struct elo_station *s)
+{
+    return s->_internal.describe == ELO__DESCRIBE_SENT ||
+           s->_internal.describe == ELO__DESCRIBE_ASKED;
+}
+
+/* That, or about to be. */
 static bool is_describing(const struct elo_station *s)
 {
-    return (s->_internal.describe_due || s->_internal.describe == ELO__DESCRIBE_SENT) &&
+    return (s->_internal.describe_due || is_described(s)) &&
            s->_internal.now_ms - s->_internal.online_ms < DESCRIBE_MS;
 }
 
@@ -179,8 +185,7 @@ static bool feed(struct elo_station *s)
         s->_internal.fed = 0; /* its place in flash is another's now */
         return true;
     }
-    if (err != ELO_OK || elo_client_room(&s->client) <
-                             r.len + ELO_STATION_TOPIC_MAX + PACKET_OVERHEAD + REPLY_ROOM) {
+    if (err != ELO_OK || elo_client_room(&s->client) < ELO_STATION_OUTBOX_BYTES(r.len)) {
         return false;
     }
     err = publish(s, T_TELEMETRY, r.len, 1, r.id);
@@ -222,8 +227,9 @@ static void say_description(struct elo_station *s)
 /* Behind the description, once it is written: a ping, whose answer says that it was let through. */
 static void ask_whether_taken(struct elo_station *s)
 {
-    if (elo_client_ping(&s->client, s->_internal.now_ms) != ELO_OK) {
-        s->_internal.describe = ELO__DESCRIBE_NEW;
+    if (elo_client_pending(&s->client) == 0 &&
+        elo_client_ping(&s->client, s->_internal.now_ms) == ELO_OK) {
+        s->_internal.describe = ELO__DESCRIBE_ASKED;
     }
 }
 
@@ -236,6 +242,7 @@ static void say_what_is_due(struct elo_station *s)
         say_state(s);
     } else if (s->_internal.describe_due && elo_client_pending(&s->client) == 0) {
         say_description(s);
+    } else if (s->_internal.describe == ELO__DESCRIBE_SENT) {
         ask_whether_taken(s);
     }
 }
@@ -350,8 +357,9 @@ static void on_disconnected(struct elo_station *s, elo_err reason)
     if (reason != ELO_OK) {
         count_cause(s, reason);
     }
-    if (s->_internal.describe == ELO__DESCRIBE_SENT) {
-        bool refused = reason == ELO_E_CLOSED_AFTER_PUBLISH || reason == ELO_E_SERVER_REFUSED;
+    if (is_described(s)) {
+        bool refused = reason == ELO_E_CLOSED_AFTER_PUBLISH || reason == ELO_E_SERVER_REFUSED ||
+                       ++s->_internal.describe_tries >= DESCRIBE_TRIES;
         s->_internal.describe = refused ? ELO__DESCRIBE_REFUSED : ELO__DESCRIBE_NEW;
     }
 }
@@ -397,7 +405,9 @@ static void on_event(struct elo_station *s, const struct elo_client_event *e)
         on_disconnected(s, e->u.disconnected.reason);
         break;
     case ELO_CLIENT_MESSAGE:
-        on_command(s, e->u.message.payload);
+        if (s->_internal.leaving < ELO__RESTARTS) { /* else there would be no answer any more */
+            on_command(s, e->u.message.payload);
+        }
         return;
     case ELO_CLIENT_PUBLISHED:
         land(s, e, e->u.published.token, e->u.published.result);
@@ -406,7 +416,7 @@ static void on_event(struct elo_station *s, const struct elo_client_event *e)
         on_dropped(s, e);
         return;
     case ELO_CLIENT_PONG:
-        if (s->_internal.describe == ELO__DESCRIBE_SENT) {
+        if (s->_internal.describe == ELO__DESCRIBE_ASKED) {
             s->_internal.describe = ELO__DESCRIBE_TAKEN;
         }
         return;

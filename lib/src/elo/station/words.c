@@ -95,7 +95,7 @@ void elo__line_int(struct elo__line *l, int32_t value)
 /* --- slugs ---------------------------------------------------------------------------------------
  */
 
-/* The reasons that a device meets; tests/unit/test_station_words.c holds them to errors.def. */
+/* The reasons that a device meets; tests/unit/test_station.c holds them to errors.def. */
 #define SLUGS(X)                                                                                   \
     X(ELO_E_MALFORMED, "MALFORMED")                                                                \
     X(ELO_E_PROTOCOL, "PROTOCOL")                                                                  \

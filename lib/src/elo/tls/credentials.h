@@ -105,8 +105,8 @@ ELO_MUST_USE elo_err elo_tls_identity_init(struct elo_tls_identity *identity,
 /*
  * The same from a raw P-256 key and certificates in DER, one behind the other: the client's own,
  * then its intermediates. Nothing is copied: `certificates` and `key` are kept by reference and
- * must lie in RAM. The pair is not proven here, for that costs a second on a small device:
- * elo_tls_identity_check does it, once, when the pair is new.
+ * must lie in RAM. The pair is not proven here, for that is the dearest
+ * part: elo_tls_identity_check does it, once, when the pair is new.
  *
  * ELO_E_BAD_PEM    no certificates, or damaged ones
  * ELO_E_KEYPAIR    not a private key of P-256, such as one never written

@@ -27,6 +27,10 @@
 #define BITS_HEAD   3  /* of a bit string of up to 126 bytes */
 #define HEADER_MAX  4
 
+/* SEQUENCE, SET, SEQUENCE, commonName, UTF8String: lengths for a name of no bytes. */
+static const uint8_t NAME[] ELO_FLASH = {0x30, 11,   0x31, 9, 0x30, 7,   0x06,
+                                         3,    0x55, 0x04, 3, 0x0C, 0x00};
+
 /* id-ecPublicKey, prime256v1, and a bit string of 65 bytes (RFC 5480). */
 static const uint8_t PUBLIC_KEY[KEY_HEAD] ELO_FLASH = {
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01,
@@ -113,16 +117,13 @@ static uint8_t *put_header(uint8_t *at, uint8_t tag, size_t len)
 
 static uint8_t *put_name(uint8_t *at, elo_span name)
 {
-    at = put_header(at, 0x30, name.len + 11);
-    at = put_header(at, 0x31, name.len + 9);
-    at = put_header(at, 0x30, name.len + 7);
-    at = put_header(at, 0x06, 3); /* commonName: 2.5.4.3 */
-    *at++ = 0x55;
-    *at++ = 0x04;
-    *at++ = 0x03;
-    at = put_header(at, 0x0C, name.len);
-    memcpy(at, name.ptr, name.len);
-    return at + name.len;
+    uint8_t *text = put(at, NAME, sizeof NAME), n = (uint8_t)name.len;
+    at[1] = (uint8_t)(at[1] + n); /* the three around it, and its own */
+    at[3] = (uint8_t)(at[3] + n);
+    at[5] = (uint8_t)(at[5] + n);
+    text[-1] = n;
+    memcpy(text, name.ptr, name.len);
+    return text + name.len;
 }
 
 /* The part that is signed; its end, or NULL for a key that is none. */

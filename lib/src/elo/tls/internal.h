@@ -33,6 +33,9 @@ bool elo__tls_validity_known(const struct elo__tls_validity *v);
 /* `minimal` is initialised and has its time set; this wraps it. */
 void elo__tls_x509_init(struct elo_tls_handshake *handshake, uint32_t now_unix);
 
+/* From now on `eng` trusts nobody. */
+void elo__tls_x509_none(br_ssl_engine_context *eng);
+
 /* --- pace.c: how much of a handshake one step takes in ------------------------------------------
  */
 
