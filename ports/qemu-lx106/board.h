@@ -126,7 +126,6 @@ void board_flash_cut(uint32_t words);
  * mark is a store to an address that means nothing to the program.
  */
 enum board_section {
-    BOARD_DECODE,    /* credentials */
     BOARD_HANDSHAKE, /* from opening the connection until it stands, but for the waiting */
     BOARD_STEP,      /* one step of it */
     BOARD_PUBLISH,   /* from elo_client_publish() to PUBLISHED, but for the waiting */

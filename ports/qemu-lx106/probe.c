@@ -14,9 +14,9 @@
  * line, connected or not, comes back when a connection fails, and ends after a `q`. Each thing that
  * happens is a line on the serial line.
  *
- * Memory: what begins with rest_ is needed as long as there is a connection, what begins with
- * shake_ only until its handshake is over; tools/figures adds them up by these names. On a chip the
- * second kind comes from the heap and goes back to it.
+ * Memory: what begins with rest_ is needed as long as there is a connection; both_input is the
+ * record buffer, which is, and lent to the handshake beyond its size; tools/figures adds them up by
+ * these names. On a chip the lent part comes from the heap and goes back to it.
  */
 #include <string.h>
 
@@ -26,8 +26,7 @@
 enum { FRAGMENT = 512, CERTIFICATE_MAX = 900, TOPIC_MAX = 80, PAYLOAD = 100 };
 
 static struct elo_link rest_link;
-static uint8_t rest_input[ELO_TLS_INPUT_BYTES(FRAGMENT)],
-    rest_output[ELO_TLS_OUTPUT_BYTES(FRAGMENT)];
+static uint8_t rest_output[ELO_TLS_OUTPUT_BYTES(FRAGMENT)];
 static struct elo_client rest_client;
 static uint8_t rest_outbox[512];
 static struct elo_client_sub rest_subs[1];
@@ -50,8 +49,19 @@ static union {
     } own;
 } rest_tx;
 
-static struct elo_tls_handshake shake_validator;
-static uint8_t shake_certificate[CERTIFICATE_MAX];
+/* The input buffer, and over it what the handshake needs one after the other, as elo_tls_present()
+ * says: until the server is proven, and from then on. */
+static union {
+    uint8_t input[ELO_TLS_INPUT_BYTES(FRAGMENT)];
+    struct {
+        uint8_t input[ELO_TLS_STEP_INPUT_BYTES];
+        struct elo_tls_handshake validator;
+    } proving;
+    struct {
+        uint8_t input[ELO_TLS_INPUT_BYTES(FRAGMENT)];
+        uint8_t certificate[CERTIFICATE_MAX];
+    } proven;
+} both_input;
 
 static struct {
     const char *host, *server_name, *name, *dir, *ca;
@@ -112,23 +122,28 @@ BOARD_HARNESS static bool parse(int argc, char **argv)
     return true;
 }
 
-static elo_err load_credentials(void)
+/* The root is only to be looked at, in memory that is not in use yet. */
+static elo_err load_root(void)
 {
-    /* Only to be looked at, in memory that is not in use yet. */
-    elo_span root =
-        board_folder_read(probe.dir, probe.ca, &shake_validator, sizeof shake_validator);
-    elo_span certificate =
-        board_folder_read(probe.dir, "cert.der", shake_certificate, sizeof shake_certificate);
-    elo_span key = board_folder_read(probe.dir, "key.bin", rest_tx.own.key, sizeof rest_tx.own.key);
+    struct elo_tls_handshake *work = &both_input.proving.validator;
     elo_tls_anchors_init(&rest_rx.anchors.list, rest_rx.anchors.table, 1, rest_rx.anchors.bytes,
                          sizeof rest_rx.anchors.bytes);
-    board_begin(BOARD_DECODE);
-    elo_err err = elo_tls_anchors_add_der(&rest_rx.anchors.list, root);
-    if (err == ELO_OK) {
-        err = elo_tls_identity_ec(&rest_tx.own.identity, certificate, rest_tx.own.key);
+    return elo_tls_anchors_add_der(&rest_rx.anchors.list,
+                                   board_folder_read(probe.dir, probe.ca, work, sizeof *work));
+}
+
+/* The server is proven: now it is our turn. */
+static elo_err present(void *ctx, struct elo_tls *tls)
+{
+    (void)ctx;
+    struct elo_tls_identity *identity = &rest_tx.own.identity;
+    uint8_t *der = both_input.proven.certificate, *key = rest_tx.own.key;
+    elo_span certificate = board_folder_read(probe.dir, "cert.der", der, CERTIFICATE_MAX);
+    if (board_folder_read(probe.dir, "key.bin", key, ELO_TLS_P256_KEY_BYTES).len == 0) {
+        return ELO_E_KEYPAIR;
     }
-    board_end(BOARD_DECODE);
-    return err == ELO_OK && key.len != sizeof rest_tx.own.key ? ELO_E_KEYPAIR : err;
+    elo_err err = elo_tls_identity_ec(identity, certificate, key);
+    return err == ELO_OK ? elo_tls_present(tls, identity) : err;
 }
 
 /* --- the session ------------------------------------------------------------------------------
@@ -166,14 +181,19 @@ static elo_err publish(const char *topic, elo_span payload, uint32_t token)
     return elo_client_publish(&rest_client, &message);
 }
 
-static void publish_telemetry(void)
+BOARD_HARNESS static void make_payload(uint8_t payload[PAYLOAD])
 {
-    uint8_t payload[PAYLOAD];
-    memset(payload, 'x', sizeof payload);
+    memset(payload, 'x', PAYLOAD);
     memcpy(payload, "{\"seq\":0,\"pad\":\"", 16);
     payload[7] = (uint8_t)('0' + (probe.sent + 1) % 10);
     payload[PAYLOAD - 2] = '"';
     payload[PAYLOAD - 1] = '}';
+}
+
+static void publish_telemetry(void)
+{
+    uint8_t payload[PAYLOAD];
+    make_payload(payload);
     board_begin(BOARD_PUBLISH);
     probe.reason = publish(probe.telemetry, elo_span_of(payload, sizeof payload), 1);
     probe.publishing = true;
@@ -194,25 +214,19 @@ BOARD_HARNESS static void line_number(const char *what, uint32_t value)
     board_print("\n");
 }
 
-static void on_event(const struct elo_client_event *e)
+BOARD_HARNESS static void tell(const struct elo_client_event *e)
 {
     switch (e->type) {
     case ELO_CLIENT_CONNECTED:
         line("online ", probe.name);
         break;
     case ELO_CLIENT_DISCONNECTED:
-        probe.over = !probe.serial || !e->u.disconnected.will_retry;
         line_number("offline ", (uint32_t) - (int32_t)e->u.disconnected.reason);
-        if (probe.over && e->u.disconnected.reason != ELO_OK) {
-            probe.reason = e->u.disconnected.reason;
-        }
         break;
     case ELO_CLIENT_MESSAGE:
         board_print("command ");
         board_print_span(e->u.message.payload);
         board_print("\n");
-        probe.answered++;
-        probe.reason = publish(probe.reply, ELO_SPAN("{\"ok\":true}"), 2);
         break;
     case ELO_CLIENT_OVERSIZE:
         line_number("oversize ", e->u.oversize.size);
@@ -227,6 +241,20 @@ static void on_event(const struct elo_client_event *e)
         break;
     default:
         break;
+    }
+}
+
+static void on_event(const struct elo_client_event *e)
+{
+    tell(e);
+    if (e->type == ELO_CLIENT_DISCONNECTED) {
+        probe.over = !probe.serial || !e->u.disconnected.will_retry;
+        if (probe.over && e->u.disconnected.reason != ELO_OK) {
+            probe.reason = e->u.disconnected.reason;
+        }
+    } else if (e->type == ELO_CLIENT_MESSAGE) {
+        probe.answered++;
+        probe.reason = publish(probe.reply, ELO_SPAN("{\"ok\":true}"), 2);
     }
 }
 
@@ -254,11 +282,10 @@ static void start_link(void)
     static struct elo_link_config config;
     config.tls.profile = &elo_tls_profile_aws_small;
     config.tls.host = probe.server_name;
-    config.tls.handshake = &shake_validator;
+    config.tls.handshake = &both_input.proving.validator;
     config.tls.anchors = &rest_rx.anchors.list;
-    config.tls.identity = &rest_tx.own.identity;
-    config.tls.input = rest_input;
-    config.tls.input_cap = sizeof rest_input;
+    config.tls.input = both_input.input;
+    config.tls.input_cap = sizeof both_input.input;
     config.tls.output = rest_output;
     config.tls.output_cap = sizeof rest_output;
     config.net = net;
@@ -268,6 +295,7 @@ static void start_link(void)
     config.small_steps = true;
     config.entropy = board_entropy;
     config.now_unix = now_unix;
+    config.proven = present;
     elo_link_init(&rest_link, &config);
 }
 
@@ -305,9 +333,9 @@ static bool turn(void)
 {
     bool shaking = elo_link_get_phase(&rest_link) == ELO_LINK_SHAKING;
     if (is_about_to_open()) {
-        probe.reason = load_credentials();
         board_stack_paint();
         board_begin(BOARD_HANDSHAKE);
+        probe.reason = load_root();
     }
     if (shaking) {
         board_begin(BOARD_STEP);

@@ -13,7 +13,7 @@ sys.path.insert(0, str(SOURCE / "tests" / "wire"))
 import desk  # noqa: E402
 from desk import Device, check, endpoint_free, need  # noqa: E402
 
-SECTIONS = ["decode", "handshake", "step", "publish"]
+SECTIONS = ["handshake", "step", "publish"]
 Section = collections.namedtuple("Section", "entered all longest")
 EXCEPTION, STACK, HOST, POWER, RESTART = 70, 71, 72, 73, 74
 
