@@ -7,7 +7,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 export JOBS
 
-.PHONY: all help run test check bench soak fuzz install clean format lx106
+.PHONY: all help run test check bench soak fuzz install clean format lx106 figures
 all: build/elo
 
 help:
@@ -50,9 +50,14 @@ fuzz: ## every fuzz target for FUZZ_SECONDS (default 60) each
 	@tools/setup all
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-60} tools/test fuzz
 
-lx106: ## lib/ with the ESP8266's compiler, and its sizes
+lx106: ## lib/ with the ESP8266's compiler, its sizes, and images run on the emulated board
 	@tools/setup all
 	@tools/test lx106
+
+figures: ## what the library costs on the ESP8266's CPU: a table, and build/figures.json
+	@tools/setup all
+	@tools/test build_target
+	@tools/figures $(ARGS)
 
 format: ## clang-format over every source
 	@git ls-files '*.c' '*.h' | xargs clang-format -i

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Elo authors
+/*
+ * Runs an image on the emulated board, for tests: the serial line is stdin and stdout, what it
+ * switches is a line on stderr, SIGUSR1 takes its network away and SIGUSR2 gives it back. Ends with
+ * the image's exit code.
+ *
+ *      board [--to HOST:PORT] [--speed N] [--plugin FILE,options] IMAGE [argument ...]
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "ports/posix/emulator.h"
+
+static void on_serial(void *ctx, elo_span bytes)
+{
+    (void)ctx;
+    fwrite(bytes.ptr, 1, bytes.len, stdout);
+    fflush(stdout);
+}
+
+static void on_pin(void *ctx, unsigned pin, uint32_t value)
+{
+    (void)ctx;
+    fprintf(stderr, "pin %u %u\n", pin, value);
+}
+
+static bool on_sensor(void *ctx, elo_span name, int32_t *out_value)
+{
+    (void)ctx;
+    *out_value = 2150;
+    return name.len == 7 && memcmp(name.ptr, "celsius", 7) == 0;
+}
+
+static int usage(void)
+{
+    fputs(
+        "usage: board [--to HOST:PORT] [--speed N] [--plugin FILE,options] IMAGE [argument ...]\n",
+        stderr);
+    return 2;
+}
+
+static bool set_to(struct posix_emulator_config *config, char *to)
+{
+    char *colon = strrchr(to, ':');
+    if (colon == NULL) {
+        return false;
+    }
+    *colon = '\0';
+    config->address = to;
+    config->port = (uint16_t)strtoul(colon + 1, NULL, 10);
+    return true;
+}
+
+static int parse(struct posix_emulator_config *config, int argc, char **argv)
+{
+    int i = 1;
+    for (; i + 1 < argc && argv[i][0] == '-'; i += 2) {
+        if (strcmp(argv[i], "--speed") == 0) {
+            config->speed = (uint32_t)strtoul(argv[i + 1], NULL, 10);
+        } else if (strcmp(argv[i], "--plugin") == 0) {
+            config->plugin = argv[i + 1];
+        } else if (strcmp(argv[i], "--to") != 0 || !set_to(config, argv[i + 1])) {
+            return usage();
+        }
+    }
+    if (i >= argc) {
+        return usage();
+    }
+    config->image = argv[i];
+    config->args = (const char *const *)argv + i + 1;
+    config->args_count = (size_t)(argc - i - 1);
+    return 0;
+}
+
+static int watch_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGUSR2);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+static void take_signal(struct posix_emulator *e, int fd)
+{
+    struct signalfd_siginfo info;
+    if (read(fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        bool up = info.ssi_signo == SIGUSR2;
+        posix_emulator_network(e, up);
+        fprintf(stderr, "network %s\n", up ? "up" : "down");
+    }
+}
+
+static void take_input(struct posix_emulator *e, struct pollfd *input)
+{
+    uint8_t buf[512];
+    ssize_t n = read(input->fd, buf, sizeof buf);
+    if (n > 0) {
+        posix_emulator_serial(e, elo_span_of(buf, (size_t)n));
+    } else {
+        input->fd = -1;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static struct posix_emulator e;
+    struct posix_emulator_config config = {
+        .on_serial = on_serial, .on_pin = on_pin, .on_sensor = on_sensor};
+    int code = parse(&config, argc, argv);
+    if (code != 0) {
+        return code;
+    }
+    struct pollfd extra[2] = {{watch_signals(), POLLIN, 0}, {STDIN_FILENO, POLLIN, 0}};
+    elo_err err = posix_emulator_start(&e, &config);
+    if (err != ELO_OK) {
+        fprintf(stderr, "board: %s: error %d, %s\n", config.image, err, strerror(errno));
+        return 2;
+    }
+    while ((err = posix_emulator_step(&e, -1, extra, 2)) == ELO_OK) {
+        if (extra[0].revents != 0) {
+            take_signal(&e, extra[0].fd);
+        }
+        if (extra[1].revents != 0) {
+            take_input(&e, &extra[1]);
+        }
+    }
+    code = posix_emulator_stop(&e);
+    if (err != ELO_END) {
+        fprintf(stderr, "board: error %d\n", err);
+        return 2;
+    }
+    return code;
+}
