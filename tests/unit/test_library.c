@@ -123,6 +123,7 @@ static const char *all_headers(void)
     glob_t found;
     assert_int_equal(glob(ROOT "lib/src/elo/*/*.h", 0, NULL, &found), 0);
     (void)glob(ROOT "lib/src/elo.h", GLOB_APPEND, NULL, &found);
+    (void)glob(ROOT "lib/src/Elo*.h", GLOB_APPEND, NULL, &found);
     for (size_t i = 0; i < found.gl_pathc; i++) {
         const char *header = read_text(found.gl_pathv[i]);
         size_t n = strlen(header);
