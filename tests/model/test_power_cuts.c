@@ -392,12 +392,16 @@ static uint32_t number(const char *name, uint32_t otherwise)
 /* --- every step of short scripts ---------------------------------------------------------------
  */
 
-/* Fills the ring, more or less, then does a few things, of which one is cut. Was one? */
+/* Fills the ring, mostly so that the next sector is to come soon, then does a few things, of which
+ * one is cut. Was one? */
 static bool short_script(struct run *r, uint32_t seed)
 {
     begin(r, seed);
-    for (uint32_t i = 10 + any(r) % 30; i > 0 && r->failure == NULL; i--) {
-        any(r) % 4 != 0 ? append(r) : mark(r);
+    uint32_t turns = any(r) % 3 == 0 ? any(r) % r->sectors : r->sectors;
+    uint32_t left = any(r) % 1500;
+    while (r->failure == NULL && r->next < 200 &&
+           (r->queue.internal.seq < turns || ELO_FLASH_SECTOR - r->queue.internal.at > left)) {
+        any(r) % 6 != 0 ? append(r) : mark(r);
     }
     sim_flash_cut(&r->flash, r->cut, r->how);
     for (uint32_t i = 0; i < 6 && r->failure == NULL; i++) {

@@ -105,6 +105,7 @@ static elo_err sim_program(void *ctx, uint32_t at, const void *data, size_t len)
 static void erase_in_part(struct sim_flash *f, uint32_t *words, uint32_t *weak)
 {
     for (uint32_t i = 0; i < SECTOR_WORDS; i++) {
+        weak[i] = f->flicker ? ~words[i] : 0;
         switch (f->how) {
         case SIM_CUT_BEFORE:
         case SIM_CUTS:
@@ -113,16 +114,16 @@ static void erase_in_part(struct sim_flash *f, uint32_t *words, uint32_t *weak)
             words[i] = BLANK;
             break;
         case SIM_CUT_SOME:
-            words[i] = sim_flash_random(f);
+            words[i] = f->flicker ? words[i] : sim_flash_random(f);
             break;
         case SIM_CUT_HALF:
             words[i] = i < SECTOR_WORDS / 2 ? BLANK : words[i];
             break;
         case SIM_CUT_ZEROS:
             words[i] = 0;
+            weak[i] = f->flicker ? BLANK : 0;
             break;
         }
-        weak[i] = f->flicker ? BLANK : 0;
     }
 }
 
@@ -170,9 +171,10 @@ void sim_flash_cut(struct sim_flash *f, uint64_t n, enum sim_cut how)
 
 void sim_flash_restart(struct sim_flash *f)
 {
+    uint32_t all = sim_flash_random(f) % 6; /* 0: none of them turned, 1: all, else each its own */
     for (uint32_t i = 0; f->flicker && i < f->dev.size / 4; i++) {
         if (f->weak[i] != 0) {
-            uint32_t how = sim_flash_random(f) % 4;
+            uint32_t how = all < 2 ? all : sim_flash_random(f) % 4;
             uint32_t bits = how == 0 ? 0 : how == 1 ? BLANK : sim_flash_random(f);
             f->words[i] = (f->words[i] & ~f->weak[i]) | (bits & f->weak[i]);
         }

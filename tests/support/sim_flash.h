@@ -10,7 +10,7 @@
  * cuts the power in the n-th step from now: that step is done in part, as `how` says, and from then
  * on every call answers ELO_E_IO until sim_flash_power_on(). Where bits were in the middle of their
  * turn they may be weak (f->flicker): they are thrown anew at every power-on, until programmed; a
- * word's all turned, none, or any. An erased sector that was cut is weak as a whole.
+ * word's all turned, none, or any. After an erase that was cut all that it had to turn is weak.
  */
 #ifndef TESTS_SUPPORT_SIM_FLASH_H
 #define TESTS_SUPPORT_SIM_FLASH_H

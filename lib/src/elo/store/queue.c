@@ -388,10 +388,6 @@ static elo_err drop_sector(struct elo_queue *q, struct place *p)
     if (err != ELO_END) {
         return err;
     }
-    err = elo__dev_zero(device(q), base_of(q, victim), SECTOR_HEAD);
-    if (err != ELO_OK) {
-        return err;
-    }
     forget(q, n);
     q->internal.dropped += n;
     err = enter(q, victim + 1, p);
@@ -421,22 +417,10 @@ static elo_err make_room(struct elo_queue *q)
     return drop_sector(q, &p);
 }
 
-/* Nothing more is appended to the head: nothing that a cut left may be at its end. */
-static elo_err close_head(const struct elo_queue *q)
-{
-    if (!q->internal.unsure || q->internal.at == ELO_FLASH_SECTOR) {
-        return ELO_OK;
-    }
-    return elo__dev_zero(device(q), base_of(q, q->internal.seq) + q->internal.at, 4);
-}
-
 /* Begins the next sector. */
 static elo_err turn(struct elo_queue *q)
 {
     elo_err err = make_room(q);
-    if (err == ELO_OK) {
-        err = close_head(q);
-    }
     if (err != ELO_OK) {
         return err;
     }
