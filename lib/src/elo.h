@@ -9,6 +9,7 @@
  *     link/link.h            the pump between the two, over a stream of the machine's
  *     time/clock.h           what time it is, and how sure that is
  *     station/station.h      the whole firmware above the machine
+ *     sensor/...             DHT, DS18B20, BME280 and the analog input
  *     json/read.h, write.h   what is said over it
  *     mqtt/...               single packets and topics, for those who need them
  *     base/...               spans, the list of errors, text and bytes
@@ -57,5 +58,12 @@
 
 #include "elo/time/clock.h"
 #include "elo/time/sntp.h"
+
+#include "elo/sensor/analog.h"
+#include "elo/sensor/bme280.h"
+#include "elo/sensor/dht.h"
+#include "elo/sensor/ds18b20.h"
+#include "elo/sensor/onewire.h"
+#include "elo/sensor/reading.h"
 
 #endif

@@ -287,6 +287,32 @@ static void nothing_is_done_before_start_and_after_stop(void **state)
     assert_int_equal(state_of(&r), ELO_CLOCK_SYNCED);
 }
 
+/* However impatient the owner is, a server is not asked twice in 15 s. */
+static void impatience(void **state)
+{
+    (void)state;
+    for (unsigned mood = HONEST; mood <= KISS; mood++) {
+        struct rig r;
+        setup(&r, 2);
+        r.servers[0].mood = (enum mood)mood;
+        r.servers[0].kiss = "DENY";
+        r.servers[1] = r.servers[0];
+        boot(&r);
+        elo_clock_start(&r.clock, r.counter);
+        for (unsigned n = 0; n < 2000; n++) {
+            run(&r, 100 + random_of_rig(&r) % 2000);
+            if (n % 3 == 0) {
+                elo_clock_stop(&r.clock, r.counter);
+            }
+            elo_clock_start(&r.clock, r.counter);
+            elo_clock_retry_now(&r.clock, r.counter);
+        }
+        assert_true(r.servers[0].asked == 0 || r.servers[0].least_gap_ms >= 15000);
+        assert_true(mood == NO_NAME || r.servers[0].asked > 0);
+        assert_true(mood != KISS || r.servers[0].asked == 1);
+    }
+}
+
 static void all_servers_dead(void **state)
 {
     (void)state;
@@ -311,7 +337,7 @@ static void all_servers_dead(void **state)
     assert_int_equal(r.saves, 0);
     r.servers[2].mood = HONEST;
     elo_clock_retry_now(&r.clock, r.counter);
-    run(&r, 10000);
+    run(&r, 25000);
     assert_int_equal(state_of(&r), ELO_CLOCK_SYNCED);
     assert_right(&r);
 }
@@ -479,6 +505,27 @@ static void two_that_do_not_agree_change_nothing(void **state)
     run(&r, DAY_MS);
     assert_true(r.sets > 0);
     assert_int_equal(r.set.u.set.server, 2);
+}
+
+/* max_ahead_s 0: nobody is believed alone. */
+static void the_first_time_may_need_two(void **state)
+{
+    (void)state;
+    struct rig r;
+    setup(&r, 3);
+    r.config.max_ahead_s = 0;
+    r.servers[0].mood = WRONG;
+    r.servers[0].wrong_s = 86400;
+    boot(&r);
+    elo_clock_start(&r.clock, r.counter);
+    run(&r, 1000);
+    assert_right(&r);
+    assert_int_equal(r.set.u.set.server, 2);
+    r.config.servers = 1;
+    boot(&r);
+    elo_clock_start(&r.clock, r.counter);
+    run(&r, DAY_MS);
+    assert_int_equal(state_of(&r), ELO_CLOCK_FLOOR_ONLY);
 }
 
 static void nobody_gets_below_the_build_time(void **state)
@@ -734,6 +781,19 @@ static void a_floor_is_saved_twice_a_day(void **state)
     assert_true((uint32_t)(r.true_ms / 1000) - r.save.u.save.floor <= 12 * 3600);
 }
 
+static void a_floor_without_wear_is_told_at_each_answer(void **state)
+{
+    (void)state;
+    struct rig r;
+    setup(&r, 1);
+    r.config.save_s = 0;
+    boot(&r);
+    elo_clock_start(&r.clock, r.counter);
+    unsigned steps = run(&r, 10 * (int64_t)DAY_MS);
+    assert_true(r.sets >= 40 && steps < 1000);
+    assert_int_equal(r.saves, r.sets);
+}
+
 static void a_restart_with_a_fresh_floor_saves_nothing(void **state)
 {
     (void)state;
@@ -856,6 +916,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_server_is_enough),
         cmocka_unit_test(nothing_is_done_before_start_and_after_stop),
+        cmocka_unit_test(impatience),
         cmocka_unit_test(all_servers_dead),
         cmocka_unit_test(an_idle_owner_does_not_hang_it),
         cmocka_unit_test(the_answer_may_take_the_whole_timeout_but_no_more),
@@ -863,6 +924,7 @@ int main(void)
         cmocka_unit_test(one_wrong_server),
         cmocka_unit_test(two_that_agree_lower_the_floor),
         cmocka_unit_test(two_that_do_not_agree_change_nothing),
+        cmocka_unit_test(the_first_time_may_need_two),
         cmocka_unit_test(nobody_gets_below_the_build_time),
         cmocka_unit_test(jumps),
         cmocka_unit_test(small_steps_are_followed),
@@ -875,6 +937,7 @@ int main(void)
         cmocka_unit_test(a_counter_that_steps_back_stands_still),
         cmocka_unit_test(over_2036_and_up_to_2106),
         cmocka_unit_test(a_floor_is_saved_twice_a_day),
+        cmocka_unit_test(a_floor_without_wear_is_told_at_each_answer),
         cmocka_unit_test(a_restart_with_a_fresh_floor_saves_nothing),
         cmocka_unit_test(the_floor_for_tls_is_a_choice),
         cmocka_unit_test(set_is_judged_and_force_is_not),

@@ -185,18 +185,19 @@ static uint32_t backoff_ms(struct elo__clock *e)
     return e->config.backoff_floor_ms + by_chance(e, e->slow ? cap / 2 : 0, high);
 }
 
+static unsigned all_servers(const struct elo__clock *e)
+{
+    return (1u << e->config.servers) - 1;
+}
+
 static void round_failed(struct elo__clock *e)
 {
-    unsigned all = (1u << e->config.servers) - 1;
-    uint32_t wait_ms = backoff_ms(e);
-    if (e->denied == all) {
-        wait_ms = DENIED_MS;
-        e->denied = 0;
-    }
+    uint32_t wait_ms = e->denied == all_servers(e) ? DENIED_MS : backoff_ms(e);
     e->slow = false;
     e->attempts = (uint8_t)(e->attempts < UINT8_MAX ? e->attempts + 1 : UINT8_MAX);
     e->events |= EV_FAILED;
     e->told.reason = e->reason;
+    e->told.wait_ms = wait_ms;
     rest(e, wait_ms);
 }
 
@@ -220,6 +221,19 @@ static void begin_round(struct elo__clock *e)
     e->round_ms = e->mono_ms;
     e->reason = ELO_E_TIME_TIMEOUT;
     ask_present(e);
+}
+
+/* The owner would like an answer: a round, once the last question is old enough for another. */
+static void begin_soon(struct elo__clock *e)
+{
+    uint32_t since = e->mono_ms - e->asked_ms;
+    if (e->denied == all_servers(e)) {
+        rest(e, DENIED_MS);
+    } else if (e->asked && since < e->config.backoff_floor_ms) {
+        rest(e, e->config.backoff_floor_ms - since);
+    } else {
+        begin_round(e);
+    }
 }
 
 /* How close a server that failed came to giving us the time. No switch: its table would be RAM. */
@@ -316,8 +330,7 @@ void elo_clock_start(struct elo_clock *c, uint32_t now_ms)
     struct elo__clock *e = &c->_internal;
     look(e, now_ms);
     if (e->phase == PHASE_OFF && e->config.servers != 0) {
-        e->denied = 0;
-        begin_round(e);
+        begin_soon(e);
     }
 }
 
@@ -325,8 +338,8 @@ void elo_clock_retry_now(struct elo_clock *c, uint32_t now_ms)
 {
     struct elo__clock *e = &c->_internal;
     look(e, now_ms);
-    if (e->phase == PHASE_RESTING) {
-        begin_round(e);
+    if (e->phase == PHASE_RESTING && e->denied != all_servers(e)) {
+        begin_soon(e);
     }
 }
 
@@ -355,6 +368,8 @@ void elo_clock_question(struct elo_clock *c, uint8_t *out, uint32_t now_ms)
     e->nonce.low = e->config.random(e->config.random_ctx);
     elo_sntp_request(&e->nonce, out);
     enter(e, PHASE_AWAITING);
+    e->asked = true;
+    e->asked_ms = e->mono_ms;
 }
 
 void elo_clock_failed(struct elo_clock *c, elo_err reason, uint32_t now_ms)
@@ -496,7 +511,7 @@ bool elo_clock_next_event(struct elo_clock *c, struct elo_clock_event *out)
     case EV_FAILED:
         out->type = ELO_CLOCK_FAILED;
         out->u.failed.reason = e->told.reason;
-        out->u.failed.wait_ms = e->wait_ms;
+        out->u.failed.wait_ms = e->told.wait_ms;
         return true;
     case EV_SAVE:
         out->type = ELO_CLOCK_SAVE;
@@ -535,6 +550,7 @@ void elo_clock_tick(struct elo_clock *c, uint32_t now_ms)
         return;
     }
     if (e->phase == PHASE_RESTING) {
+        e->denied = (uint8_t)(e->denied == all_servers(e) ? 0 : e->denied);
         begin_round(e);
     } else {
         server_failed(e, ELO_E_TIME_TIMEOUT);

@@ -7,12 +7,12 @@
  *   TLS needs the time to judge certificates, and a board wakes up without any. This engine asks
  *   several time servers in turn, believes what can be, keeps the time between two answers, and
  *   says how sure it is. It never waits: no answer means that the device goes on without the time,
- *   says so, and asks again later. Like elo_client it does no I/O: names, datagrams and times go
- * in; a wish, datagrams, events and the next deadline come out.
+ *   says so, and asks again later. Like elo_client it does no I/O: datagrams and times go in; a
+ *   wish, datagrams, events and the next deadline come out.
  *
  * Life cycle
  *   elo_clock_defaults() -> fill in the config -> elo_clock_init() -> elo_clock_start(), then for
- * as long as it runs, in any order and as often as you like:
+ *   as long as it runs, in any order and as often as you like:
  *
  *     switch (elo_clock_wants(c, &server)) {
  *     case ELO_CLOCK_WANTS_QUESTION:      resolve the name of server number `server`, then
@@ -27,48 +27,54 @@
  *                                         elo_clock_tick(c, now);
  *
  *   A platform with SNTP of its own does without elo_clock_start() and gives what it has learnt to
- *   elo_clock_set(). There is nothing to deinit. After a deep sleep, in which the millisecond
- * counter begins anew, the engine is made anew with the last floor.
+ *   elo_clock_set(). There is nothing to deinit. After a deep sleep, in which the counter of
+ *   milliseconds begins anew, the engine is made anew with the last floor.
  *
  * What is believed
  *   The floor is the latest time that is known to have been: the time at which the firmware was
- *   built, or the one that the owner kept (saved_floor). It only rises. An answer is refused
- *     - before the build time, always: a firmware cannot run before it was made;
- *     - more than max_step_s before the saved floor, or more than max_ahead_s after the later of
- * the two floors, while the time is not known;
- *     - more than max_step_s from our own clock, once it is.
- *   The next server is asked then. If `overrule` servers of one round agree to ELO_CLOCK_AGREE_S,
- *   they are right and we were wrong: a floor that one bad answer had lifted is lowered again. Who
- * can forge the answers of several servers - somebody on the way to all of them - can so set the
- *   clock, as plain SNTP has no secret. What is won by it is certificates judged at a wrong date,
- * not at any date: never before the build time. `overrule` 0 gives that up for the danger that a
- *   device with a wrong floor stays without time until its owner says better.
+ *   built, or the one that the owner kept (saved_floor). An answer is refused
+ *     - before the build time, always: no firmware runs before it was made;
+ *     - while the time is not known: more than max_step_s before the saved floor, or more than
+ *       max_ahead_s after the later of the two floors;
+ *     - once it is known: more than max_step_s from our own clock.
+ *   The next server is asked then. If `overrule` servers of one round agree (ELO_CLOCK_AGREE_S),
+ *   they are right and we were wrong: a floor that one bad answer had lifted is lowered again.
+ *
+ *   Who can forge the answers of several servers - somebody on the way to all of them - can so set
+ *   the clock: plain SNTP has no secret. What is won by it is certificates judged at a wrong date,
+ *   though never one before the build time. `overrule` 0 gives nobody that power, at the price
+ *   that a device with a wrong floor stays without time until its owner says better.
+ *
+ * Who asks us to stop (kiss-o'-death; RFC 5905, 7.4)
+ *   A server that says DENY or RSTR is not asked again; when all have said so they are left alone
+ *   for a day. RATE makes the wait after a failed round long, half the cap at least.
  *
  * How sure, elo_clock_get_state()
  *   UNSET       nothing is known: neither answer nor floor
  *   FLOOR_ONLY  it is after the floor; nothing more is known
  *   SYNCED      a server answered within stale_s
- *   STALE       longer ago. The time is still kept, at the pace of the board's crystal (some
- * seconds a day at worst); good enough for certificates
+ *   STALE       longer ago. The time is still kept, at the pace of the board's crystal (seconds a
+ *               day at worst), which is good enough for certificates
  *
  * Degraded mode: allow_floor, off unless you set it
- *   elo_clock_for_tls() gives the time that certificates may be judged by. While the time is not
- *   known (UNSET, FLOOR_ONLY) it says ELO_E_CLOCK: no TLS, wait or work offline. With allow_floor
- *   it gives the floor instead. Know what that means: it is later than the floor, so
+ *   elo_clock_for_tls() gives the time that certificates may be judged by: elo_tls_config's
+ *   now_unix; elo_clock_floor() is its clock_floor. While the time is not known (UNSET,
+ *   FLOOR_ONLY) it says ELO_E_CLOCK: no TLS, wait or work offline. With allow_floor it gives the
+ *   floor instead. Know what that means: it is later than the floor, so
  *     - a server certificate that expired after the floor is still taken for good. Somebody with
- * the key of such an old certificate could play the server;
+ *       the key of such an old certificate could play the server;
  *     - a server certificate made after the floor is refused as not yet valid (ELO_E_CLOCK). A
- * floor of some weeks ago still works with AWS, whose certificates live for a year. Whoever blocks
- * UDP port 123 chooses this mode for you. Trust anchors and names are checked as ever.
+ *       floor of some weeks ago still works with AWS, whose certificates live for a year.
+ *   Whoever blocks UDP port 123 makes you use it. Trust anchors and names are checked as ever.
  *
- * Memory: struct elo_clock, 180 bytes on the chip; nothing is borrowed but random_ctx.
+ * Memory: struct elo_clock, 188 bytes on the chip; nothing is borrowed but random_ctx.
  *
  * Times
  *   now_ms is uint32_t milliseconds of a counter that wraps after 49.7 days and starts anywhere;
- * the wrap costs nothing, no millisecond is lost or rounded. Deadlines see to it that the engine
- * looks at the counter often enough, stopped or not. A counter that steps back stands still until
- * it has caught up. Wall time is seconds since 1970 UTC, good until 2106. Spans in the config that
- * end on _ms are under 2^31.
+ *   the wrap costs nothing, no millisecond is lost or rounded. Deadlines see to it that the engine
+ *   looks at the counter often enough, stopped or not. When the counter steps back, the time
+ *   stands still until it has caught up. Wall time is seconds since 1970 UTC, good until 2106.
+ *   Spans in the config that end on _ms are under 2^31.
  *
  * Re-entrancy: no globals. One engine belongs to one thread.
  */
@@ -94,14 +100,17 @@ typedef uint32_t (*elo_clock_random_fn)(void *ctx);
 struct elo_clock_config {
     uint8_t servers; /* must: how many there are, 1 ... ELO_CLOCK_MAX_SERVERS; asked in their order,
                         beginning with the one that answered last. 0: only elo_clock_set() */
-    uint8_t overrule; /* 2. Servers that must agree to be believed against all we know; 0: none is.
-                         Each counts once; of two names for one machine we cannot know */
+    uint8_t overrule; /* 2. Servers that must agree to be believed against all we know; 0, or more
+                         than there are: none is. Each counts once; of two names for one machine we
+                         cannot know. So name three or more */
     bool allow_floor; /* false. See "Degraded mode" */
 
     uint32_t build_floor; /* must: when this firmware was built. 0, and no saved_floor: the first
                              answer is believed whatever it says */
     uint32_t saved_floor; /* the last SAVE event's floor; 0: none was kept */
-    uint32_t max_ahead_s; /* 5 years. How long the device may have lain in a drawer */
+    uint32_t max_ahead_s; /* 5 years. How long the device may have lain in a drawer. One wrong
+                             server at power-on can be believed by as much; 0: none is, the first
+                             time of all is one on which `overrule` servers agree */
     uint32_t max_step_s;  /* 1 000. How wrong our own clock may have become between two answers */
     uint32_t stale_s;     /* 2 days */
     uint32_t save_s;      /* 12 hours. A new floor is told when it is this much later than the last:
@@ -112,7 +121,8 @@ struct elo_clock_config {
     uint32_t backoff_base_ms;  /* 5 000. After all servers failed the wait is floor + random(0 ...
                                   min(cap, base * 2^n)), n rounds after the last answer */
     uint32_t backoff_cap_ms;   /* 900 000 */
-    uint32_t backoff_floor_ms; /* 15 000: no server may be asked more often (RFC 4330, 10) */
+    uint32_t backoff_floor_ms; /* 15 000: no server may be asked more often (RFC 4330, 10), whatever
+                                  the owner calls */
     uint32_t resync_ms;        /* 6 hours. From an answer to the next question; it is three quarters
                                   to all of it, by chance */
 
@@ -180,10 +190,12 @@ struct elo__clock {
     uint8_t heard;    /* bits: servers of this round that said what cannot be */
     bool known;       /* the time is */
     bool slow;        /* a server asked us to ask less */
+    bool asked;       /* a question was put, at asked_ms */
 
     uint32_t mono_ms;  /* the counter at the last look */
     uint32_t since_ms; /* when the present phase began */
     uint32_t wait_ms;  /* RESTING: how long */
+    uint32_t asked_ms;
 
     uint32_t unix_s; /* at mono_ms, if known */
     uint32_t ms;
@@ -197,6 +209,7 @@ struct elo__clock {
     elo_err reason; /* of this round */
     struct {
         uint32_t round_trip_ms;
+        uint32_t wait_ms;
         int32_t step_s;
         elo_err reason;  /* of the round */
         elo_err refused; /* of the server */
@@ -224,7 +237,8 @@ ELO_MUST_USE elo_err elo_clock_init(struct elo_clock *c,
                                     const struct elo_clock_config *config,
                                     uint32_t now_ms);
 
-/* Ask the servers, now and again whenever it is time. Harmless when started already. */
+/* Ask the servers, now (but see backoff_floor_ms) and again whenever it is time. Harmless when
+ * started already. */
 void elo_clock_start(struct elo_clock *c, uint32_t now_ms);
 
 /* Between two rounds: ask now - the network has come back, a person pressed a button. Else
