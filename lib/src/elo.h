@@ -48,6 +48,7 @@
 
 #include "elo/tls/bearssl.h"
 #include "elo/tls/credentials.h"
+#include "elo/tls/csr.h"
 #include "elo/tls/tls.h"
 
 #include "elo/link/link.h"

@@ -237,6 +237,40 @@ static inline void test_peer_start(struct test_peer *p)
     ERR_clear_error();
 }
 
+static inline void test_peer_put(struct test_peer *p, const uint8_t *payload, size_t len)
+{
+    uint8_t header[5] = {22, 3, 3, (uint8_t)(len >> 8), (uint8_t)len};
+    if (len > 0) {
+        assert_int_equal(BIO_write(p->to_client, header, sizeof header), sizeof header);
+        assert_int_equal(BIO_write(p->to_client, payload, (int)len), (int)len);
+    }
+}
+
+/* What waits for the client: handshake messages in the clear are packed into records of `record`
+ * bytes, whatever message they belong to, as a server may (RFC 5246, 6.2.1). */
+static inline void test_peer_repack(struct test_peer *p, size_t record)
+{
+    static uint8_t in[32768], flight[32768];
+    size_t len = (size_t)BIO_ctrl_pending(p->to_client), at = 0, held = 0;
+    assert_true(len <= sizeof in);
+    if (len == 0) {
+        return;
+    }
+    assert_int_equal(BIO_read(p->to_client, in, (int)len), (int)len);
+    while (at + 5 <= len && in[at] == 22) {
+        size_t body = (size_t)in[at + 3] << 8 | in[at + 4];
+        memcpy(flight + held, in + at + 5, body);
+        held += body;
+        at += 5 + body;
+    }
+    for (size_t done = 0; done < held; done += record) {
+        test_peer_put(p, flight + done, held - done < record ? held - done : record);
+    }
+    if (at < len) { /* from ChangeCipherSpec on */
+        assert_int_equal(BIO_write(p->to_client, in + at, (int)(len - at)), (int)(len - at));
+    }
+}
+
 static inline void test_peer_deinit(struct test_peer *p)
 {
     SSL_free(p->ssl);

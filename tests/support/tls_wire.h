@@ -122,6 +122,8 @@ struct wire {
     size_t flip_at; /* flip a bit of this byte, counted from 1 over all bytes */
     size_t cut_at;  /* end the stream before this byte, counted from 1 */
     bool echo;      /* the server sends back what it reads */
+    size_t record;  /* the server's handshake comes in records of this many bytes, 0: as they are */
+    void (*acked)(struct wire *w); /* called after every piece given to or taken from the client */
 
     size_t passed;         /* bytes to the client so far */
     uint8_t server_in[64]; /* plaintext the server has read, as far as it fits */
@@ -146,6 +148,9 @@ static inline bool to_server(struct wire *w)
     n = limit(n, w->chunk);
     assert_int_equal(BIO_write(w->peer->from_client, out, (int)n), (int)n);
     elo_tls_output_ack(w->tls, n);
+    if (w->acked) {
+        w->acked(w);
+    }
     return true;
 }
 
@@ -171,6 +176,9 @@ static inline bool to_client(struct wire *w)
     }
     w->passed += (size_t)got;
     elo_tls_input_ack(w->tls, (size_t)got);
+    if (w->acked) {
+        w->acked(w);
+    }
     return true;
 }
 
@@ -179,8 +187,12 @@ static inline bool serve(struct wire *w)
     SSL *ssl = w->peer->ssl;
     uint8_t data[4096];
     if (!SSL_is_init_finished(ssl)) {
+        bool fresh = BIO_ctrl_pending(w->peer->to_client) == 0;
         SSL_do_handshake(ssl);
         ERR_clear_error();
+        if (w->record > 0 && fresh) {
+            test_peer_repack(w->peer, w->record);
+        }
         return false;
     }
     int got = SSL_read(ssl, data, sizeof data);

@@ -5,7 +5,7 @@
  * roots a server's chain may end at (anchors), read from PEM or DER.
  *
  * Two ways lead there. Any form of key and certificate: elo_tls_identity_init, elo_tls_anchors_add;
- * a PC's way, about 9 KiB of code on the ESP8266. Or what a small device keeps, a raw P-256 key and
+ * a PC's way, 17 KiB more code on the ESP8266. Or what a small device keeps, a raw P-256 key and
  * DER: elo_tls_identity_ec, elo_tls_anchors_add_der (or a table of roots made elsewhere). The
  * linker drops the way that is not called.
  *
@@ -105,11 +105,11 @@ ELO_MUST_USE elo_err elo_tls_identity_init(struct elo_tls_identity *identity,
 /*
  * The same from a raw P-256 key and certificates in DER, one behind the other: the client's own,
  * then its intermediates. Nothing is copied: `certificates` and `key` are kept by reference and
- * must lie in RAM. The pair is not proven here, for that costs a second on a small device:
- * elo_tls_identity_check does it, once, when the pair is new.
+ * must lie in RAM. The pair is not proven here, for that is the dearest
+ * part: elo_tls_identity_check does it, once, when the pair is new.
  *
  * ELO_E_BAD_PEM    no certificates, or damaged ones
- * ELO_E_KEYPAIR    the key is all zero: never written
+ * ELO_E_KEYPAIR    not a private key of P-256, such as one never written
  * ELO_E_TOO_LARGE  more than ELO_TLS_CHAIN_MAX certificates
  * On failure `identity` is empty.
  */
@@ -121,7 +121,7 @@ ELO_MUST_USE elo_err elo_tls_identity_ec(struct elo_tls_identity *identity,
  * Do key and certificate belong together? For P-256: computes the key's public half, 10 million
  * instructions on the ESP8266.
  *
- * ELO_E_KEYPAIR      no: another key, or not a key of the curve at all
+ * ELO_E_KEYPAIR      no: it is the certificate of another key
  * ELO_E_BAD_PEM      the certificate is damaged
  * ELO_E_UNSUPPORTED  an empty identity, or one of another kind
  */

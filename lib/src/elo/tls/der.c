@@ -29,12 +29,12 @@ static const uint8_t EC_PUBLIC_KEY[] ELO_FLASH = {7, 0x2A, 0x86, 0x48, 0xCE, 0x3
 static const uint8_t PRIME256V1[] ELO_FLASH = {8, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07};
 static const uint8_t BASIC_CONSTRAINTS[] ELO_FLASH = {3, 0x55, 0x1D, 0x13};
 
-static uint8_t tag_of(elo_span in)
+static uint8_t first_of(elo_span in)
 {
     return in.len > 0 ? elo_flash_read8(in.ptr) : 0;
 }
 
-/* Length of the tag and length octets at `in`, 0: none that fit; lengths up to 65535. */
+/* Length of the tag and length octets at `in`, 0: none that fit; contents up to 65535 bytes. */
 static size_t header(elo_span in, size_t *out_body)
 {
     if (in.len < 2) {
@@ -42,14 +42,13 @@ static size_t header(elo_span in, size_t *out_body)
     }
     size_t head = 2, body = elo_flash_read8(in.ptr + 1);
     if (body >= 0x80) {
-        size_t bytes = body & 0x7F;
-        head += bytes;
-        if (bytes < 1 || bytes > 2 || in.len < head) {
+        head += body & 0x7F;
+        if (head < 3 || head > 4 || in.len < head) {
             return 0;
         }
-        body = elo_flash_read8(in.ptr + 2);
-        if (bytes == 2) {
-            body = body << 8 | elo_flash_read8(in.ptr + 3);
+        body = 0;
+        for (size_t i = 2; i < head; i++) {
+            body = body << 8 | elo_flash_read8(in.ptr + i);
         }
     }
     *out_body = body;
@@ -67,65 +66,55 @@ bool elo__tls_der_next(elo_span *in, elo_span *out_whole)
     return true;
 }
 
-/* Takes the element `tag` off the front of `in`; its contents. */
-static bool take(elo_span *in, uint8_t tag, elo_span *out_body)
+/* Takes the element `tag` off the front of `in`: its contents. Another one is left there, and the
+ * answer is NULL and 0, from which nothing can be taken; so a caller need only look at the end. */
+static elo_span take(elo_span *in, uint8_t tag)
 {
-    elo_span whole;
+    elo_span whole = {NULL, 0};
     size_t body;
-    if (tag_of(*in) != tag || !elo__tls_der_next(in, &whole)) {
-        return false;
+    if (first_of(*in) == tag && elo__tls_der_next(in, &whole)) {
+        whole = elo_span_from(whole, header(whole, &body));
     }
-    *out_body = elo_span_from(whole, header(whole, &body));
-    return true;
+    return whole;
 }
 
 static bool is_oid(elo_span body, const uint8_t *oid)
 {
+    size_t at = 0;
     if (body.len != elo_flash_read8(oid)) {
         return false;
     }
-    for (size_t i = 0; i < body.len; i++) {
-        if (elo_flash_read8(body.ptr + i) != elo_flash_read8(oid + 1 + i)) {
-            return false;
-        }
+    while (at < body.len && elo_flash_read8(body.ptr + at) == elo_flash_read8(oid + 1 + at)) {
+        at++;
     }
-    return true;
+    return at == body.len;
 }
 
-static elo_span without_zeros(elo_span integer)
+static elo_span take_number(elo_span *in)
 {
-    while (integer.len > 0 && elo_flash_read8(integer.ptr) == 0) {
-        integer = elo_span_from(integer, 1);
+    elo_span number = take(in, TAG_INTEGER);
+    while (number.len > 0 && first_of(number) == 0) {
+        number = elo_span_from(number, 1);
     }
-    return integer;
-}
-
-static elo_err read_rsa(elo_span bits, struct elo__tls_certificate *out)
-{
-    elo_span numbers;
-    if (!take(&bits, TAG_SEQUENCE, &numbers) || !take(&numbers, TAG_INTEGER, &out->key) ||
-        !take(&numbers, TAG_INTEGER, &out->exponent)) {
-        return ELO_E_BAD_PEM;
-    }
-    out->key_type = BR_KEYTYPE_RSA;
-    out->key = without_zeros(out->key);
-    out->exponent = without_zeros(out->exponent);
-    return ELO_OK;
+    return number;
 }
 
 static elo_err read_key(elo_span info, struct elo__tls_certificate *out)
 {
-    elo_span algorithm, oid, curve, bits;
-    if (!take(&info, TAG_SEQUENCE, &algorithm) || !take(&algorithm, TAG_OID, &oid) ||
-        !take(&info, TAG_BIT_STRING, &bits) || tag_of(bits) != 0 || bits.len < 2) {
+    elo_span algorithm = take(&info, TAG_SEQUENCE), oid = take(&algorithm, TAG_OID);
+    elo_span bits = take(&info, TAG_BIT_STRING);
+    if (bits.len < 2 || first_of(bits) != 0) { /* how many bits are unused */
         return ELO_E_BAD_PEM;
     }
-    bits = elo_span_from(bits, 1); /* no bits unused */
+    bits = elo_span_from(bits, 1);
     if (is_oid(oid, RSA_ENCRYPTION)) {
-        return read_rsa(bits, out);
+        elo_span numbers = take(&bits, TAG_SEQUENCE);
+        out->key_type = BR_KEYTYPE_RSA;
+        out->key = take_number(&numbers);
+        out->exponent = take_number(&numbers);
+        return out->exponent.len > 0 ? ELO_OK : ELO_E_BAD_PEM;
     }
-    if (!is_oid(oid, EC_PUBLIC_KEY) || !take(&algorithm, TAG_OID, &curve) ||
-        !is_oid(curve, PRIME256V1)) {
+    if (!is_oid(oid, EC_PUBLIC_KEY) || !is_oid(take(&algorithm, TAG_OID), PRIME256V1)) {
         return ELO_E_UNSUPPORTED;
     }
     out->key_type = BR_KEYTYPE_EC;
@@ -136,40 +125,40 @@ static elo_err read_key(elo_span info, struct elo__tls_certificate *out)
 /* Do the extensions say "CA" (RFC 5280, 4.2.1.9)? */
 static bool says_ca(elo_span extensions)
 {
-    elo_span extension, oid, ignored, value, constraints, ca;
-    while (take(&extensions, TAG_SEQUENCE, &extension)) {
-        if (!take(&extension, TAG_OID, &oid) || !is_oid(oid, BASIC_CONSTRAINTS)) {
-            continue;
+    for (;;) {
+        elo_span extension = take(&extensions, TAG_SEQUENCE);
+        if (extension.len == 0) {
+            return false;
         }
-        (void)take(&extension, TAG_BOOLEAN, &ignored); /* critical, or not */
-        return take(&extension, TAG_OCTET_STRING, &value) &&
-               take(&value, TAG_SEQUENCE, &constraints) && take(&constraints, TAG_BOOLEAN, &ca) &&
-               ca.len == 1 && elo_flash_read8(ca.ptr) != 0;
+        if (is_oid(take(&extension, TAG_OID), BASIC_CONSTRAINTS)) {
+            (void)take(&extension, TAG_BOOLEAN); /* critical, or not */
+            elo_span value = take(&extension, TAG_OCTET_STRING);
+            elo_span constraints = take(&value, TAG_SEQUENCE);
+            return first_of(take(&constraints, TAG_BOOLEAN)) != 0;
+        }
     }
-    return false;
 }
 
 elo_err elo__tls_der_certificate(elo_span der, struct elo__tls_certificate *out)
 {
-    elo_span certificate, tbs, ignored, info, extensions;
+    /* Serial number, signature, issuer, validity. */
+    static const uint8_t PASSED[4] ELO_FLASH = {TAG_INTEGER, TAG_SEQUENCE, TAG_SEQUENCE,
+                                                TAG_SEQUENCE};
+    elo_span certificate = take(&der, TAG_SEQUENCE), tbs = take(&certificate, TAG_SEQUENCE);
     memset(out, 0, sizeof *out);
-    if (!take(&der, TAG_SEQUENCE, &certificate) || der.len > 0 ||
-        !take(&certificate, TAG_SEQUENCE, &tbs)) {
+    (void)take(&tbs, TAG_VERSION);
+    for (size_t i = 0; i < sizeof PASSED; i++) {
+        if (take(&tbs, elo_flash_read8(&PASSED[i])).len == 0) {
+            return ELO_E_BAD_PEM;
+        }
+    }
+    if (der.len > 0 || first_of(tbs) != TAG_SEQUENCE || !elo__tls_der_next(&tbs, &out->subject)) {
         return ELO_E_BAD_PEM;
     }
-    (void)take(&tbs, TAG_VERSION, &ignored);
-    if (!take(&tbs, TAG_INTEGER, &ignored) ||  /* serial number */
-        !take(&tbs, TAG_SEQUENCE, &ignored) || /* signature */
-        !take(&tbs, TAG_SEQUENCE, &ignored) || /* issuer */
-        !take(&tbs, TAG_SEQUENCE, &ignored) || /* validity */
-        tag_of(tbs) != TAG_SEQUENCE || !elo__tls_der_next(&tbs, &out->subject) ||
-        !take(&tbs, TAG_SEQUENCE, &info)) {
-        return ELO_E_BAD_PEM;
-    }
-    (void)take(&tbs, TAG_ISSUER_ID, &ignored);
-    (void)take(&tbs, TAG_SUBJECT_ID, &ignored);
-    if (take(&tbs, TAG_EXTENSIONS, &ignored) && take(&ignored, TAG_SEQUENCE, &extensions)) {
-        out->is_ca = says_ca(extensions);
-    }
+    elo_span info = take(&tbs, TAG_SEQUENCE);
+    (void)take(&tbs, TAG_ISSUER_ID);
+    (void)take(&tbs, TAG_SUBJECT_ID);
+    elo_span extensions = take(&tbs, TAG_EXTENSIONS);
+    out->is_ca = says_ca(take(&extensions, TAG_SEQUENCE));
     return read_key(info, out);
 }

@@ -63,19 +63,6 @@ static bool is_host_name(const char *host)
     return before != '.' && !numeric && len <= HOST_MAX;
 }
 
-static bool is_random(elo_span entropy)
-{
-    if (entropy.len < ELO_TLS_ENTROPY_MIN) {
-        return false;
-    }
-    for (size_t i = 1; i < entropy.len; i++) {
-        if (entropy.ptr[i] != entropy.ptr[0]) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static elo_err check(const struct elo_tls_config *config)
 {
     uint32_t floor =
@@ -89,7 +76,7 @@ static elo_err check(const struct elo_tls_config *config)
     if (config->now_unix < floor) {
         return ELO_E_CLOCK;
     }
-    if (!is_random(config->entropy)) {
+    if (!elo__tls_is_random(config->entropy)) {
         return ELO_E_ENTROPY;
     }
     if (config->input_cap < ELO_TLS_INPUT_BYTES(512) ||
@@ -120,15 +107,6 @@ static void trust(struct elo_tls *tls, const struct elo_tls_config *config)
     elo__tls_x509_init(config->handshake, config->now_unix);
     br_ssl_engine_set_x509(eng, &config->handshake->_internal.vtable);
     tls->_internal.handshake = config->handshake;
-}
-
-static elo_err identify(br_ssl_client_context *client, const struct elo_tls_config *config)
-{
-    const struct elo_tls_identity *identity = config->identity;
-    if (identity == NULL || identity->_internal.chain_len == 0) {
-        return ELO_OK;
-    }
-    return config->profile->_internal.present(client, identity) ? ELO_OK : ELO_E_UNSUPPORTED;
 }
 
 static void offer_protocols(br_ssl_engine_context *eng, const struct elo_tls_config *config)
@@ -209,14 +187,13 @@ static void queue_alert(struct elo_tls *tls, uint8_t description)
     tls->_internal.alert_len = sizeof tls->_internal.alert;
 }
 
-/* The handshake's memory returns to its owner; what was learnt in it stays. Should BearSSL reach
- * for it again, which without renegotiation it does not, it finds nothing. */
+/* The handshake's memory returns to its owner; what was learnt in it stays. */
 static void give_back(struct elo_tls *tls)
 {
     if (tls->_internal.handshake != NULL) {
         tls->_internal.server_not_after = tls->_internal.handshake->_internal.leaf_not_after;
         tls->_internal.handshake = NULL;
-        br_ssl_engine_set_x509(&tls->_internal.client.eng, NULL);
+        elo__tls_x509_none(&tls->_internal.client.eng);
     }
 }
 
@@ -270,9 +247,10 @@ static elo_err start(struct elo_tls *tls, const struct elo_tls_config *config)
 {
     br_ssl_client_context *client = &tls->_internal.client;
     br_ssl_engine_set_versions(&client->eng, BR_TLS12, BR_TLS12);
+    tls->_internal.profile = config->profile;
     config->profile->_internal.algorithms(&client->eng);
     trust(tls, config);
-    elo_err err = identify(client, config);
+    elo_err err = config->identity != NULL ? elo_tls_present(tls, config->identity) : ELO_OK;
     if (err != ELO_OK) {
         return err;
     }
@@ -300,7 +278,7 @@ elo_err elo_tls_init(struct elo_tls *tls, const struct elo_tls_config *config)
     memset(tls, 0, sizeof *tls);
     br_ssl_client_zero(&tls->_internal.client);
     tls->_internal.require_alpn = config->require_alpn;
-    tls->_internal.pace.on = config->stepwise;
+    tls->_internal.pace.pieces = config->stepwise;
     tls->_internal.error = check(config);
     if (tls->_internal.error == ELO_OK) {
         tls->_internal.error = start(tls, config);
@@ -331,6 +309,21 @@ unsigned elo_tls_state(const struct elo_tls *tls)
     return state;
 }
 
+bool elo_tls_borrows(const struct elo_tls *tls)
+{
+    return tls->_internal.handshake != NULL;
+}
+
+elo_err elo_tls_present(struct elo_tls *tls, const struct elo_tls_identity *identity)
+{
+    if (identity->_internal.chain_len == 0) { /* an empty one */
+        return ELO_OK;
+    }
+    return tls->_internal.profile->_internal.present(&tls->_internal.client, identity)
+               ? ELO_OK
+               : ELO_E_UNSUPPORTED;
+}
+
 uint8_t *elo_tls_input_buf(const struct elo_tls *tls, size_t *out_len)
 {
     *out_len = 0;
@@ -353,6 +346,12 @@ void elo_tls_input_ack(struct elo_tls *tls, size_t len)
     elo__tls_pace_feed(&tls->_internal.pace, br_ssl_engine_recvrec_buf(eng, &room), len);
     br_ssl_engine_recvrec_ack(eng, len);
     settle(tls, output_clean);
+    /* Proven, or past certificates in a resumed session: when BearSSL has not failed on it and has
+     * left nothing of it unread. */
+    const struct elo__tls_pace *pace = &tls->_internal.pace;
+    if ((pace->proven || pace->over) && br_ssl_engine_recvrec_buf(eng, &room) != NULL) {
+        give_back(tls);
+    }
 }
 
 void elo_tls_input_end(struct elo_tls *tls)

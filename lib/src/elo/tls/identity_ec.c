@@ -7,15 +7,23 @@
 #include "elo/tls/credentials.h"
 
 #include "elo/base/assert.h"
+#include "elo/base/flash.h"
 #include "elo/tls/internal.h"
 
-static bool is_zero(const uint8_t *bytes, size_t len)
+/* The curve's order (SEC 2, 2.4.2). */
+static const uint8_t ORDER[ELO_TLS_P256_KEY_BYTES] ELO_FLASH = {
+    0xFF, 0xFF, 0xFF, 0xFF, 0x00, 0x00, 0x00, 0x00, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
+    0xBC, 0xE6, 0xFA, 0xAD, 0xA7, 0x17, 0x9E, 0x84, 0xF3, 0xB9, 0xCA, 0xC2, 0xFC, 0x63, 0x25, 0x51};
+
+/* Subtracts the order, whatever the bytes are: a secret must not decide how long it takes. */
+bool elo__tls_is_p256_key(const uint8_t *key)
 {
-    uint8_t any = 0;
-    for (size_t i = 0; i < len; i++) {
-        any |= bytes[i];
+    unsigned borrow = 0, any = 0;
+    for (size_t i = ELO_TLS_P256_KEY_BYTES; i-- > 0;) {
+        borrow = (unsigned)(key[i] - elo_flash_read8(&ORDER[i]) - (int)borrow) >> 8 & 1;
+        any |= key[i];
     }
-    return any == 0;
+    return borrow != 0 && any != 0;
 }
 
 static elo_err add_certificate(struct elo_tls_identity *identity, elo_span der)
@@ -45,7 +53,7 @@ elo_err elo_tls_identity_ec(struct elo_tls_identity *identity,
 {
     ELO_ASSERT(identity != NULL && key != NULL);
     elo_span der;
-    elo_err err = is_zero(key, ELO_TLS_P256_KEY_BYTES) ? ELO_E_KEYPAIR : ELO_OK;
+    elo_err err = elo__tls_is_p256_key(key) ? ELO_OK : ELO_E_KEYPAIR;
     memset(identity, 0, sizeof *identity);
     identity->_internal.key_type = BR_KEYTYPE_EC;
     identity->_internal.key.ec.curve = BR_EC_secp256r1;

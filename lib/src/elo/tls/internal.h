@@ -33,6 +33,9 @@ bool elo__tls_validity_known(const struct elo__tls_validity *v);
 /* `minimal` is initialised and has its time set; this wraps it. */
 void elo__tls_x509_init(struct elo_tls_handshake *handshake, uint32_t now_unix);
 
+/* From now on `eng` trusts nobody. */
+void elo__tls_x509_none(br_ssl_engine_context *eng);
+
 /* --- pace.c: how much of a handshake one step takes in ------------------------------------------
  */
 
@@ -58,6 +61,12 @@ elo_err elo__tls_der_certificate(elo_span der, struct elo__tls_certificate *out)
 
 /* Takes the first element off `in`, its tag and length included; false when there is none whole. */
 bool elo__tls_der_next(elo_span *in, elo_span *out_whole);
+
+/* --- identity_ec.c ------------------------------------------------------------------------------
+ */
+
+/* Is it 1 to the order of P-256 less 1? In constant time. */
+bool elo__tls_is_p256_key(const uint8_t *key);
 
 /* --- pem.c: objects out of PEM or DER ------------------------------------------------------- */
 
@@ -99,6 +108,9 @@ struct elo__tls_arena {
 
 /* Appends; where the bytes now are, or NULL when they did not fit. */
 uint8_t *elo__tls_arena_add(struct elo__tls_arena *arena, const void *data, size_t len);
+
+/* Enough of it, and not all the same byte. */
+bool elo__tls_is_random(elo_span entropy);
 
 /* Overwrites secrets in a way that the compiler keeps. */
 void elo__tls_wipe(void *mem, size_t len);

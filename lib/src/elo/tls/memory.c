@@ -23,3 +23,16 @@ uint8_t *elo__tls_arena_add(struct elo__tls_arena *arena, const void *data, size
     arena->used += len;
     return at;
 }
+
+bool elo__tls_is_random(elo_span entropy)
+{
+    if (entropy.len < ELO_TLS_ENTROPY_MIN) {
+        return false;
+    }
+    for (size_t i = 1; i < entropy.len; i++) {
+        if (entropy.ptr[i] != entropy.ptr[0]) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -6,9 +6,9 @@
  * handshake's 127 M instructions; the i31 family is near twice as slow, for the lx106 has no high
  * half of a product. AES and GHASH are the ones without tables, in constant time.
  *
- * SHA-384 is not needed: Amazon's chains below CA 1 (RSA) and CA 3 (P-256) are signed with SHA-256
- * throughout, as is the desk's; what a server signs in the handshake it signs with a hash that we
- * offer.
+ * SHA-384 is not needed: Amazon signs with SHA-256 below CA 1 (RSA 2048) and CA 3 (P-256), and with
+ * SHA-384 only below CA 2 (RSA 4096) and CA 4 (P-384); the desk's CA is P-256 with SHA-256. What a
+ * server signs in the handshake it signs with a hash that we offer.
  */
 #include "elo/tls/internal.h"
 

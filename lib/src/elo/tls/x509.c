@@ -78,3 +78,56 @@ void elo__tls_x509_init(struct elo_tls_handshake *handshake, uint32_t now_unix)
     handshake->_internal.leaf_seen = false;
     handshake->_internal.not_yet_valid = false;
 }
+
+/* --- nobody ------------------------------------------------------------------------------------
+ *
+ * Should BearSSL ask again after the memory was given back, which without renegotiation it does
+ * not, then no chain is trusted.
+ */
+
+static void no_chain(const br_x509_class **ctx, const char *server_name)
+{
+    (void)ctx;
+    (void)server_name;
+}
+
+static void no_cert(const br_x509_class **ctx, uint32_t length)
+{
+    (void)ctx;
+    (void)length;
+}
+
+static void no_bytes(const br_x509_class **ctx, const unsigned char *data, size_t len)
+{
+    (void)ctx;
+    (void)data;
+    (void)len;
+}
+
+static void no_end(const br_x509_class **ctx)
+{
+    (void)ctx;
+}
+
+static unsigned not_trusted(const br_x509_class **ctx)
+{
+    (void)ctx;
+    return BR_ERR_X509_NOT_TRUSTED;
+}
+
+/* The key of a chain that was found good; there is none. */
+static const br_x509_pkey *no_key(const br_x509_class *const *ctx, unsigned *usages)
+{
+    (void)ctx;
+    (void)usages;
+    return NULL;
+}
+
+static const br_x509_class NOBODY_VTABLE ELO_FLASH = {
+    sizeof(br_x509_class *), no_chain, no_cert, no_bytes, no_end, not_trusted, no_key};
+static const br_x509_class *const NOBODY ELO_FLASH = &NOBODY_VTABLE;
+
+void elo__tls_x509_none(br_ssl_engine_context *eng)
+{
+    br_ssl_engine_set_x509(eng, (const br_x509_class **)(uintptr_t)&NOBODY);
+}
