@@ -34,9 +34,18 @@ struct bundle {
 int bundle_load(const char *dir, struct bundle *out);
 void bundle_free(struct bundle *b); /* wipes the key */
 
+/* A device that has made its key itself: in the place of a folder. Both say what goes wrong. */
+struct bundle_board {
+    int (*csr)(void *ctx, struct buf *out_pem);
+    int (*deliver)(void *ctx, elo_span ca, elo_span certificate); /* PEM; EXIT_OK: it works */
+    void *ctx;
+};
+
 /* What to make. */
 struct bundle_wish {
-    const char *dir;   /* no slash at its end */
+    const char *dir; /* no slash at its end */
+    const struct bundle_board
+        *board;        /* NULL: key and certificate go into `dir`; else there is none */
     const char *thing; /* NULL: no thing, an operator's identity */
     const char *client_id;
     const char *policy;          /* name of the policy to attach; made if it is not there */
@@ -48,7 +57,8 @@ struct bundle_wish {
 /*
  * Key and CSR here, then thing, certificate, policy and attachments on the desk, then the folder.
  * A thing that is there without a certificate is taken as it is: so a run that was killed can be
- * repeated. On a failure, or once stop_asked(), what was made is taken back. An exit code, said.
+ * repeated. With wish->board the CSR comes from it and the certificate goes to it. On a failure, or
+ * once stop_asked(), what was made is taken back. An exit code, said.
  */
 int bundle_make(const struct desk_info *desk, const struct bundle_wish *wish);
 

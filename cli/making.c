@@ -4,7 +4,8 @@
  * Making a bundle. How this works: a list of steps, each of which leaves behind what it made: a
  * folder beside the place of the bundle, and, by calls of the AWS API, thing, certificate, policy
  * and attachments. The last step renames the folder into place. When a step fails, all that was
- * made before is taken back in reverse order.
+ * made before is taken back in reverse order. For a board there is no folder: it has made its key
+ * itself, and the last step hands the certificate over.
  *
  * Killed between two steps, it leaves a thing without a certificate (which the next run takes), or
  * a certificate that nobody has the key of; never a folder that looks like a device and is none.
@@ -201,6 +202,9 @@ static bool object_of(const char *key, elo_span text, uint8_t *out, size_t cap)
  * counts, is longer. */
 static int make_key(struct making *m)
 {
+    if (m->wish->board != NULL) {
+        return m->wish->board->csr(m->wish->board->ctx, &m->csr);
+    }
     char common_name[65];
     snprintf(common_name, sizeof common_name, "%.64s", m->wish->client_id);
     elo_err err = pki_make_key_and_csr(common_name, &m->key, &m->csr);
@@ -345,6 +349,17 @@ static int put_in_place(struct making *m)
     return EXIT_FAILED;
 }
 
+static int deliver(struct making *m)
+{
+    elo_span ca;
+    if (!read_file(m->desk->ca_path, 65536, &ca)) {
+        return EXIT_FAILED;
+    }
+    int code = m->wish->board->deliver(m->wish->board->ctx, ca, buf_span(&m->certificate));
+    posix_file_free(&ca);
+    return code;
+}
+
 /* --- taking back ---------------------------------------------------------------------------------
  */
 
@@ -392,12 +407,16 @@ static void take_back(const struct making *m)
 
 static int run_steps(struct making *m)
 {
-    int (*const steps[])(struct making *) = {make_folder,      make_key,     make_thing,
-                                             make_certificate, make_policy,  attach_policy,
-                                             write_files,      attach_thing, put_in_place};
+    int (*const folder[])(struct making *) = {make_folder,      make_key,     make_thing,
+                                              make_certificate, make_policy,  attach_policy,
+                                              write_files,      attach_thing, put_in_place};
+    int (*const board[])(struct making *) = {
+        make_key, make_thing, make_certificate, make_policy, attach_policy, attach_thing, deliver};
+    bool is_board = m->wish->board != NULL;
+    size_t count = is_board ? sizeof board / sizeof board[0] : sizeof folder / sizeof folder[0];
     int code = EXIT_OK;
-    for (size_t i = 0; code == EXIT_OK && i < sizeof steps / sizeof steps[0]; i++) {
-        code = stop_asked() ? stop_exit_code() : steps[i](m);
+    for (size_t i = 0; code == EXIT_OK && i < count; i++) {
+        code = stop_asked() ? stop_exit_code() : is_board ? board[i](m) : folder[i](m);
     }
     return code;
 }
@@ -406,7 +425,7 @@ int bundle_make(const struct desk_info *desk, const struct bundle_wish *wish)
 {
     struct making m = {.desk = desk, .wish = wish};
     struct stat there;
-    if (lstat(wish->dir, &there) == 0) {
+    if (wish->board == NULL && lstat(wish->dir, &there) == 0) {
         say_error("%s is there already\n     Choose another folder with --out, or move it away.",
                   wish->dir);
         return EXIT_CONFLICT;

@@ -127,6 +127,8 @@ int exit_code_of(elo_err err)
         {ELO_E_CREDENTIALS, ELO_E_SIGNATURE, EXIT_REFUSED},
         {ELO_E_USAGE, ELO_E_USAGE, EXIT_USAGE},
         {ELO_E_CONFLICT, ELO_E_CONFLICT, EXIT_CONFLICT},
+        {ELO_E_WIFI_PASSPHRASE, ELO_E_WIFI_LOST, EXIT_NETWORK},
+        {ELO_E_SERIAL, ELO_E_SERIAL, EXIT_DEVICE},
     };
     if (err >= ELO_OK) {
         return EXIT_OK;
