@@ -53,7 +53,7 @@ static void one_version(void **state)
     line[strcspn(line, "\n")] = '\0';
     assert_string_equal(line, ELO_VERSION);
     assert_true(
-        has_line(read_text(ROOT "lib/src/elo.h"), "#define ELO_VERSION \"" ELO_VERSION "\""));
+        has_line(read_text(ROOT "lib/src/elo/base/version.h"), "#define ELO_VERSION \"" ELO_VERSION "\""));
     assert_true(has_line(read_text(ROOT "lib/library.properties"), "version=" ELO_VERSION));
     assert_true(
         has_line(read_text(ROOT "lib/library.json"), "  \"version\": \"" ELO_VERSION "\","));

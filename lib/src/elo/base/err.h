@@ -137,15 +137,16 @@ typedef enum elo_err {
     ELO_E_TIME_UNSYNCED = -131,    /* the server does not know the time itself */
     ELO_E_TIME_NOT_OURS = -132,    /* not the answer to our question: late, or forged */
     ELO_E_TIME_IMPLAUSIBLE = -133, /* a time that cannot be, by what we know */
-    ELO_E_TIME_TIMEOUT = -134      /* no time server answered */
+    ELO_E_TIME_TIMEOUT = -134,     /* no time server answered */
+
     /* Setting up a board. */
-    ELO_E_WIFI_PASSPHRASE = -120, /* the access point does not take the passphrase */
-    ELO_E_WIFI_NOT_FOUND = -121,  /* no network of that name is heard */
-    ELO_E_WIFI_DHCP = -122,       /* joined, but no address came */
-    ELO_E_WIFI_LOST = -123,       /* the access point refused or dropped us */
-    ELO_E_SERIAL = -124,          /* no board answers on the serial line */
-    ELO_E_SETTING = -125,         /* a setting that is not valid */
-    ELO_E_BUNDLE = -126           /* a bundle that lacks a part or has one that fits nowhere */
+    ELO_E_WIFI_PASSPHRASE = -140, /* the access point does not take the passphrase */
+    ELO_E_WIFI_NOT_FOUND = -141,  /* no network of that name is heard */
+    ELO_E_WIFI_DHCP = -142,       /* joined, but no address came */
+    ELO_E_WIFI_LOST = -143,       /* the access point refused or dropped us */
+    ELO_E_SERIAL = -144,          /* no board answers on the serial line */
+    ELO_E_SETTING = -145,         /* a setting that is not valid */
+    ELO_E_BUNDLE = -146           /* a bundle that lacks a part or has one that fits nowhere */
 } elo_err;
 
 #endif

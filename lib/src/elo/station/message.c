@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
+#include "elo/base/version.h"
 #include "elo/base/flash.h"
 #include "elo/station/internal.h"
 

@@ -233,6 +233,30 @@ static const char TIME_TIMEOUT[] ELO_FLASH = "E-TIME-TIMEOUT: No time server ans
 static const char TIME_TIMEOUT_CURE[] ELO_FLASH =
     "It is tried again by itself. A firewall may block UDP port 123: name a time server inside "
     "your network, most routers are one.";
+static const char WIFI_PASSPHRASE[] ELO_FLASH =
+    "E-WIFI-PASSPHRASE: The Wi-Fi does not accept the passphrase.";
+static const char WIFI_PASSPHRASE_CURE[] ELO_FLASH =
+    "Type it again, with its capitals; it is the one on the router's label unless it was changed.";
+static const char WIFI_NOT_FOUND[] ELO_FLASH =
+    "E-WIFI-NOT-FOUND: No Wi-Fi of that name is in reach.";
+static const char WIFI_NOT_FOUND_CURE[] ELO_FLASH =
+    "Check the name, and that the network is of 2.4 GHz: the ESP8266 does not hear 5 GHz.";
+static const char WIFI_DHCP[] ELO_FLASH = "E-WIFI-DHCP: The Wi-Fi gave the board no address.";
+static const char WIFI_DHCP_CURE[] ELO_FLASH =
+    "See that DHCP is on in the router and has addresses left; switch the router off and on.";
+static const char WIFI_LOST[] ELO_FLASH = "E-WIFI-LOST: The Wi-Fi refused the board or dropped it.";
+static const char WIFI_LOST_CURE[] ELO_FLASH =
+    "Move it nearer; see that the router takes WPA2 and has no list of allowed devices.";
+static const char SERIAL[] ELO_FLASH = "E-SERIAL: No board answers on the serial line.";
+static const char SERIAL_CURE[] ELO_FLASH =
+    "Check cable and port, close other programs that use it, and press the board's reset.";
+static const char SETTING[] ELO_FLASH = "E-SETTING: A setting is not valid.";
+static const char SETTING_CURE[] ELO_FLASH =
+    "The message names the setting and says what it may be.";
+static const char BUNDLE[] ELO_FLASH =
+    "E-BUNDLE: The bundle lacks a part, or has one that does not belong.";
+static const char BUNDLE_CURE[] ELO_FLASH =
+    "Take config.json, ca.pem and cert.pem as `elo add` wrote them, all three.";
 static const char NOTHING[] ELO_FLASH = "Nothing has failed.";
 static const char OTHER[] ELO_FLASH = "E-OTHER: A reason without words.";
 static const char EMPTY[] ELO_FLASH = "";
@@ -299,7 +323,14 @@ static const struct words TABLE[] ELO_FLASH = {
     {ELO_E_TIME_UNSYNCED, TIME_UNSYNCED, TIME_UNSYNCED_CURE},
     {ELO_E_TIME_NOT_OURS, TIME_NOT_OURS, TIME_NOT_OURS_CURE},
     {ELO_E_TIME_IMPLAUSIBLE, TIME_IMPLAUSIBLE, TIME_IMPLAUSIBLE_CURE},
-    {ELO_E_TIME_TIMEOUT, TIME_TIMEOUT, TIME_TIMEOUT_CURE}};
+    {ELO_E_TIME_TIMEOUT, TIME_TIMEOUT, TIME_TIMEOUT_CURE},
+    {ELO_E_WIFI_PASSPHRASE, WIFI_PASSPHRASE, WIFI_PASSPHRASE_CURE},
+    {ELO_E_WIFI_NOT_FOUND, WIFI_NOT_FOUND, WIFI_NOT_FOUND_CURE},
+    {ELO_E_WIFI_DHCP, WIFI_DHCP, WIFI_DHCP_CURE},
+    {ELO_E_WIFI_LOST, WIFI_LOST, WIFI_LOST_CURE},
+    {ELO_E_SERIAL, SERIAL, SERIAL_CURE},
+    {ELO_E_SETTING, SETTING, SETTING_CURE},
+    {ELO_E_BUNDLE, BUNDLE, BUNDLE_CURE}};
 
 static const struct words *find(elo_err err)
 {
