@@ -85,17 +85,6 @@ bool EloDeviceBase::begin(const EloConfig &config)
     return note(err);
 }
 
-elo_err EloDeviceBase::readBundle(const char *path)
-{
-    uint8_t *text = _connection.decoding.text;
-    size_t len;
-    elo_err err = elo_esp8266_read_file(path, text, sizeof _connection.decoding.text, &len);
-    if (err == ELO_OK) {
-        err = elo_bundle_read(&_bundle, elo_span_of(text, len), &_texts);
-    }
-    return err == ELO_E_NOT_FOUND ? ELO_OK : err;
-}
-
 static void replace(const char *&in_bundle, const char *given)
 {
     in_bundle = or_else(given, in_bundle);
@@ -104,10 +93,7 @@ static void replace(const char *&in_bundle, const char *given)
 elo_err EloDeviceBase::loadFiles(const EloConfig &config)
 {
     struct elo_esp8266_sources sources = {config.ca, config.certificate, config.key};
-    elo_err err = readBundle("/config.json");
-    if (err == ELO_OK) {
-        err = readBundle("/wifi.json");
-    }
+    elo_err err = elo_esp8266_bundle_load(&_bundle, &_texts, &_connection.decoding);
     replace(_bundle.ssid, config.ssid);
     replace(_bundle.password, config.password);
     replace(_bundle.host, config.host);

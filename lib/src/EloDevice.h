@@ -271,7 +271,6 @@ class EloDeviceBase
   private:
     elo_err load(const EloConfig &config);
     elo_err loadFiles(const EloConfig &config);
-    elo_err readBundle(const char *path);
     elo_err prepare(const EloConfig &config);
     elo_err prepareClient(const EloConfig &config);
     void prepareLink(const EloConfig &config);

@@ -50,23 +50,9 @@ void EloSecureClientBase::setProfile(const struct elo_tls_profile *profile)
     _config.profile = profile;
 }
 
-elo_err EloSecureClientBase::readBundle(const char *path)
-{
-    uint8_t *text = _connection.decoding.text;
-    size_t len;
-    elo_err err = elo_esp8266_read_file(path, text, sizeof _connection.decoding.text, &len);
-    if (err == ELO_OK) {
-        err = elo_bundle_read(&_bundle, elo_span_of(text, len), &_texts);
-    }
-    return err == ELO_E_NOT_FOUND ? ELO_OK : err;
-}
-
 elo_err EloSecureClientBase::load()
 {
-    elo_err err = readBundle("/config.json");
-    if (err == ELO_OK) {
-        err = readBundle("/wifi.json");
-    }
+    elo_err err = elo_esp8266_bundle_load(&_bundle, &_texts, &_connection.decoding);
     if (err != ELO_OK) {
         return err;
     }

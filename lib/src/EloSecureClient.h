@@ -106,7 +106,6 @@ class EloSecureClientBase : public Client
     }
 
   private:
-    elo_err readBundle(const char *path);
     elo_err load();
     elo_err open(const char *host, uint16_t port);
     bool note(elo_err err);

@@ -8,6 +8,7 @@
  * What the board's surroundings are is told by environment variables
  *     FAKE_FS     the folder that LittleFS shows
  *     FAKE_RTC    the file that keeps RTC memory (none: it is lost at the end)
+ *     FAKE_FLASH  the file that is the flash chip (none: memory)
  *     FAKE_SSID   the network in the air, FAKE_PASSWORD its password
  *     FAKE_WOKE   set: the board woke from deep sleep
  *     FAKE_CLOCK  set: no time server answers before the line "time"

@@ -6,8 +6,10 @@
 #include <ESP8266WiFi.h>
 #include <LittleFS.h>
 #include <coredecls.h>
+#include <fcntl.h>
 #include <flash_hal.h>
 #include <string>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -142,6 +144,14 @@ int digitalRead(uint8_t)
     return HIGH;
 }
 
+void attachInterrupt(uint8_t, void (*)(void), int)
+{
+}
+
+void detachInterrupt(uint8_t)
+{
+}
+
 int analogRead(uint8_t)
 {
     return 512;
@@ -159,6 +169,11 @@ uint32_t fake_random_register(void)
 uint32_t EspClass::getFreeHeap()
 {
     return 40000;
+}
+
+uint32_t EspClass::getFreeContStack()
+{
+    return 2000;
 }
 
 uint32_t EspClass::getMaxFreeBlockSize()
@@ -229,14 +244,24 @@ bool EspClass::rtcUserMemoryWrite(uint32_t word, uint32_t *data, size_t bytes)
     return true;
 }
 
-/* The flash chip: 4 MB, erased, gone at the end. */
+/* The flash chip: 4 MB in the file FAKE_FLASH, which is made erased; without one in memory. */
 uint32_t fake_fs_start = 0x200000;
 static uint8_t *chip()
 {
+    static const size_t size = 0x400000;
     static uint8_t *bytes;
-    if (bytes == nullptr) {
-        bytes = (uint8_t *)malloc(0x400000);
-        memset(bytes, 0xff, 0x400000);
+    if (bytes != nullptr) {
+        return bytes;
+    }
+    int fd = ::open(env("FAKE_FLASH").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    bool fresh = fd < 0 || lseek(fd, 0, SEEK_END) == 0;
+    if (fd >= 0 && ftruncate(fd, (off_t)size) != 0) {
+        abort();
+    }
+    bytes = (uint8_t *)mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                            fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
+    if (fresh) {
+        memset(bytes, 0xff, size);
     }
     return bytes;
 }
@@ -338,6 +363,13 @@ wl_status_t ESP8266WiFiClass::begin(
     air.wanted = true;
     air.told = false;
     return WL_DISCONNECTED;
+}
+
+bool ESP8266WiFiClass::disconnect(bool)
+{
+    air.wanted = air.up = false;
+    fake_network_up(false);
+    return true;
 }
 
 wl_status_t ESP8266WiFiClass::status()

@@ -28,12 +28,18 @@
 
 typedef uint8_t byte;
 
-#define LOW         0
-#define HIGH        1
-#define INPUT       0
-#define OUTPUT      1
-#define A0          17
-#define LED_BUILTIN 2
+#define LOW          0
+#define HIGH         1
+#define INPUT        0
+#define INPUT_PULLUP 2
+#define FALLING      2
+#define D2           4
+#define D5           14
+#define IRAM_ATTR
+#define digitalPinToInterrupt(pin) (pin)
+#define OUTPUT                     1
+#define A0                         17
+#define LED_BUILTIN                2
 
 #ifdef __cplusplus
 extern "C" {
@@ -47,6 +53,8 @@ void pinMode(uint8_t pin, uint8_t mode);
 void digitalWrite(uint8_t pin, uint8_t value);
 int digitalRead(uint8_t pin);
 int analogRead(uint8_t pin);
+void attachInterrupt(uint8_t pin, void (*handler)(void), int mode);
+void detachInterrupt(uint8_t pin);
 
 /* The chip's random number register, read as a variable. */
 uint32_t fake_random_register(void);
@@ -90,6 +98,7 @@ class EspClass
 {
   public:
     uint32_t getFreeHeap();
+    uint32_t getFreeContStack();
     uint32_t getMaxFreeBlockSize();
     uint32_t getCycleCount();
     uint32_t getChipId();

@@ -55,6 +55,7 @@ class ESP8266WiFiClass
                       const uint8_t *bssid = nullptr,
                       bool connect = true);
     wl_status_t status();
+    bool disconnect(bool off = false);
     uint8_t *BSSID();
     int32_t channel();
     int8_t RSSI();

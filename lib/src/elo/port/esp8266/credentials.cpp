@@ -10,6 +10,27 @@
 #include <Arduino.h>
 #include <coredecls.h>
 
+static elo_err load_file(const char *path,
+                         struct elo_bundle *bundle,
+                         struct elo_texts *texts,
+                         struct elo_esp8266_decoding *scratch)
+{
+    size_t len;
+    elo_err err = elo_esp8266_read_file(path, scratch->text, sizeof scratch->text, &len);
+    if (err == ELO_OK) {
+        err = elo_bundle_read(bundle, elo_span_of(scratch->text, len), texts);
+    }
+    return err == ELO_E_NOT_FOUND ? ELO_OK : err;
+}
+
+elo_err elo_esp8266_bundle_load(struct elo_bundle *bundle,
+                                struct elo_texts *texts,
+                                struct elo_esp8266_decoding *scratch)
+{
+    elo_err err = load_file("/config.json", bundle, texts, scratch);
+    return err == ELO_OK ? load_file("/wifi.json", bundle, texts, scratch) : err;
+}
+
 /* Text that is read into the scratch, one behind the other. */
 struct reading {
     uint8_t *ptr;

@@ -15,6 +15,7 @@
 
 #if defined(ARDUINO) && defined(ESP8266)
 
+#include "elo/port/esp8266/bundle.h"
 #include "elo/tls/credentials.h"
 
 #define ELO_ESP8266_ROOTS 2
@@ -41,6 +42,15 @@ struct elo_esp8266_decoding {
     struct elo_tls_work work;
     uint8_t text[ELO_ESP8266_TEXT_BYTES];
 };
+
+/*
+ * /config.json, and /wifi.json over it: the same names, for what a bundle does not know. A file
+ * that is not there is no failure. Errors of elo_bundle_read, and ELO_E_NO_SPACE for a file longer
+ * than the scratch.
+ */
+ELO_MUST_USE elo_err elo_esp8266_bundle_load(struct elo_bundle *bundle,
+                                             struct elo_texts *texts,
+                                             struct elo_esp8266_decoding *scratch);
 
 /*
  * `mem`: as for elo_tls_identity_init, kept. LittleFS must be mounted if a file is to be read.

@@ -72,6 +72,27 @@ bool elo_esp8266_woke(void)
     return ESP.getResetInfoPtr()->reason == REASON_DEEP_SLEEP_AWAKE;
 }
 
+elo_reset elo_esp8266_reset(void)
+{
+    switch (ESP.getResetInfoPtr()->reason) {
+    case REASON_DEFAULT_RST:
+        return ELO_RESET_POWER;
+    case REASON_EXT_SYS_RST:
+        return ELO_RESET_PIN;
+    case REASON_SOFT_RESTART:
+        return ELO_RESET_SOFTWARE;
+    case REASON_WDT_RST:
+    case REASON_SOFT_WDT_RST:
+        return ELO_RESET_WATCHDOG;
+    case REASON_EXCEPTION_RST:
+        return ELO_RESET_CRASH;
+    case REASON_DEEP_SLEEP_AWAKE:
+        return ELO_RESET_WAKE;
+    default:
+        return ELO_RESET_UNKNOWN;
+    }
+}
+
 const char *elo_esp8266_reset_words(void)
 {
     switch (ESP.getResetInfoPtr()->reason) {

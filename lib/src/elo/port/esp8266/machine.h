@@ -18,6 +18,7 @@
 
 #include "elo/base/err.h"
 #include "elo/base/span.h"
+#include "elo/station/board.h"
 
 /* As link.h and client.h want them; `ctx` is not used. */
 elo_err elo_esp8266_entropy(void *ctx, uint8_t *out, size_t len);
@@ -38,6 +39,9 @@ elo_err elo_esp8266_read_file(const char *path, uint8_t *out, size_t cap, size_t
 
 /* The chip began to run because a deep sleep was over. */
 bool elo_esp8266_woke(void);
+
+/* Why the chip began to run, as the station wants it. */
+elo_reset elo_esp8266_reset(void);
 
 /* Why the chip began to run, in words, in flash. */
 const char *elo_esp8266_reset_words(void);

@@ -19,6 +19,7 @@
 #if defined(ARDUINO) && defined(ESP8266)
 
 #include "elo/link/link.h"
+#include "elo/station/station.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -42,6 +43,7 @@ uint32_t elo_esp8266_stack_used(void);
 
 /* As the functions they are named after. */
 bool elo_esp8266_link_step(struct elo_link *link, uint32_t now_ms);
+bool elo_esp8266_station_step(struct elo_station *station, uint32_t now_ms);
 ELO_MUST_USE elo_err elo_esp8266_identity_init(const struct elo_esp8266_identity *args);
 ELO_MUST_USE elo_err elo_esp8266_anchors_add(struct elo_tls_anchors *anchors,
                                              const elo_span *certificates,
