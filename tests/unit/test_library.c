@@ -70,7 +70,7 @@ static void library_properties(void **state)
                                          "category=Communication\n",
                                          "url=",
                                          "architectures=esp8266\n",
-                                         "includes=elo.h\n"};
+                                         "includes=EloDevice.h\n"};
     const char *file = read_text(ROOT "lib/library.properties");
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         const char *at = strstr(file, fields[i]);

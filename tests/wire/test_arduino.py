@@ -227,4 +227,40 @@ def secure_client(scene):
     end(board)
 
 
+@case
+def whole_station(scene):
+    """the example Station: commands, and a queue in flash that survives the power"""
+    desk = scene.desk()
+    folder = bundle(scene, desk)
+    sub = watch(scene, desk)
+    flash = str(scene.path("flash"))
+    numbers = lambda: [int(m[1]) for m in sub.matching(r'kitchen/telemetry.*seq\\":(\d+)')]
+    board = sketch(scene, "Station", folder, FAKE_FLASH=flash)
+    expect(board, "^online$", "it is online")
+    command = json.dumps({"id": "a", "relay": "on", "interval": 1})
+    scene.elo("pub", "elo/kitchen/cmd", "-m", command, "--data", desk.data)
+    expect(board, "^pin 14 high$", "the relay obeys")
+    need(sub.wait_line(r'kitchen/reply.*id\\":\\"a\\",\\"ok\\":true'), "it replies", sub.text())
+    need(sub.wait_line(r'kitchen/state.*relay\\":\\"on'), "and tells its state", sub.text())
+    need(sub.wait_for(lambda: len(numbers()) > 3), "telemetry arrives", sub.text())
+    ports = (desk.mqtts_port, desk.https_port, desk.http_port)
+    sub.end()
+    desk.send_signal(signal.SIGKILL)
+    desk.wait_end()
+    since = board.mark()
+    made = lambda: [int(m[1]) for m in board.matching(r'^telemetry .*"seq":(\d+)', since)]
+    need(board.wait_for(lambda: len(made()) > 8), "it goes on measuring", board.text(since))
+    board.send_signal(signal.SIGKILL)
+    board.wait_end()
+    last = made()[-1]
+    desk = scene.desk(data=desk.data, ports=ports)
+    before, sub = numbers(), watch(scene, desk)
+    board = sketch(scene, "Station", folder, FAKE_FLASH=flash)
+    need(sub.wait_for(lambda: numbers() and max(numbers()) >= last, station.BACKOFF_PATIENCE),
+         "what was measured before the power went arrives after it", sub.text())
+    station.check_unbroken(numbers(), min(numbers()), last, "from flash")
+    check(min(numbers()) <= max(before) + 1, "and nothing in between is missing", (before, numbers()))
+    end(board)
+
+
 main()
