@@ -327,12 +327,16 @@ void EloDeviceBase::remember()
  * receive buffer has one more than the engine knows of. */
 void EloDeviceBase::deliver(const struct elo_client_event &event)
 {
+    static const uint8_t nothing = '\0';
     elo_span topic = event.u.message.topic;
     elo_span payload = event.u.message.payload;
-    uint8_t *end = _memory.rx + (payload.ptr - _memory.rx) + payload.len;
-    uint8_t kept = *end;
-    *end = '\0';
-    EloMessage message(event, (const char *)payload.ptr);
+    bool empty = payload.len == 0;
+    uint8_t *end = empty ? nullptr : _memory.rx + (payload.ptr - _memory.rx) + payload.len;
+    uint8_t kept = empty ? 0 : *end;
+    if (!empty) {
+        *end = '\0';
+    }
+    EloMessage message(event, (const char *)(empty ? &nothing : payload.ptr));
     for (size_t i = 0; i < _memory.slotCount; i++) {
         const Slot &slot = _memory.slots[i];
         elo_span name, filter = slot.topic;
@@ -344,7 +348,9 @@ void EloDeviceBase::deliver(const struct elo_client_event &event)
             slot.handler(message);
         }
     }
-    *end = kept;
+    if (!empty) {
+        *end = kept;
+    }
 }
 
 /* --- what the sketch asks ------------------------------------------------------------------------

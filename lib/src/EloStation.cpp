@@ -313,8 +313,10 @@ void EloStation::loop()
     uint32_t now = millis();
     measure(now);
     elo_wifi_step(now);
-    if (_begun) {
+    if (_begun && !_inside) { /* the core runs scheduled functions while TLS computes */
+        _inside = true;
         elo_esp8266_station_step(&_station, now);
+        _inside = false;
     }
 }
 

@@ -131,7 +131,7 @@ class EloStation
     char _names[512];
     Print *_log = nullptr;
     elo_err _error = ELO_OK;
-    bool _begun = false, _hasDht = false, _joined = false;
+    bool _begun = false, _hasDht = false, _joined = false, _inside = false;
 };
 
 #endif

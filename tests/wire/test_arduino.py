@@ -149,6 +149,9 @@ def handlers(scene):
     need(sub.wait_line('"topic":"elo/kitchen/reply","qos":1,.*"payload":"ab"'),
          "as a C string it ends at the NUL", sub.text())
     since = board.mark()
+    send("-m", "")
+    expect(board, "^echo 0 bytes, taken 1", "so is an empty one", since)
+    since = board.mark()
     send("-m", "x" * 200)
     expect(board, "^status online / E-QUOTA-SIZE", "one larger than the buffer is told", since)
     send("-m", "after")
