@@ -399,11 +399,12 @@ bool EloDeviceBase::publish(const char *topic, const char *payload)
 bool EloDeviceBase::publish(const __FlashStringHelper *topic, const char *payload)
 {
     char text[128];
-    strncpy_P(text, (PGM_P)topic, sizeof text);
-    if (text[sizeof text - 1] != '\0') {
+    size_t len = strlen_P((PGM_P)topic);
+    if (len >= sizeof text) {
         _refused = ELO_E_TOPIC;
         return false;
     }
+    memcpy_P(text, topic, len + 1);
     return publish(text, payload);
 }
 

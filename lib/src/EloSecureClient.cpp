@@ -255,7 +255,7 @@ int EloSecureClientBase::peek()
 
 void EloSecureClientBase::flush()
 {
-    (void)write(nullptr, 0);
+    (void)write((const uint8_t *)nullptr, 0);
 }
 
 /* --- in words ------------------------------------------------------------------------------------

@@ -507,6 +507,11 @@ size_t Print::write(const char *text)
     return write((const uint8_t *)text, strlen(text));
 }
 
+size_t Print::write(const char *text, size_t len)
+{
+    return write((const uint8_t *)text, len);
+}
+
 size_t Print::print(const char *text)
 {
     return write(text);

@@ -21,6 +21,7 @@ class Print
     virtual size_t write(uint8_t c) = 0;
     virtual size_t write(const uint8_t *bytes, size_t len);
     size_t write(const char *text);
+    size_t write(const char *text, size_t len);
     size_t print(const char *text);
     size_t print(const __FlashStringHelper *text);
     size_t print(char c);
