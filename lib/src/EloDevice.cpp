@@ -28,6 +28,9 @@ static const uint32_t TIME_MS = 15000;
 /* A handshake, computed between the sketch's other duties. */
 static const uint32_t HANDSHAKE_MS = 60000;
 
+/* So long sleep() waits for the server's goodbye. */
+static const uint32_t GOODBYE_MS = 1500;
+
 static const uint16_t PORT = 8883, ALPN_PORT = 443;
 
 /* AWS: MQTT with a client certificate on port 443 ("Device communication protocols"). */
@@ -462,17 +465,32 @@ void EloDeviceBase::end()
     }
 }
 
+/* MQTT's and TLS's, so that the server has no reason to publish a will or to forget the session. It
+ * answers by closing, or GOODBYE_MS are over. */
+void EloDeviceBase::sayGoodbye()
+{
+    uint32_t begun = millis();
+    if (!_begun || _inside) {
+        return;
+    }
+    end();
+    while (elo_link_get_phase(&_connection.link) != ELO_LINK_IDLE &&
+           millis() - begun < GOODBYE_MS) {
+        loop();
+        yield();
+    }
+    elo_link_deinit(&_connection.link);
+}
+
 void EloDeviceBase::sleep(uint32_t seconds)
 {
+    sayGoodbye();
     _rtc.unix_s = now();
     _rtc.sleep_s = _rtc.unix_s == 0 ? 0 : seconds > UINT16_MAX ? UINT16_MAX : (uint16_t)seconds;
     if (seconds > UINT16_MAX) {
         _rtc.unix_s += seconds - UINT16_MAX;
     }
     elo_esp8266_rtc_save(&_rtc);
-    if (_begun) {
-        elo_link_deinit(&_connection.link);
-    }
     ESP.deepSleep((uint64_t)seconds * 1000000u);
 }
 

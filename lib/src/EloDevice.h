@@ -217,9 +217,10 @@ class EloDeviceBase
     void end();
 
     /*
-     * Deep sleep for `seconds` (0: until reset): keeps the TLS session, the time and the access
-     * point in RTC memory and does not return. GPIO16 must be wired to RST to wake. Messages that
-     * were not acknowledged are lost: wait until waiting() is 0, or time is up.
+     * Deep sleep for `seconds` (0: until reset): says goodbye, for which it waits up to 1.5 s,
+     * keeps the TLS session, the time and the access point in RTC memory and does not return.
+     * GPIO16 must be wired to RST to wake. Messages that were not acknowledged are lost: wait until
+     * waiting() is 0, or time is up.
      */
     void sleep(uint32_t seconds);
 
@@ -281,6 +282,7 @@ class EloDeviceBase
     void connected();
     void deliver(const struct elo_client_event &event);
     void remember();
+    void sayGoodbye();
     bool subscribe(Slot &slot);
     elo_span compose(const char *topic, char *at, size_t cap) const;
     bool note(elo_err err);

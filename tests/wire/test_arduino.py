@@ -8,8 +8,11 @@ import json
 import os
 import pathlib
 import signal
+import socket
+import ssl
 import subprocess
 import sys
+import threading
 
 import station
 from desk import case, check, main, need
@@ -66,6 +69,55 @@ def watch(scene, desk):
 def end(board):
     tell(board, "end")
     check(board.wait_end() == 0, "the sketch ends clean", board.text())
+
+
+class Resuming:
+    """A TLS 1.2 server with a session cache and just enough MQTT: what neither AWS nor the desk is.
+    `reused` says of each handshake whether it was a short one."""
+
+    def __init__(self, certificate, key):
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.maximum_version = ssl.TLSVersion.TLSv1_2
+        self.context.options |= ssl.OP_NO_TICKET
+        self.context.load_cert_chain(str(certificate), str(key))
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.reused = []
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                plain, _ = self.socket.accept()
+            except OSError:
+                return
+            try:
+                with self.context.wrap_socket(plain, server_side=True) as stream:
+                    self.reused.append(stream.session_reused)
+                    self.serve(stream)
+                    stream.unwrap()
+            except OSError:
+                pass
+
+    @staticmethod
+    def serve(stream):
+        data = b""
+        while True:
+            got = stream.recv(4096)
+            if not got:
+                return
+            data += got
+            while len(data) > 2 and len(data) >= 2 + data[1] and data[1] < 128:
+                kind, body, data = data[0], data[2:2 + data[1]], data[2 + data[1]:]
+                if kind >> 4 == 1:
+                    stream.sendall(b"\x20\x02\0\0")
+                elif kind >> 4 == 8:
+                    stream.sendall(b"\x90\x03" + body[:2] + b"\x01")
+                elif kind >> 4 == 14:
+                    return
+                elif kind >> 4 == 3:
+                    at = 2 + int.from_bytes(body[:2], "big")
+                    stream.sendall(b"\x40\x02" + body[at:at + 2])
 
 
 @case
@@ -214,6 +266,26 @@ def deep_sleep(scene):
     check(board.matching("^delivered after .*; 0 of 2 handshakes resumed"),
           "the desk, like AWS, resumes no session, and it says so", board.text())
     need(sub.wait_line(r'telemetry.*sent\\":1,\\"lost\\":0'), "it counts", sub.text())
+
+
+@case
+def session_over_sleep(scene):
+    """a TLS session kept in RTC memory, with a server that resumes; not for another identity"""
+    desk = scene.desk()
+    server = Resuming(desk.data / "server.pem", desk.data / "server.key")
+    for name in ("kitchen", "other"):
+        folder = bundle(scene, desk, name)
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps({**config, "port": server.port}))
+    told = []
+    for name, woke in (("kitchen", ""), ("kitchen", "1"), ("kitchen", "1"), ("other", "1")):
+        board = sketch(scene, "DeepSleep", scene.path(name), **({"FAKE_WOKE": woke} if woke else {}))
+        expect(board, "^deep sleep 300$", f"{name} sends and sleeps")
+        told += [m[1] for m in board.matching(r"^delivered .*; (\d+ of \d+) handshakes resumed")]
+    check(server.reused == [False, True, True, False], "the server resumed what it should",
+          server.reused)
+    check(told == ["0 of 1", "1 of 2", "2 of 3", "2 of 4"], "and the board counts it", told)
+    server.socket.close()
 
 
 @case
