@@ -33,7 +33,7 @@ void readCounters()
     }
 }
 
-void sleep(bool delivered)
+void goToSleep(bool delivered)
 {
     delivered ? counters.sent++ : counters.lost++;
     ESP.rtcUserMemoryWrite(COUNTERS_AT, (uint32_t *)&counters, sizeof counters);
@@ -62,5 +62,5 @@ void loop()
     Serial.printf_P(PSTR("%s after %u ms awake; %u of %u handshakes resumed\r\n"),
                     delivered ? "delivered" : "not delivered", (unsigned)millis(), elo.resumed(),
                     elo.handshakes());
-    sleep(delivered);
+    goToSleep(delivered);
 }
