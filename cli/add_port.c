@@ -7,6 +7,7 @@
  */
 #include "cli/add_port.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <termios.h>
@@ -33,6 +34,17 @@ static void cut_line(char *text)
     text[strcspn(text, "\r\n")] = '\0';
 }
 
+/* false: Ctrl-C. The terminal must not be left without its echo. */
+static bool wait_for_line(void)
+{
+    struct pollfd polls[2] = {{.fd = STDIN_FILENO, .events = POLLIN},
+                              {.fd = stop_fd(), .events = POLLIN}};
+    while (!stop_asked() && polls[0].revents == 0) {
+        poll(polls, 2, -1);
+    }
+    return !stop_asked();
+}
+
 static int ask_passphrase(const char *ssid, char *out, int cap)
 {
     struct termios was, quiet;
@@ -46,7 +58,7 @@ static int ask_passphrase(const char *ssid, char *out, int cap)
     quiet.c_lflag &= (tcflag_t)~ECHO;
     fprintf(stderr, "Passphrase of '%s' (empty for an open network): ", ssid);
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
-    bool got = fgets(out, cap, stdin) != NULL;
+    bool got = wait_for_line() && fgets(out, cap, stdin) != NULL;
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &was);
     fputc('\n', stderr);
     cut_line(out);
@@ -218,6 +230,7 @@ int add_port(const char *name,
 {
     static struct adding a;
     struct buf option;
+    stop_watch();
     int code = desk_find(data, &a.desk);
     if (code == EXIT_OK) {
         code = set_all(&a, name, port);
@@ -225,7 +238,6 @@ int add_port(const char *name,
     if (code != EXIT_OK) {
         return code;
     }
-    stop_watch();
     code = board_open(&a.board, port->path, port->reset);
     if (code == EXIT_OK) {
         fprintf(stderr, "  %-29s %s, %s\n", "board", a.board.id, a.board.firmware);

@@ -76,7 +76,10 @@ static bool is_answer(struct board *b)
     bool is = elo_frame_read(elo_span_of(b->line, b->line_len), '<', &f) && f.nonce == b->nonce &&
               f.seq == b->seq && f.words.len < sizeof b->answer;
     if (is) {
-        memcpy(b->answer, f.words.ptr, f.words.len);
+        for (size_t i = 0; i < f.words.len; i++) { /* nothing that a terminal obeys */
+            uint8_t c = f.words.ptr[i];
+            b->answer[i] = (char)(c >= 0x20 && c < 0x7F ? c : '?');
+        }
         b->answer[f.words.len] = '\0';
     }
     b->line_len = 0;

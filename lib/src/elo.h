@@ -11,6 +11,8 @@
  *     station/station.h      the whole firmware above the machine
  *     sensor/...             DHT, DS18B20, BME280 and the analog input
  *     json/read.h, write.h   what is said over it
+ *     setup/setup.h          how a person gives a board its Wi-Fi and credentials; with it
+ *     setup/portal.h, dns.h  the captive portal, and setup/console.h the serial line
  *     mqtt/...               single packets and topics, for those who need them
  *     base/...               spans, the list of errors, text and bytes
  *
@@ -44,6 +46,17 @@
 
 #include "elo/client/client.h"
 #include "elo/client/mqtt5.h"
+
+#include "elo/setup/bundle_text.h"
+#include "elo/setup/code.h"
+#include "elo/setup/console.h"
+#include "elo/setup/dns.h"
+#include "elo/setup/frame.h"
+#include "elo/setup/http.h"
+#include "elo/setup/portal.h"
+#include "elo/setup/settings.h"
+#include "elo/setup/setup.h"
+#include "elo/setup/text.h"
 
 #include "elo/tls/bearssl.h"
 #include "elo/tls/credentials.h"

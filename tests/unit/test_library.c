@@ -52,8 +52,8 @@ static void one_version(void **state)
     snprintf(line, sizeof line, "%s", read_text(ROOT "VERSION"));
     line[strcspn(line, "\n")] = '\0';
     assert_string_equal(line, ELO_VERSION);
-    assert_true(
-        has_line(read_text(ROOT "lib/src/elo/base/version.h"), "#define ELO_VERSION \"" ELO_VERSION "\""));
+    assert_true(has_line(read_text(ROOT "lib/src/elo/base/version.h"),
+                         "#define ELO_VERSION \"" ELO_VERSION "\""));
     assert_true(has_line(read_text(ROOT "lib/library.properties"), "version=" ELO_VERSION));
     assert_true(
         has_line(read_text(ROOT "lib/library.json"), "  \"version\": \"" ELO_VERSION "\","));

@@ -31,11 +31,12 @@ class Line:
         self.path = os.ttyname(self.slave)
         self.passed = {"board": 0, "desk": 0}
         self.after = []  # (bytes to the board, order): given once so many have passed
+        self.when = []  # (words of the board, order): given once it says so
+        self.tail = b""
         read_in, self.into = os.pipe()
         self.out, write_out = os.pipe()
         orders, self.orders = os.pipe()
         player = pathlib.Path(scene.elo_path).parent / "tests/serial_board"
-        self.told = []
         self.board = os.fork()
         if self.board == 0:
             os.dup2(read_in, 0)
@@ -67,6 +68,7 @@ class Line:
                     if not data:
                         return
                     self.passed["desk"] += len(data)
+                    self.listen(data)
                     os.write(self.master, self.to_desk(data))
             except OSError:
                 return
@@ -76,6 +78,12 @@ class Line:
         os.write(self.into, self.to_board(data))
         while self.after and self.passed["board"] >= self.after[0][0]:
             self.order(self.after.pop(0)[1])
+
+    def listen(self, data):
+        self.tail = self.tail[-100:] + data
+        if self.when and self.when[0][0] in self.tail:
+            self.order(self.when.pop(0)[1])
+            self.tail = b""
 
     def board_said(self):
         return self.log.read_text(errors="replace")
@@ -198,7 +206,8 @@ def noise(scene):
     note(f"SEED={seed}")
     rng = random.Random(seed)
     for rate in (0.0003, 0.001):
-        desk, line = scene.desk(), Line(scene, noisy(rng, rate), noisy(rng, rate))
+        desk = scene.desk(data=scene.path(f"desk{rate}"))
+        line = Line(scene, noisy(rng, rate), noisy(rng, rate))
         result = add(scene, desk, line)
         works(scene, desk, line, result, f"one byte in {round(1 / rate / 3)} hurt")
         line.end()
@@ -229,8 +238,9 @@ def doubled(scene):
 @case
 def resets(scene):
     """the board is reset: while its CSR is read, twice in the bundle, while it tests"""
-    for at in ((60,), (400, 900), (700, 1700, 2400), (2950,)):
-        desk, line = scene.desk(), Line(scene, step=100)
+    for at in ((60,), (400, 900), (700, 1700, 2400)):
+        desk = scene.desk(data=scene.path(f"desk{at[0]}"))
+        line = Line(scene, step=100)
         line.after = [(n, "reset") for n in at]
         result = add(scene, desk, line)
         works(scene, desk, line, result, f"reset after {at} bytes")
@@ -238,6 +248,28 @@ def resets(scene):
             check("was reset" in result.err, "it says so", result.err)
         line.end()
         desk.stop()
+
+
+@case
+def reset_in_the_test(scene):
+    """the board is reset while it tries what it was given, twice"""
+    desk, line = scene.desk(), Line(scene, step=100)
+    line.when = [(b"testing", "reset"), (b"testing", "reset")]
+    result = add(scene, desk, line)
+    works(scene, desk, line, result, "reset while testing")
+    check(result.err.count("was reset") == 2, "it says so, twice", result.err)
+    line.end()
+
+
+@case
+def a_bad_supply(scene):
+    """the board is reset whenever it uses its radio"""
+    desk, line = scene.desk(), Line(scene, step=100)
+    line.when = [(b"testing", "reset")] * 10
+    result = add(scene, desk, line)
+    check(result.code == 8 and "power supply" in result.err, "8, and a guess why", result)
+    check(things(desk) == (0, 0), "what was made is taken back", things(desk))
+    line.end()
 
 
 @case

@@ -168,24 +168,43 @@ static void on_begin(struct elo_console *c, const struct elo_frame *f, elo_span 
     say_next(c);
 }
 
+/* Decodes in small groups, so that no frame on the stack has to hold a piece. With `feeds` the
+ * bytes go to the bundle. false: it is not base64, or more than `most` bytes. */
+static bool decode(struct elo_console *c, elo_span text, size_t most, bool feeds)
+{
+    uint8_t bytes[30];
+    bool good = text.len % 4 == 0;
+    while (good && text.len > 0) {
+        size_t n = text.len < 40 ? text.len : 40, len = 0;
+        bool last = n == text.len;
+        good = elo_base64_get(elo_span_first(text, n), bytes, sizeof bytes, &len) && len <= most &&
+               (last || len == sizeof bytes);
+        most -= good ? len : 0;
+        if (good && feeds) {
+            elo_bundle_text_input(&c->setup->bundle, elo_span_of(bytes, len)); /* `end` tells */
+            c->_internal.got += (uint32_t)len;
+            c->_internal.got_crc = elo_crc32(c->_internal.got_crc, elo_span_of(bytes, len));
+        }
+        text = elo_span_from(text, n);
+    }
+    elo__setup_wipe(bytes, sizeof bytes);
+    return good;
+}
+
 static void on_put(struct elo_console *c, elo_span rest)
 {
-    uint8_t piece[ELO_FRAME_PIECE];
-    size_t len = 0;
     uint32_t offset = 0;
     elo_span first = elo_frame_word(&rest);
     elo_span second = elo_frame_word(&rest);
     if (!c->_internal.begun || c->_internal.ended || !elo_setup_open(c->setup) ||
-        !elo_frame_number(first, &offset) || !elo_base64_get(second, piece, sizeof piece, &len)) {
+        !elo_frame_number(first, &offset) || !decode(c, second, ELO_FRAME_MAX, false)) {
         refuse(c, ELO_E_PROTOCOL);
         return;
     }
-    if (offset == c->_internal.got && len <= c->_internal.total - c->_internal.got) {
-        elo_bundle_text_input(&c->setup->bundle, elo_span_of(piece, len)); /* `end` tells */
-        c->_internal.got += (uint32_t)len;
-        c->_internal.got_crc = elo_crc32(c->_internal.got_crc, elo_span_of(piece, len));
+    size_t left = c->_internal.total - c->_internal.got;
+    if (offset == c->_internal.got && decode(c, second, left, false)) {
+        (void)decode(c, second, left, true);
     }
-    elo__setup_wipe(piece, sizeof piece);
     say_next(c);
 }
 

@@ -205,8 +205,8 @@ static bool begin_trusted(struct elo_portal_conn *c)
     if (!scan && !take_pen(c)) {
         return false;
     }
-    if (!scan && s->bundle.why != ELO_BUNDLE_FINE) {
-        elo_bundle_text_wipe(&s->bundle);
+    if (!scan && !elo_setup_has_bundle(s)) {
+        elo_bundle_text_wipe(&s->bundle); /* what an earlier visitor left half done, or wrong */
     }
     return true;
 }
@@ -239,7 +239,11 @@ static bool on_field(void *ctx, struct elo__form *f, enum elo__form_event event)
 static void end_try(struct elo_portal_conn *c)
 {
     struct elo_setup *s = c->portal->setup;
-    elo_err err = c->_internal.bad_field ? ELO_E_SETTING : elo_setup_take_bundle(s);
+    bool pasted = c->_internal.kind != 0; /* then there must be a bundle in it */
+    elo_err err = c->_internal.bad_field ? ELO_E_SETTING
+                  : pasted && !elo_bundle_text_begun(&s->bundle)
+                      ? elo_bundle_text_finish(&s->bundle, true)
+                      : elo_setup_take_bundle(s);
     if (err == ELO_OK) {
         err = elo_setup_test(s);
     }
@@ -310,7 +314,8 @@ static void on_body(struct elo_portal_conn *c, elo_span body)
 static void end_bundle(struct elo_portal_conn *c)
 {
     struct elo_setup *s = c->portal->setup;
-    elo_err err = elo_bundle_text_begun(&s->bundle) ? elo_setup_take_bundle(s) : ELO_E_MALFORMED;
+    elo_err err = elo_bundle_text_begun(&s->bundle) ? elo_setup_take_bundle(s)
+                                                    : elo_bundle_text_finish(&s->bundle, true);
     if (err != ELO_OK) {
         elo_setup_refuse(s, err);
     } else {

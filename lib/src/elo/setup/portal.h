@@ -12,7 +12,9 @@
  *     room to send:        n = elo_portal_output(&c, buf, sizeof buf);   0: nothing to say now
  *     from time to time:   elo_portal_tick(&c, now);
  *     elo_portal_finished(&c) and everything sent, or the peer has gone:
- *                          elo_portal_close(&c); and close the socket
+ *                          elo_portal_close(&c); and close the socket. A refusal may be given
+ *                          out before the request is over: go on reading (it is thrown away) until
+ *                          it is sent, or the peer gets a reset instead of it
  *
  *   What a person asks for comes out as wishes of the shared engine: see setup.h.
  *

@@ -140,87 +140,135 @@ static bool none_chosen(const struct elo_portal_conn *c)
     return setup_of(c)->config.draft->ssid_len > 0;
 }
 
-static bool testing(const struct elo_setup *s)
-{
-    return s->state == ELO_SETUP_TESTING || s->state == ELO_SETUP_SAVING;
-}
-
-static bool failed(const struct elo_setup *s)
-{
-    return s->state == ELO_SETUP_FAILED || (s->state == ELO_SETUP_IDLE && s->reason != ELO_OK);
-}
-
 /* Pins are counted from 1; 0 is "none". */
 static unsigned pin_of(const struct elo_portal_conn *c)
 {
     return c->_internal.pin == 0 ? ELO_PIN_NONE : c->_internal.pin - 1u;
 }
 
-static bool about_form(const struct elo_portal_conn *c, uint8_t mark)
+static bool is_open(const struct elo_portal_conn *c)
 {
-    const struct elo_setup *s = setup_of(c);
-    bool form = elo_setup_open(s);
-    switch (mark) {
-    case 'i':
-        return form;
-    case 's':
-        return form && s->scanning;
-    case 'e':
-        return form && s->scanned && !s->scanning && s->network_count == 0;
-    case 'm':
-        return form && none_chosen(c);
-    case 'p':
-        return form && s->config.draft->passphrase[0] != '\0';
-    case 'b':
-        return form && elo_setup_has_bundle(s);
-    case 'w':
-        return form && elo_setup_has_bundle(s) && s->bundle.swapped;
-    default:
-        return false;
-    }
+    return elo_setup_open(setup_of(c));
 }
 
-static bool about_item(const struct elo_portal_conn *c, uint8_t mark)
+static bool is_searching(const struct elo_portal_conn *c)
 {
-    const struct elo_settings *d = setup_of(c)->config.draft;
-    const struct elo_setup_network *n = network(c, c->_internal.row);
-    switch (mark) {
-    case 'c':
-        return is_chosen(c, c->_internal.row);
-    case 'k':
-        return n != NULL && n->locked;
-    case 'o':
-        return n != NULL && !n->locked;
-    case 'h':
-        return c->_internal.row == d->sensor;
-    case 'j':
-        return pin_of(c) == d->pins[c->_internal.role];
-    default:
-        return about_form(c, mark);
-    }
+    return is_open(c) && setup_of(c)->scanning;
 }
+
+static bool heard_none(const struct elo_portal_conn *c)
+{
+    const struct elo_setup *s = setup_of(c);
+    return is_open(c) && s->scanned && !s->scanning && s->network_count == 0;
+}
+
+static bool is_other(const struct elo_portal_conn *c)
+{
+    return is_open(c) && none_chosen(c);
+}
+
+static bool has_passphrase(const struct elo_portal_conn *c)
+{
+    return is_open(c) && setup_of(c)->config.draft->passphrase[0] != '\0';
+}
+
+static bool has_bundle(const struct elo_portal_conn *c)
+{
+    return is_open(c) && elo_setup_has_bundle(setup_of(c));
+}
+
+static bool was_swapped(const struct elo_portal_conn *c)
+{
+    return has_bundle(c) && setup_of(c)->bundle.swapped;
+}
+
+static bool row_is_chosen(const struct elo_portal_conn *c)
+{
+    return is_chosen(c, c->_internal.row);
+}
+
+static bool row_is_locked(const struct elo_portal_conn *c)
+{
+    const struct elo_setup_network *n = network(c, c->_internal.row);
+    return n != NULL && n->locked;
+}
+
+static bool row_is_free(const struct elo_portal_conn *c)
+{
+    const struct elo_setup_network *n = network(c, c->_internal.row);
+    return n != NULL && !n->locked;
+}
+
+static bool row_is_sensor(const struct elo_portal_conn *c)
+{
+    return c->_internal.row == setup_of(c)->config.draft->sensor;
+}
+
+static bool pin_is_chosen(const struct elo_portal_conn *c)
+{
+    return pin_of(c) == setup_of(c)->config.draft->pins[c->_internal.role];
+}
+
+static bool is_redirect(const struct elo_portal_conn *c)
+{
+    return c->_internal.answer == ELO__ANSWER_REDIRECT;
+}
+
+static bool is_wrong_method(const struct elo_portal_conn *c)
+{
+    return c->_internal.status == 405;
+}
+
+static bool is_testing(const struct elo_portal_conn *c)
+{
+    const struct elo_setup *s = setup_of(c);
+    return s->state == ELO_SETUP_TESTING || s->state == ELO_SETUP_SAVING;
+}
+
+static bool is_saved(const struct elo_portal_conn *c)
+{
+    return setup_of(c)->state == ELO_SETUP_SAVED;
+}
+
+static bool has_failed(const struct elo_portal_conn *c)
+{
+    const struct elo_setup *s = setup_of(c);
+    return s->state == ELO_SETUP_FAILED || (s->state == ELO_SETUP_IDLE && s->reason != ELO_OK);
+}
+
+static bool took_bundle(const struct elo_portal_conn *c)
+{
+    const struct elo_setup *s = setup_of(c);
+    return s->state == ELO_SETUP_IDLE && s->reason == ELO_OK && elo_setup_has_bundle(s);
+}
+
+static bool is_waiting(const struct elo_portal_conn *c)
+{
+    return is_testing(c) || setup_of(c)->scanning;
+}
+
+struct condition {
+    uint32_t mark;
+    bool (*holds)(const struct elo_portal_conn *c);
+};
+
+static const struct condition CONDITIONS[] ELO_FLASH = {
+    {'i', is_open},        {'s', is_searching},    {'e', heard_none},    {'m', is_other},
+    {'p', has_passphrase}, {'b', has_bundle},      {'w', was_swapped},   {'c', row_is_chosen},
+    {'k', row_is_locked},  {'o', row_is_free},     {'h', row_is_sensor}, {'j', pin_is_chosen},
+    {'l', is_redirect},    {'a', is_wrong_method}, {'t', is_testing},    {'d', is_saved},
+    {'f', has_failed},     {'g', took_bundle},     {'z', is_waiting}};
 
 static bool holds(const struct elo_portal_conn *c, uint8_t mark)
 {
-    const struct elo_setup *s = setup_of(c);
-    switch (mark) {
-    case 'l':
-        return c->_internal.answer == ELO__ANSWER_REDIRECT;
-    case 'a':
-        return c->_internal.status == 405;
-    case 't':
-        return testing(s);
-    case 'd':
-        return s->state == ELO_SETUP_SAVED;
-    case 'f':
-        return failed(s);
-    case 'g':
-        return s->state == ELO_SETUP_IDLE && s->reason == ELO_OK && elo_setup_has_bundle(s);
-    case 'z':
-        return testing(s) || s->scanning;
-    default:
-        return about_item(c, mark);
+    struct condition row;
+    for (size_t i = 0; i < sizeof CONDITIONS / sizeof CONDITIONS[0]; i++) {
+        elo_flash_copy(&row, &CONDITIONS[i], sizeof row);
+        if (row.mark == mark) {
+            return row.holds(c);
+        }
     }
+    return false;
 }
 
 /* --- values --------------------------------------------------------------------------------------
@@ -282,8 +330,9 @@ static void put_where(struct elo_portal_conn *c)
     put(c, ELO_SPAN(")"));
 }
 
-static void put_hex(struct elo_portal_conn *c, const struct elo_setup_network *n)
+static void put_hex(struct elo_portal_conn *c)
 {
+    const struct elo_setup_network *n = network(c, c->_internal.row);
     char two[2];
     for (size_t i = 0; n != NULL && i < n->ssid_len; i++) {
         elo_hex_put(n->ssid[i], 2, two);
@@ -326,91 +375,90 @@ static void put_role_name(struct elo_portal_conn *c)
     put_text(c, NAMES[c->_internal.role]);
 }
 
-static void value_of_item(struct elo_portal_conn *c, uint8_t mark)
+static void put_ssid(struct elo_portal_conn *c)
 {
     const struct elo_setup_network *n = network(c, c->_internal.row);
-    switch (mark) {
-    case 'X':
-        put_hex(c, n);
-        break;
-    case 'Y':
-        put_escaped(c, n != NULL ? elo_span_of(n->ssid, n->ssid_len) : elo_span_of(NULL, 0));
-        break;
-    case 'Z':
-        put_number(c, bars(n));
-        break;
-    case 'V':
-        put_text(c, elo_sensor_name((elo_sensor)c->_internal.row));
-        break;
-    case 'v':
-        put_text(c, c->_internal.row == ELO_SENSOR_NONE
-                        ? elo__page_words('N', c->http.lang)
-                        : elo_sensor_name((elo_sensor)c->_internal.row));
-        break;
-    case 'n':
-        put_role_name(c);
-        break;
-    case 'r':
-        push(c, elo__role_words(c->_internal.role, c->http.lang), ONCE);
-        break;
-    case 'W':
-    case 'w':
-        put_pin(c, mark == 'w');
-        break;
-    default:
-        break;
-    }
+    put_escaped(c, n != NULL ? elo_span_of(n->ssid, n->ssid_len) : elo_span_of(NULL, 0));
 }
 
-static void begin_loop(struct elo_portal_conn *c, uint8_t mark)
+static void put_bars(struct elo_portal_conn *c)
 {
-    if (mark == 'O') {
-        c->_internal.pin = 0;
-        push(c, elo__template(ELO__TEMPLATE_PIN), PINS);
-        return;
-    }
-    c->_internal.row = c->_internal.role = 0;
-    if (mark == 'K') {
-        push(c, elo__template(ELO__TEMPLATE_SENSOR), SENSORS);
-    } else if (mark == 'P') {
-        push(c, elo__template(ELO__TEMPLATE_ROLE), ROLES);
-    } else if (setup_of(c)->network_count > 0) {
+    put_number(c, bars(network(c, c->_internal.row)));
+}
+
+static void put_sensor(struct elo_portal_conn *c)
+{
+    put_text(c, elo_sensor_name((elo_sensor)c->_internal.row));
+}
+
+static void put_sensor_label(struct elo_portal_conn *c)
+{
+    bool none = c->_internal.row == ELO_SENSOR_NONE;
+    put_text(c, none ? elo__page_words('N', c->http.lang)
+                     : elo_sensor_name((elo_sensor)c->_internal.row));
+}
+
+static void put_role_label(struct elo_portal_conn *c)
+{
+    push(c, elo__role_words(c->_internal.role, c->http.lang), ONCE);
+}
+
+static void put_pin_number(struct elo_portal_conn *c)
+{
+    put_pin(c, false);
+}
+
+static void put_pin_label(struct elo_portal_conn *c)
+{
+    put_pin(c, true);
+}
+
+static void list_networks(struct elo_portal_conn *c)
+{
+    c->_internal.row = 0;
+    if (setup_of(c)->network_count > 0) {
         push(c, elo__template(ELO__TEMPLATE_NETWORK), NETWORKS);
     }
 }
 
-static void value_of_form(struct elo_portal_conn *c, uint8_t mark)
+static void list_sensors(struct elo_portal_conn *c)
 {
-    const struct elo_setup *s = setup_of(c);
-    const struct elo_settings *d = s->config.draft;
-    switch (mark) {
-    case 'F':
-        put_failure(c);
-        break;
-    case 'G':
-        put_where(c);
-        break;
-    case 'H':
-        push(c, elo_setup_stage_words(s->stage, c->http.lang), ONCE);
-        break;
-    case 'M':
-        put_escaped(c, elo_span_of(d->ssid, d->ssid_len));
-        break;
-    case 'E':
-        put_escaped(c, elo_span_str(d->thing[0] != '\0' ? d->thing : d->client_id));
-        break;
-    case 'J':
-        put_number(c, d->interval_s);
-        break;
-    case 'R':
-    case 'K':
-    case 'P':
-    case 'O':
-        begin_loop(c, mark);
-        break;
-    default:
-        value_of_item(c, mark);
-    }
+    c->_internal.row = 0;
+    push(c, elo__template(ELO__TEMPLATE_SENSOR), SENSORS);
+}
+
+static void list_roles(struct elo_portal_conn *c)
+{
+    c->_internal.role = 0;
+    push(c, elo__template(ELO__TEMPLATE_ROLE), ROLES);
+}
+
+static void list_pins(struct elo_portal_conn *c)
+{
+    c->_internal.pin = 0;
+    push(c, elo__template(ELO__TEMPLATE_PIN), PINS);
+}
+
+static void put_stage(struct elo_portal_conn *c)
+{
+    push(c, elo_setup_stage_words(setup_of(c)->stage, c->http.lang), ONCE);
+}
+
+static void put_draft_ssid(struct elo_portal_conn *c)
+{
+    const struct elo_settings *d = setup_of(c)->config.draft;
+    put_escaped(c, elo_span_of(d->ssid, d->ssid_len));
+}
+
+static void put_thing(struct elo_portal_conn *c)
+{
+    const struct elo_settings *d = setup_of(c)->config.draft;
+    put_escaped(c, elo_span_str(d->thing[0] != '\0' ? d->thing : d->client_id));
+}
+
+static void put_interval(struct elo_portal_conn *c)
+{
+    put_number(c, setup_of(c)->config.draft->interval_s);
 }
 
 static void put_status(struct elo_portal_conn *c)
@@ -420,56 +468,106 @@ static void put_status(struct elo_portal_conn *c)
     put_text(c, elo_http_reason(c->_internal.status));
 }
 
-static void value(struct elo_portal_conn *c, uint8_t mark)
+static void put_type(struct elo_portal_conn *c)
 {
     static const char HTML[] ELO_FLASH = "text/html";
     static const char JSON[] ELO_FLASH = "application/json";
     static const char PLAIN[] ELO_FLASH = "text/plain";
+    put_text(c, c->_internal.answer == ELO__ANSWER_PAGE     ? HTML
+                : c->_internal.answer == ELO__ANSWER_STATUS ? JSON
+                                                            : PLAIN);
+}
+
+/* Seen from our own page the path is enough. */
+static void put_origin(struct elo_portal_conn *c)
+{
+    static const char HTTP[] ELO_FLASH = "http://";
+    if (c->_internal.status != 303) {
+        put_text(c, HTTP);
+        put(c, elo_span_str(c->portal->_internal.host));
+    }
+}
+
+static void put_methods(struct elo_portal_conn *c)
+{
+    static const char GET[] ELO_FLASH = "GET, HEAD";
+    static const char POST[] ELO_FLASH = "POST";
+    put_text(c, c->http.method == ELO_HTTP_POST ? GET : POST);
+}
+
+static void put_nonce(struct elo_portal_conn *c)
+{
+    put(c, elo_span_str(c->portal->_internal.nonce));
+}
+
+static void put_token(struct elo_portal_conn *c)
+{
+    put(c, elo_span_str(c->portal->_internal.token));
+}
+
+static void put_language(struct elo_portal_conn *c)
+{
+    static const char EN[] ELO_FLASH = "en";
+    static const char PT[] ELO_FLASH = "pt-BR";
+    put_text(c, c->http.lang == ELO_LANG_PT ? PT : EN);
+}
+
+static void put_id(struct elo_portal_conn *c)
+{
+    put_escaped(c, elo_span_str(setup_of(c)->config.id));
+}
+
+static void put_state(struct elo_portal_conn *c)
+{
+    put_text(c, state_name(setup_of(c)));
+}
+
+static void put_scanning(struct elo_portal_conn *c)
+{
     static const char TRUE[] ELO_FLASH = "true";
     static const char FALSE[] ELO_FLASH = "false";
-    const struct elo_setup *s = setup_of(c);
-    switch (mark) {
-    case 'S':
-        put_status(c);
-        break;
-    case 'C':
-        put_text(c, c->_internal.answer == ELO__ANSWER_PAGE     ? HTML
-                    : c->_internal.answer == ELO__ANSWER_STATUS ? JSON
-                                                                : PLAIN);
-        break;
-    case 'A': /* seen from our own page the path is enough */
-        put(c, c->_internal.status == 303 ? elo_span_of(NULL, 0) : ELO_SPAN("http://"));
-        put(c, c->_internal.status == 303 ? elo_span_of(NULL, 0)
-                                          : elo_span_str(c->portal->_internal.host));
-        break;
-    case 'a':
-        put(c, c->http.method == ELO_HTTP_POST ? ELO_SPAN("GET, HEAD") : ELO_SPAN("POST"));
-        break;
-    case 'N':
-        put(c, elo_span_str(c->portal->_internal.nonce));
-        break;
-    case 'T':
-        put(c, elo_span_str(c->portal->_internal.token));
-        break;
-    case 'L':
-        put(c, c->http.lang == ELO_LANG_PT ? ELO_SPAN("pt-BR") : ELO_SPAN("en"));
-        break;
-    case 'I':
-        put_escaped(c, elo_span_str(s->config.id));
-        break;
-    case 'D':
-        put_text(c, state_name(s));
-        break;
-    case '1':
-    case '2':
-    case '3': /* the parts of the page */
-        push(c, elo__template((enum elo__template)(ELO__TEMPLATE_STYLE + (mark - '1'))), ONCE);
-        break;
-    case 'B':
-        put_text(c, s->scanning ? TRUE : FALSE);
-        break;
-    default:
-        value_of_form(c, mark);
+    put_text(c, setup_of(c)->scanning ? TRUE : FALSE);
+}
+
+static void put_style(struct elo_portal_conn *c)
+{
+    push(c, elo__template(ELO__TEMPLATE_STYLE), ONCE);
+}
+
+static void put_form(struct elo_portal_conn *c)
+{
+    push(c, elo__template(ELO__TEMPLATE_FORM), ONCE);
+}
+
+static void put_script(struct elo_portal_conn *c)
+{
+    push(c, elo__template(ELO__TEMPLATE_SCRIPT), ONCE);
+}
+
+struct value {
+    uint32_t mark;
+    void (*put)(struct elo_portal_conn *c);
+};
+
+static const struct value VALUES[] ELO_FLASH = {
+    {'S', put_status},     {'C', put_type},         {'A', put_origin},     {'a', put_methods},
+    {'N', put_nonce},      {'T', put_token},        {'L', put_language},   {'I', put_id},
+    {'D', put_state},      {'B', put_scanning},     {'1', put_style},      {'2', put_form},
+    {'3', put_script},     {'F', put_failure},      {'G', put_where},      {'H', put_stage},
+    {'M', put_draft_ssid}, {'E', put_thing},        {'J', put_interval},   {'R', list_networks},
+    {'X', put_hex},        {'Y', put_ssid},         {'Z', put_bars},       {'K', list_sensors},
+    {'V', put_sensor},     {'v', put_sensor_label}, {'P', list_roles},     {'r', put_role_label},
+    {'n', put_role_name},  {'O', list_pins},        {'W', put_pin_number}, {'w', put_pin_label}};
+
+static void put_value(struct elo_portal_conn *c, uint8_t mark)
+{
+    struct value row;
+    for (size_t i = 0; i < sizeof VALUES / sizeof VALUES[0]; i++) {
+        elo_flash_copy(&row, &VALUES[i], sizeof row);
+        if (row.mark == mark) {
+            row.put(c);
+            return;
+        }
     }
 }
 
@@ -538,7 +636,7 @@ static bool step(struct elo_portal_conn *c, uint8_t *out)
         return false;
     case ELO__MARK_VALUE:
         c->_internal.scratch_len = c->_internal.scratch_at = 0;
-        value(c, read_byte(c));
+        put_value(c, read_byte(c));
         return false;
     case ELO__MARK_WORDS:
         push(c, elo__page_words(read_byte(c), c->http.lang), ONCE);

@@ -10,8 +10,8 @@
 #include "elo/setup/code.h"
 #include "elo/setup/internal.h"
 
-/* Long enough for every name in the table, and for the longest member. */
-enum { NAME_CAP = 16, VALUE_CAP = 144 };
+/* Long enough for every name in the table. */
+enum { NAME_CAP = 16 };
 
 /* --- reading -------------------------------------------------------------------------------------
  */
@@ -22,17 +22,30 @@ static size_t find(const struct elo_json_token *key)
     return key->has_escapes ? ELO__FIELD_COUNT : elo__field_find(key->raw);
 }
 
+/* With escapes: straight into its place, for the stack has no room for two of them. */
+static elo_why
+unescape(struct elo_settings *s, const struct elo__field *f, const struct elo_json_token *value)
+{
+    uint8_t *at = (uint8_t *)s + f->at;
+    size_t len = 0;
+    if (f->kind != ELO__KIND_TEXT && f->kind != ELO__KIND_SSID) {
+        return ELO_WHY_CHARACTERS;
+    }
+    if (elo_json_unescape(value, at, f->high, &len) != ELO_OK) {
+        return ELO_WHY_LONG;
+    }
+    if (f->kind == ELO__KIND_SSID) {
+        s->ssid_len = (uint8_t)len;
+        return ELO_WHY_NONE;
+    }
+    at[len] = '\0';
+    return strlen((const char *)at) == len ? elo__field_judge(s, f) : ELO_WHY_CHARACTERS;
+}
+
 static elo_why
 take_string(struct elo_settings *s, const struct elo__field *f, const struct elo_json_token *value)
 {
-    uint8_t text[VALUE_CAP];
-    size_t len = 0;
-    if (elo_json_unescape(value, text, sizeof text, &len) != ELO_OK) {
-        return ELO_WHY_LONG;
-    }
-    elo_why why = elo__field_set(s, f, elo_span_of(text, len));
-    elo__setup_wipe(text, sizeof text);
-    return why;
+    return value->has_escapes ? unescape(s, f, value) : elo__field_set(s, f, value->raw);
 }
 
 static elo_why
