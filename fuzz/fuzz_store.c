@@ -142,7 +142,7 @@ static void try_queue(elo_queue_policy policy, bool mark)
     require(walk(&q, false) == count);
     uint32_t left = walk(&q, mark);
     require(elo_queue_count(&q) == left);
-    require(elo_queue_stats(&q, &s) == ELO_OK && s.undelivered == left);
+    require(elo_queue_get_stats(&q, &s) == ELO_OK && s.undelivered == left);
     uint32_t id = 0;
     elo_err err = elo_queue_append(&q, elo_span_of(record, sizeof record), 7, &id);
     require(err == ELO_OK || (policy == ELO_QUEUE_REFUSE && err == ELO_NEED_ROOM) ||

@@ -44,6 +44,10 @@
 #include "elo/json/read.h"
 #include "elo/json/write.h"
 
+#include "elo/store/flash.h"
+#include "elo/store/queue.h"
+#include "elo/store/slots.h"
+
 #include "elo/client/client.h"
 #include "elo/client/mqtt5.h"
 

@@ -185,7 +185,7 @@ static void compare(struct run *r, bool restarted)
 static void check_stats(struct run *r, bool restarted)
 {
     struct elo_queue_stats s;
-    if (elo_queue_stats(&r->queue, &s) != ELO_OK) {
+    if (elo_queue_get_stats(&r->queue, &s) != ELO_OK) {
         fails(r, "no stats");
         return;
     }

@@ -224,13 +224,18 @@ static bool fits(const struct run *r, const struct key *replaced, const struct v
     return size <= r->sectors / 2 * ELO_FLASH_SECTOR;
 }
 
-static void write(struct run *r)
+static uint32_t any_length(struct run *r)
+{
+    if (any(r) % 4 != 0) {
+        return any(r) % 24;
+    }
+    return any(r) % (any(r) % 4 == 0 ? LEN_MAX + 1 : 400);
+}
+
+static void write(struct run *r, uint32_t len)
 {
     uint32_t i = any(r) % KEYS;
-    struct value v = {r->next++, any(r) % 24};
-    if (any(r) % 4 == 0) {
-        v.len = any(r) % (any(r) % 4 == 0 ? LEN_MAX + 1 : 400);
-    }
+    struct value v = {r->next++, len};
     if (r->keys[i].unsure && r->keys[i].now.n != 0) {
         return; /* what may be weak has two possible old values: not told apart here */
     }
@@ -270,7 +275,7 @@ static void act(struct run *r)
     } else if (what < 22) {
         erase(r);
     } else {
-        write(r);
+        write(r, any_length(r));
     }
     recover(r);
     if (r->failure == NULL) {
@@ -312,12 +317,16 @@ static uint32_t number(const char *name, uint32_t otherwise)
     return text == NULL ? otherwise : (uint32_t)strtoul(text, NULL, 10);
 }
 
-/* Fills the bank, more or less, then does a few things, of which one is cut. Was one? */
+/* Fills the bank, mostly so that it has to move soon, then does a few things, of which one is cut.
+ * Was one? */
 static bool short_script(struct run *r, uint32_t seed)
 {
     begin(r, seed);
-    for (uint32_t i = any(r) % 60; i > 0 && r->failure == NULL; i--) {
-        write(r);
+    uint32_t left = any(r) % 200;
+    bool empty = any(r) % 4 == 0;
+    while (!empty && r->failure == NULL && r->next < 400 &&
+           (r->slots.internal.full || r->slots.internal.size - r->slots.internal.at > left)) {
+        write(r, 100 + any(r) % 200);
     }
     sim_flash_cut(&r->flash, r->cut, r->how);
     for (uint32_t i = 0; i < 6 && r->failure == NULL; i++) {
@@ -331,9 +340,9 @@ static void each_way(struct run *r, uint32_t seed)
     for (uint32_t how = 0; how <= SIM_CUTS && r->failure == NULL; how++) {
         r->how = how < SIM_CUTS ? (enum sim_cut)how : SIM_CUT_SOME;
         r->flicker = how == SIM_CUTS;
-        r->cut = 1;
+        r->cut = r->second == 0 ? 1 : 1 + how;
         while (short_script(r, seed)) {
-            r->cut++;
+            r->cut += r->second == 0 ? 1 : 7; /* with a second one: a sample */
         }
     }
 }
@@ -349,7 +358,7 @@ static void cut_at_every_step(void **state)
 {
     (void)state;
     uint32_t first = number("SEED", 1);
-    uint32_t last = getenv("SEED") != NULL ? first : 16 / SHARE;
+    uint32_t last = getenv("SEED") != NULL ? first : 3 / SHARE + 1;
     run.second = 0;
     for (uint32_t seed = first; seed <= last && run.failure == NULL; seed++) {
         each_way(&run, seed);
@@ -361,7 +370,7 @@ static void cut_again_while_recovering(void **state)
 {
     (void)state;
     uint32_t first = number("SEED", 1);
-    uint32_t last = getenv("SEED") != NULL ? first : 3;
+    uint32_t last = getenv("SEED") != NULL ? first : 1;
     for (uint32_t seed = first; seed <= last && run.failure == NULL; seed++) {
         for (run.second = 1; run.second <= 16 && run.failure == NULL; run.second *= 2) {
             each_way(&run, 1000 + seed);
@@ -374,7 +383,7 @@ static void cut_again_and_again(void **state)
 {
     (void)state;
     uint32_t first = number("SEED", 1);
-    uint32_t last = getenv("SEED") != NULL ? first : 400 / SHARE;
+    uint32_t last = getenv("SEED") != NULL ? first : 200 / SHARE;
     for (uint32_t seed = first; seed <= last && run.failure == NULL; seed++) {
         run.flicker = seed % 2 == 0;
         run.cut = 0;

@@ -83,7 +83,7 @@ static void expect_end(uint32_t after)
 static struct elo_queue_stats stats(void)
 {
     struct elo_queue_stats s;
-    assert_int_equal(elo_queue_stats(&queue, &s), ELO_OK);
+    assert_int_equal(elo_queue_get_stats(&queue, &s), ELO_OK);
     return s;
 }
 

@@ -611,7 +611,7 @@ uint32_t elo_queue_count(const struct elo_queue *q)
     return q->internal.count;
 }
 
-elo_err elo_queue_stats(struct elo_queue *q, struct elo_queue_stats *out)
+elo_err elo_queue_get_stats(struct elo_queue *q, struct elo_queue_stats *out)
 {
     struct place p;
     elo_err err = advance(q, &p);

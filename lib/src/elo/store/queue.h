@@ -135,7 +135,7 @@ ELO_MUST_USE elo_err elo_queue_mark(struct elo_queue *q, uint32_t id);
 /* Marks all of them. They are not counted as dropped. */
 ELO_MUST_USE elo_err elo_queue_clear(struct elo_queue *q);
 
-ELO_MUST_USE elo_err elo_queue_stats(struct elo_queue *q, struct elo_queue_stats *out);
+ELO_MUST_USE elo_err elo_queue_get_stats(struct elo_queue *q, struct elo_queue_stats *out);
 
 #ifdef __cplusplus
 }
