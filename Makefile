@@ -7,11 +7,11 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 export JOBS
 
-.PHONY: all help run test check bench soak fuzz install clean format lx106 figures
+.PHONY: all help run test check bench soak fuzz install clean format lx106 figures arduino-zip
 all: build/elo
 
 help:
-	@sed -n 's/^# \{0,1\}//p; s/^\([a-z0-9]*\):.*## /make \1	/p' Makefile | expand -t 16
+	@sed -n 's/^# \{0,1\}//p; s/^\([a-z0-9-]*\):.*## /make \1	/p' Makefile | expand -t 16
 
 # build/elo is the release binary. CMake decides what is out of date, so it is always asked.
 .PHONY: build/elo
@@ -59,8 +59,11 @@ figures: ## what the library costs on the ESP8266's CPU: a table, and build/figu
 	@tools/test build_target
 	@tools/figures $(ARGS)
 
+arduino-zip: ## build/Elo.zip, which the Arduino IDE takes
+	@tools/arduino-zip
+
 format: ## clang-format over every source
-	@git ls-files '*.c' '*.h' | xargs clang-format -i
+	@git ls-files '*.c' '*.h' '*.cpp' '*.ino' | xargs clang-format -i
 
 install: build/elo ## the binary into PREFIX (default /usr/local)
 	@cmake --install build/release --prefix "$(DESTDIR)$(PREFIX)"

@@ -27,14 +27,13 @@
 #ifndef ELO_H
 #define ELO_H
 
-#define ELO_VERSION "0.1.0"
-
 #include "elo/base/assert.h"
 #include "elo/base/bytes.h"
 #include "elo/base/err.h"
 #include "elo/base/flash.h"
 #include "elo/base/span.h"
 #include "elo/base/utf8.h"
+#include "elo/base/version.h"
 
 #include "elo/mqtt/decode.h"
 #include "elo/mqtt/encode.h"

@@ -52,8 +52,8 @@ static void one_version(void **state)
     snprintf(line, sizeof line, "%s", read_text(ROOT "VERSION"));
     line[strcspn(line, "\n")] = '\0';
     assert_string_equal(line, ELO_VERSION);
-    assert_true(
-        has_line(read_text(ROOT "lib/src/elo.h"), "#define ELO_VERSION \"" ELO_VERSION "\""));
+    assert_true(has_line(read_text(ROOT "lib/src/elo/base/version.h"),
+                         "#define ELO_VERSION \"" ELO_VERSION "\""));
     assert_true(has_line(read_text(ROOT "lib/library.properties"), "version=" ELO_VERSION));
     assert_true(
         has_line(read_text(ROOT "lib/library.json"), "  \"version\": \"" ELO_VERSION "\","));
@@ -70,7 +70,7 @@ static void library_properties(void **state)
                                          "category=Communication\n",
                                          "url=",
                                          "architectures=esp8266\n",
-                                         "includes=elo.h\n"};
+                                         "includes=EloDevice.h\n"};
     const char *file = read_text(ROOT "lib/library.properties");
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         const char *at = strstr(file, fields[i]);
@@ -123,6 +123,7 @@ static const char *all_headers(void)
     glob_t found;
     assert_int_equal(glob(ROOT "lib/src/elo/*/*.h", 0, NULL, &found), 0);
     (void)glob(ROOT "lib/src/elo.h", GLOB_APPEND, NULL, &found);
+    (void)glob(ROOT "lib/src/Elo*.h", GLOB_APPEND, NULL, &found);
     for (size_t i = 0; i < found.gl_pathc; i++) {
         const char *header = read_text(found.gl_pathv[i]);
         size_t n = strlen(header);

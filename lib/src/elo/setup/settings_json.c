@@ -62,10 +62,11 @@ take(struct elo_settings *s, const struct elo__field *f, const struct elo_json_t
     return value->type == ELO_JSON_STRING ? take_string(s, f, value) : ELO_WHY_TYPE;
 }
 
-static elo_err member(struct elo_settings *s,
-                      struct elo_json_reader *r,
-                      const struct elo_json_token *key,
-                      struct elo_settings_fault *fault)
+/* Not inlined: its frame would stand on that of the reader. */
+static __attribute__((noinline)) elo_err member(struct elo_settings *s,
+                                                struct elo_json_reader *r,
+                                                const struct elo_json_token *key,
+                                                struct elo_settings_fault *fault)
 {
     struct elo__field f;
     struct elo_json_token value;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
 #include "elo/base/flash.h"
+#include "elo/base/version.h"
 #include "elo/station/internal.h"
 
 static const char K_SEQ[] ELO_FLASH = "seq";

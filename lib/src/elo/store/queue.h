@@ -50,6 +50,10 @@
 #include "elo/base/span.h"
 #include "elo/store/flash.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define ELO_QUEUE_RECORD_MAX 1024u
 
 typedef enum elo_queue_policy {
@@ -132,5 +136,9 @@ ELO_MUST_USE elo_err elo_queue_mark(struct elo_queue *q, uint32_t id);
 ELO_MUST_USE elo_err elo_queue_clear(struct elo_queue *q);
 
 ELO_MUST_USE elo_err elo_queue_get_stats(struct elo_queue *q, struct elo_queue_stats *out);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -33,6 +33,10 @@
 #include "elo/base/span.h"
 #include "elo/store/flash.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct elo_slots {
     struct {
         const struct elo_flash_dev *dev;
@@ -68,5 +72,9 @@ ELO_MUST_USE elo_err elo_slots_erase(struct elo_slots *s, uint16_t key);
 
 /* The same with all of them. */
 ELO_MUST_USE elo_err elo_slots_clear(struct elo_slots *s);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

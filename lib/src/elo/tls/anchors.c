@@ -64,7 +64,7 @@ static elo_err begin(void *ctx, const char *name)
         return ELO_E_NO_SPACE;
     }
     r->name_at = r->arena.used;
-    br_x509_decoder_init(&r->work->_internal.of.x509, add_name, r);
+    elo__tls_begin_x509(&r->work->_internal.of.x509, add_name, r);
     return ELO_OK;
 }
 

@@ -131,7 +131,7 @@ static elo_err certificate_begin(void *ctx, const char *name)
         return ELO_E_TOO_LARGE;
     }
     r->certificate_at = r->arena.used;
-    br_x509_decoder_init(&r->work->_internal.of.x509, 0, NULL);
+    elo__tls_begin_x509(&r->work->_internal.of.x509, NULL, NULL);
     elo__tls_validity_init(&r->validity);
     return ELO_OK;
 }

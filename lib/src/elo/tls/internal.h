@@ -88,6 +88,11 @@ elo_err elo__tls_read_objects(elo_span text,
 /* Is this PEM object a certificate? DER is taken for one. */
 bool elo__tls_is_certificate(const char *name);
 
+/* Begins a certificate; `subject` (may be NULL) is given the bytes of its subject's name. */
+void elo__tls_begin_x509(br_x509_decoder_context *decoder,
+                         void (*subject)(void *ctx, const void *data, size_t len),
+                         void *ctx);
+
 /* Pushes into a decoder that has not finished yet: BearSSL 0.6 reads through a null pointer when it
  * is given more after its end. */
 void elo__tls_push_x509(br_x509_decoder_context *decoder, const void *data, size_t len);

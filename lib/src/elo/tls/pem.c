@@ -15,6 +15,17 @@
 
 #define CHUNK 48
 
+void elo__tls_begin_x509(br_x509_decoder_context *decoder,
+                         void (*subject)(void *ctx, const void *data, size_t len),
+                         void *ctx)
+{
+#ifdef ELO_TLS_BEARSSL_CORE
+    br_x509_decoder_init(decoder, subject, ctx, NULL, NULL);
+#else
+    br_x509_decoder_init(decoder, subject, ctx);
+#endif
+}
+
 void elo__tls_push_x509(br_x509_decoder_context *decoder, const void *data, size_t len)
 {
     if (br_x509_decoder_last_error(decoder) == BR_ERR_X509_TRUNCATED) {
