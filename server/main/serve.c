@@ -242,6 +242,7 @@ static elo_err open_net(struct desk *d, char *why, size_t why_cap)
                              .key_file = d->key_path,
                              .log = &d->log,
                              .compat = c->compat,
+                             .limits = &c->limits,
                              .broker = d->broker,
                              .authorizer = d->authorizer,
                              .store = d->store,

@@ -166,7 +166,8 @@ static inline void rig_make_device(struct rig *rig)
 
 /* For each rig that is opened. */
 static bool rig_openssl_records;
-static int rig_workers; /* threads for handshakes; 0: they are done on the loop */
+static int rig_workers;                 /* threads for handshakes; 0: they are done on the loop */
+static const struct limits *rig_limits; /* of the edge; NULL: AWS's */
 
 static inline void rig_open(struct rig *rig, struct compat compat)
 {
@@ -206,6 +207,7 @@ static inline void rig_open(struct rig *rig, struct compat compat)
     assert_int_equal(net_create(&rig->net, why, sizeof why), ELO_OK);
     struct net_config net = {.openssl_records = rig_openssl_records,
                              .io_threads = rig_workers,
+                             .limits = rig_limits,
                              .cert_file = rig->cert,
                              .key_file = rig->key,
                              .log = &rig->log,
@@ -329,18 +331,30 @@ struct peer {
     int alert;      /* the TLS alert received; 0: none */
 };
 
-static inline void peer_connect(struct rig *rig, struct peer *p, enum listener_kind kind)
+/* From 127.0.0.`host`. */
+static inline void
+peer_connect_from(struct rig *rig, struct peer *p, enum listener_kind kind, uint8_t host)
 {
     struct sockaddr_in at = {.sin_family = AF_INET,
                              .sin_port = htons((uint16_t)rig->net->ports[kind]),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in from = {.sin_family = AF_INET,
+                               .sin_addr.s_addr = htonl((INADDR_LOOPBACK & ~0xffu) | host)};
     *p = (struct peer){.rig = rig, .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
     buf_init(&p->got, 1 << 27);
     assert_true(p->fd >= 0);
+    if (host != 1) {
+        assert_int_equal(bind(p->fd, (struct sockaddr *)&from, sizeof from), 0);
+    }
     assert_int_equal(connect(p->fd, (struct sockaddr *)&at, sizeof at), 0);
     int on = 1; /* or the kernel waits before it sends, and we turn in vain */
     assert_int_equal(setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), 0);
     assert_int_equal(fcntl(p->fd, F_SETFL, O_NONBLOCK), 0);
+}
+
+static inline void peer_connect(struct rig *rig, struct peer *p, enum listener_kind kind)
+{
+    peer_connect_from(rig, p, kind, 1);
 }
 
 static inline void peer_note(const SSL *ssl, int where, int value)

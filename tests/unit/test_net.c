@@ -874,6 +874,128 @@ static void without_descriptors_clients_are_sent_away_not_kept_waiting(void **st
     peer_close(&p[0]);
 }
 
+static void open_limited(struct rig *rig, struct limits *limits, const char *assignment)
+{
+    limits_aws(limits);
+    assert_int_equal(limits_set(limits, assignment), ELO_OK);
+    rig_limits = limits;
+    rig_open(rig, normal);
+    rig_limits = NULL;
+}
+
+/* Sent away without a word: what it has to be told is in the log. */
+static void expect_sent_away(struct peer *p)
+{
+    assert_true(peer_wait_end(p));
+    assert_int_equal(buf_span(&p->got).len, 0);
+    peer_close(p);
+}
+
+static void there_are_as_many_sockets_as_may_be(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct limits limits;
+    struct peer p[3], one_more;
+    open_limited(&rig, &limits, "sockets=3");
+    peer_connect(&rig, &p[0], LISTEN_HTTP);
+    peer_connect(&rig, &p[1], LISTEN_MQTTS);
+    peer_device(&rig, &p[2], "third");
+    assert_int_equal(rig.net->conn_count, 3);
+    assert_false(rig_has_told(&rig, "refused"));
+    for (int i = 0; i < 3; i++) {
+        peer_connect(&rig, &one_more, i == 0 ? LISTEN_HTTP : LISTEN_MQTTS);
+        expect_sent_away(&one_more);
+        assert_int_equal(rig.net->conn_count, 3);
+    }
+    rig_expect_told(&rig,
+                    "1 connections refused: 3 of every kind, MQTT and HTTP, are the most that "
+                    "are taken (--limit sockets)");
+    rig_expect_told(&rig, "\"code\":\"E-OVERLOAD\"");
+    assert_int_equal(count_in(&rig.told, "connections refused"), 1); /* once a second */
+    rig.net->no_socket.told_ms -= 1000;
+    peer_connect(&rig, &one_more, LISTEN_HTTP);
+    expect_sent_away(&one_more);
+    rig_expect_told(&rig, "3 connections refused: 3 of every kind");
+    peer_send(&p[2], "\xc0\x00", 2); /* who is there is served */
+    assert_true(peer_wait(&p[2], 2));
+    peer_close(&p[1]);
+    rig_expect_left(&rig, 2);
+    peer_device(&rig, &p[1], "again"); /* and one more when there is room */
+    for (int i = 0; i < 3; i++) {
+        peer_close(&p[i]);
+    }
+    rig_close(&rig);
+}
+
+static void there_are_as_many_handshakes_as_may_be(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct limits limits;
+    struct peer p[3], one_more, plain;
+    open_limited(&rig, &limits, "handshakes=3");
+    for (int i = 0; i < 2; i++) {
+        peer_connect(&rig, &p[i], i == 0 ? LISTEN_HTTPS : LISTEN_MQTTS);
+        rig_rest(&rig);
+    }
+    peer_device(&rig, &p[2], "third"); /* done: it is no handshake any more */
+    peer_connect(&rig, &one_more, LISTEN_MQTTS);
+    rig_rest(&rig);
+    assert_int_equal(rig.net->crowd.count, 3);
+    assert_false(rig_has_told(&rig, "refused"));
+    peer_close(&p[2]);
+    peer_connect_from(&rig, &p[2], LISTEN_MQTTS, 2);
+    expect_sent_away(&p[2]);
+    rig_expect_told(&rig, "1 connections refused, the last from 127.0.0.2: 3 unfinished TLS "
+                          "handshakes in all are the most that are taken (--limit handshakes)");
+    rig_expect_told(&rig, "\"code\":\"E-OVERLOAD\"");
+    peer_connect(&rig, &plain, LISTEN_HTTP); /* has none */
+    peer_say(&plain, GET_CLOSE);
+    assert_true(peer_wait_end(&plain));
+    assert_true(peer_has(&plain, "HTTP/1.1 403"));
+    peer_close(&plain);
+    peer_close(&one_more); /* gives its place up */
+    for (int i = 0; i < RIG_TURNS_MAX && rig.net->crowd.count == 3; i++) {
+        rig_turn(&rig);
+        rig_await(&rig, -1);
+    }
+    peer_device(&rig, &p[2], "at last");
+    for (int i = 0; i < 3; i++) {
+        peer_close(&p[i]);
+    }
+    rig_close(&rig);
+}
+
+static void there_are_as_many_handshakes_of_one_address_as_may_be(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct limits limits;
+    struct peer p[2], one_more, other;
+    open_limited(&rig, &limits, "handshakes-per-address=2");
+    for (int i = 0; i < 2; i++) {
+        peer_connect(&rig, &p[i], LISTEN_MQTTS);
+        rig_rest(&rig);
+    }
+    assert_int_equal(rig.net->crowd.count, 2);
+    assert_false(rig_has_told(&rig, "refused"));
+    peer_connect(&rig, &one_more, LISTEN_MQTTS);
+    expect_sent_away(&one_more);
+    rig_expect_told(&rig, "from 127.0.0.1: 2 unfinished TLS handshakes of one address are the most "
+                          "that are taken (--limit handshakes-per-address)");
+    peer_connect_from(&rig, &other, LISTEN_MQTTS, 2); /* not theirs to suffer */
+    peer_secure(&other, TLS1_3_VERSION, &rig.device_cert, &rig.device_key);
+    assert_true(peer_shake(&other));
+    peer_close(&other);
+    for (int i = 0; i < 2; i++) { /* who began in time is not taken anything from */
+        peer_secure(&p[i], TLS1_3_VERSION, &rig.device_cert, &rig.device_key);
+        assert_true(peer_shake(&p[i]));
+        peer_close(&p[i]);
+    }
+    rig_close(&rig);
+}
+
 /* A client's whole visit; how it goes does not matter, when memory fails. */
 static void visit(struct rig *rig, const char *thing)
 {
@@ -1118,6 +1240,9 @@ int main(void)
         WITH_RIG(large_messages_arrive_whole),
         WITH_RIG(who_does_not_read_its_last_words_is_let_go),
         WITH_RIG(without_descriptors_clients_are_sent_away_not_kept_waiting),
+        cmocka_unit_test(there_are_as_many_sockets_as_may_be),
+        cmocka_unit_test(there_are_as_many_handshakes_as_may_be),
+        cmocka_unit_test(there_are_as_many_handshakes_of_one_address_as_may_be),
         WITH_RIG(keys_are_made_in_turn_and_only_for_who_waits),
         WITH_RIG(a_key_keeps_nobody_waiting),
         WITH_RIG(any_allocation_may_fail),
@@ -1138,6 +1263,9 @@ int main(void)
         cmocka_unit_test(a_server_can_be_taken_down_in_the_middle_of_handshakes),
         WITH_RIG(what_came_before_a_reset_counts),
         WITH_RIG(large_messages_arrive_whole),
+        cmocka_unit_test(there_are_as_many_sockets_as_may_be),
+        cmocka_unit_test(there_are_as_many_handshakes_as_may_be),
+        cmocka_unit_test(there_are_as_many_handshakes_of_one_address_as_may_be),
         cmocka_unit_test(a_stop_ends_what_is_idle_and_waits_for_replies),
         cmocka_unit_test(a_server_can_be_taken_down_in_the_middle_of_everything),
     };
