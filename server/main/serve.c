@@ -287,6 +287,7 @@ static elo_err open_api(struct desk *d, char *why, size_t why_cap)
                                          .edge = edge_of,
                                          .ctx = d,
                                          .version = ELO_VERSION,
+                                         .commit = ELO_COMMIT,
                                          .started = net_time(d->net)};
     seeing_configure(d->seeing, &seeing);
     net_set_seeing(d->net, d->seeing);
