@@ -42,8 +42,6 @@ soak: ## 2,000 kills, 10,000 connections, an hour of 2,000 devices; the result i
 	@tools/setup all
 	@$(MAKE) --no-print-directory build/elo
 	@cmake --build build/release --parallel $(JOBS) -- --quiet
-	@KILLS=2000 tests/wire/test_crash.py build/release/elo
-	@CROWD=10000 tests/wire/test_edge.py build/release/elo a_crowd
 	@tests/soak/run $(ARGS)
 
 fuzz: ## every fuzz target for FUZZ_SECONDS (default 60) each

@@ -130,6 +130,12 @@
       "messages stored for clients that are away; more are dropped")                               \
     X(connections, "connections", LIMIT_CONNECTIONS, LIMIT_CONNECTIONS, 1, LIMIT_CONNECTIONS,      \
       "connections at one time (AWS: 500,000)")                                                    \
+    X(sockets, "sockets", LIMIT_TRANSPORTS, LIMIT_TRANSPORTS, 1, LIMIT_TRANSPORTS,                 \
+      "connections of every kind, MQTT and HTTP, those that are no more than begun, too")          \
+    X(handshakes, "handshakes", LIMIT_HANDSHAKES, LIMIT_HANDSHAKES, 1, LIMIT_HANDSHAKES,           \
+      "TLS handshakes that are not done; beyond, the newest are refused")                          \
+    X(handshakes_per_ip, "handshakes-per-address", LIMIT_HANDSHAKES_PER_IP,                        \
+      LIMIT_HANDSHAKES_PER_IP, 1, LIMIT_HANDSHAKES, "likewise, of one address")                    \
     X(subscriptions, "subscriptions", 500000, 1000000, 1, 1000000, "subscriptions of all clients") \
     X(subscriptions_per_client, "subscriptions-per-client", LIMIT_SUBSCRIPTIONS_PER_CLIENT,        \
       LIMIT_SUBSCRIPTIONS_MAX, 1, LIMIT_SUBSCRIPTIONS_MAX, "subscriptions of one client")          \

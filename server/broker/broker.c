@@ -267,6 +267,13 @@ void broker_tick(struct broker *b, struct core_time now)
 /* --- the owner's other doors --------------------------------------------------------------------
  */
 
+static void count_outcome(struct broker_stats *stats, elo_err err)
+{
+    stats->publish_in_throttled += err == ELO_E_QUOTA;
+    stats->publish_in_http_throttled += err == ELO_E_QUOTA;
+    stats->publish_in_http_failed += err != ELO_OK && err != ELO_E_QUOTA;
+}
+
 elo_err broker_publish5(struct broker *b,
                         elo_span topic,
                         elo_span payload,
@@ -294,6 +301,7 @@ elo_err broker_publish5(struct broker *b,
     broker__journal_watch(&b->journal);
     elo_err err = broker__publish(b, &p);
     err = err == ELO_OK && b->journal.lost ? ELO_E_NO_MEMORY : err;
+    count_outcome(&b->stats, err);
     b->journal.published = broker__publish_awaited(b, &p);
     broker__settle(b);
     return err;

@@ -253,9 +253,10 @@ struct broker_stats {
     uint64_t publish_out;
     uint64_t dropped;
     uint64_t expired;              /* messages whose time had run out before they could be sent */
-    uint64_t publish_in_throttled; /* of all, these among them: */
-    uint64_t publish_in_wss_throttled;
-    uint64_t publish_out_throttled; /* dropped; those that wait are not counted */
+    uint64_t publish_in_throttled; /* of all, by a rate or a full store; these among them: */
+    uint64_t publish_in_wss_throttled, publish_in_http_throttled;
+    uint64_t publish_in_http_failed; /* by memory or the disk */
+    uint64_t publish_out_throttled;  /* dropped; those that wait are not counted */
     uint64_t connects_throttled;
     uint64_t subscribes_throttled;
     uint64_t reads_delayed;

@@ -167,6 +167,12 @@ static bool publication_of(struct broker_conn *c,
     return true;
 }
 
+static void count_throttled(const struct broker_conn *c)
+{
+    c->broker->stats.publish_in_throttled++;
+    c->broker->stats.publish_in_wss_throttled += c->websocket;
+}
+
 static void route_failed(struct broker_conn *c, const struct elo_mqtt_publish *in, elo_err err)
 {
     const struct journal *j = &c->broker->journal;
@@ -179,6 +185,7 @@ static void route_failed(struct broker_conn *c, const struct elo_mqtt_publish *i
         (void)refuse(c, in, &r);
         return;
     }
+    count_throttled(c);
     r.reason = "THROTTLED";
     r.details = "there are as many retained messages as may be kept";
     if (c->version == ELO_MQTT_5) {
@@ -204,8 +211,7 @@ static bool throttled(struct broker_conn *c, const struct elo_mqtt_publish *in)
                                   "may publish: this one is thrown away"};
     c->throttled_in = true;
     c->broker->stats.dropped++;
-    c->broker->stats.publish_in_throttled++;
-    c->broker->stats.publish_in_wss_throttled += c->websocket;
+    count_throttled(c);
     broker__report(c, level, &r);
     if (c->version == ELO_MQTT_5 && in->qos > 0) {
         uint8_t code = broker__reason_code(&r, ANSWER_PUBACK);

@@ -239,12 +239,8 @@ static elo_err compare(const char *what,
     return ELO_E_USAGE;
 }
 
-static elo_err make_identity(const char *dir,
-                             const char *region,
-                             const char *account,
-                             struct desk_identity *out,
-                             char *why,
-                             size_t why_cap)
+static elo_err make_identity(
+    const char *region, const char *account, struct desk_identity *out, char *why, size_t why_cap)
 {
     region = region ? region : "us-east-1";
     account = account ? account : "000000000000";
@@ -255,10 +251,22 @@ static elo_err make_identity(const char *dir,
     }
     snprintf(out->region, sizeof out->region, "%s", region);
     snprintf(out->account, sizeof out->account, "%s", account);
+    out->fresh = true;
+    return ELO_OK;
+}
+
+elo_err
+desk_identity_keep(const char *dir, struct desk_identity *identity, char *why, size_t why_cap)
+{
+    if (!identity->fresh) {
+        return ELO_OK;
+    }
     char text[160];
-    int len = snprintf(text, sizeof text, "{\"region\":\"%s\",\"account\":\"%s\"}\n", out->region,
-                       out->account);
-    return desk_write(dir, "desk.json", elo_span_of(text, (size_t)len), 0644, why, why_cap);
+    int len = snprintf(text, sizeof text, "{\"region\":\"%s\",\"account\":\"%s\"}\n",
+                       identity->region, identity->account);
+    elo_err err = desk_write(dir, "desk.json", elo_span_of(text, (size_t)len), 0644, why, why_cap);
+    identity->fresh = err != ELO_OK;
+    return err;
 }
 
 elo_err desk_identity(const char *dir,
@@ -272,7 +280,7 @@ elo_err desk_identity(const char *dir,
     size_t len = 0;
     elo_err err = read_small(dir, "desk.json", text, sizeof text, &len, why, why_cap);
     if (err == ELO_E_NOT_FOUND) {
-        return make_identity(dir, region, account, out, why, why_cap);
+        return make_identity(region, account, out, why, why_cap);
     }
     if (err != ELO_OK) {
         return err;

@@ -7,6 +7,8 @@
 #ifndef ELO_SERVER_MAIN_FILES_H
 #define ELO_SERVER_MAIN_FILES_H
 
+#include <stdbool.h>
+
 #include "elo/base/err.h"
 #include "elo/base/span.h"
 
@@ -14,6 +16,7 @@
 struct desk_identity {
     char region[32];
     char account[13];
+    bool fresh; /* wishes, in no file yet */
 };
 
 struct desk_credentials {
@@ -25,8 +28,8 @@ struct desk_credentials {
 ELO_MUST_USE elo_err desk_folder(const char *dir, char *why, size_t why_cap);
 
 /*
- * Reads desk.json, or makes it from the wishes (NULL: us-east-1, 000000000000). A wish that differs
- * from the file is ELO_E_USAGE; a wish that is no region or account is too.
+ * Reads desk.json, or, where there is none, takes the wishes (NULL: us-east-1, 000000000000). A
+ * wish that differs from the file is ELO_E_USAGE; a wish that is no region or account is too.
  */
 ELO_MUST_USE elo_err desk_identity(const char *dir,
                                    const char *region,
@@ -34,6 +37,13 @@ ELO_MUST_USE elo_err desk_identity(const char *dir,
                                    struct desk_identity *out,
                                    char *why,
                                    size_t why_cap);
+
+/* Writes desk.json if it is not there: when it is certain that there will be a desk. Until then a
+ * start that fails has settled nothing. */
+ELO_MUST_USE elo_err desk_identity_keep(const char *dir,
+                                        struct desk_identity *identity,
+                                        char *why,
+                                        size_t why_cap);
 
 /* Reads credentials (AWS profile file, profile `elo`, 0600), or makes fresh ones. */
 ELO_MUST_USE elo_err desk_credentials(

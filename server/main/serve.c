@@ -134,7 +134,6 @@ static elo_err open_files(struct desk *d, char *why, size_t why_cap)
     }
     if (err == ELO_OK) {
         desk_remove(c->dir, "endpoints.json");
-        err = desk_credentials(c->dir, d->identity.region, &d->credentials, why, why_cap);
     }
     return err;
 }
@@ -242,6 +241,7 @@ static elo_err open_net(struct desk *d, char *why, size_t why_cap)
                              .key_file = d->key_path,
                              .log = &d->log,
                              .compat = c->compat,
+                             .limits = &c->limits,
                              .broker = d->broker,
                              .authorizer = d->authorizer,
                              .store = d->store,
@@ -266,6 +266,16 @@ static elo_err open_net(struct desk *d, char *why, size_t why_cap)
     return ELO_OK;
 }
 
+/* Region and account of a new desk, once nothing that a person might have got wrong can stop it: a
+ * first start that fails leaves both open. */
+static elo_err keep_identity(struct desk *d, char *why, size_t why_cap)
+{
+    const char *dir = d->config->dir;
+    elo_err err = desk_identity_keep(dir, &d->identity, why, why_cap);
+    return err != ELO_OK ? err
+                         : desk_credentials(dir, d->identity.region, &d->credentials, why, why_cap);
+}
+
 static elo_err open_api(struct desk *d, char *why, size_t why_cap)
 {
     struct api_config api = {
@@ -286,6 +296,7 @@ static elo_err open_api(struct desk *d, char *why, size_t why_cap)
                                          .edge = edge_of,
                                          .ctx = d,
                                          .version = ELO_VERSION,
+                                         .commit = ELO_COMMIT,
                                          .started = net_time(d->net)};
     seeing_configure(d->seeing, &seeing);
     net_set_seeing(d->net, d->seeing);
@@ -381,8 +392,8 @@ elo_err serve_run(const struct serve_config *config, char *why, size_t why_cap)
     fill_random(NULL, &seed, sizeof seed);
     map_seed(seed);
     snprintf(why, why_cap, "not enough memory to start");
-    elo_err (*const steps[])(struct desk *, char *, size_t) = {open_files, open_keys, open_core,
-                                                               open_net,   open_api,  announce};
+    elo_err (*const steps[])(struct desk *, char *, size_t) = {
+        open_files, open_keys, open_core, open_net, keep_identity, open_api, announce};
     d.seeing = seeing_create();
     if (d.seeing == NULL) {
         return ELO_E_NO_MEMORY;

@@ -15,6 +15,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -507,8 +508,18 @@ static bool begin_tls(struct conn *c)
 static void refuse_for_memory(struct net *net)
 {
     log_line(net->config.log, LOG_ERROR, ELO_E_NO_MEMORY,
-             "a connection was refused: no memory, or as many sockets as are taken (%u)",
-             LIMIT_TRANSPORTS);
+             "a connection was refused: there is not enough memory for it");
+}
+
+static void refuse_for_sockets(struct net *net)
+{
+    uint64_t refused = refusals_add(net, &net->no_socket);
+    if (refused > 0) {
+        log_line(net->config.log, LOG_WARN, ELO_E_OVERLOAD,
+                 "%" PRIu64 " connections refused: %" PRIu32
+                 " of every kind, MQTT and HTTP, are the most that are taken (--limit sockets)",
+                 refused, net->limits.sockets);
+    }
 }
 
 /* The first thing that can be known of a device that never gets further (`elo why`). */
@@ -533,7 +544,12 @@ void conn_accept(struct net *net, enum listener_kind kind, int fd)
 {
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    struct conn *c = net->conn_count < LIMIT_TRANSPORTS ? create(net, kind, fd) : NULL;
+    if (net->conn_count >= net->limits.sockets) {
+        refuse_for_sockets(net);
+        close(fd);
+        return;
+    }
+    struct conn *c = create(net, kind, fd);
     if (c == NULL) {
         refuse_for_memory(net);
         close(fd);

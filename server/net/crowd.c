@@ -20,21 +20,29 @@ struct visitor {
     char ip[46];
 };
 
-static void tell(struct conn *c, const char *limit, unsigned most)
+uint64_t refusals_add(struct net *net, struct refusals *r)
 {
-    struct net *net = c->net;
     int64_t now = net_time(net).mono_ms;
-    net->crowd.refused++;
-    net->crowd.refused_ever++;
-    if (net->crowd.refused_ever > 1 && now - net->crowd.told_ms < TELL_EVERY_MS) {
-        return;
+    r->count++;
+    r->ever++;
+    if (r->ever > 1 && now - r->told_ms < TELL_EVERY_MS) {
+        return 0;
     }
-    log_line(net->config.log, LOG_WARN, ELO_E_OVERLOAD,
-             "%" PRIu64 " connections refused, the last from %s: %u unfinished TLS handshakes %s "
-             "are the most that are taken",
-             net->crowd.refused, c->ip, most, limit);
-    net->crowd.refused = 0;
-    net->crowd.told_ms = now;
+    uint64_t count = r->count;
+    r->count = 0;
+    r->told_ms = now;
+    return count;
+}
+
+static void tell(struct conn *c, const char *whose, const char *limit, uint32_t most)
+{
+    uint64_t refused = refusals_add(c->net, &c->net->crowd.refused);
+    if (refused > 0) {
+        log_line(c->net->config.log, LOG_WARN, ELO_E_OVERLOAD,
+                 "%" PRIu64 " connections refused, the last from %s: %" PRIu32
+                 " unfinished TLS handshakes %s are the most that are taken (--limit %s)",
+                 refused, c->ip, most, whose, limit);
+    }
 }
 
 static struct visitor *visitor_of(struct conn *c)
@@ -58,13 +66,14 @@ static struct visitor *visitor_of(struct conn *c)
 bool crowd_enter(struct conn *c)
 {
     struct crowd *crowd = &c->net->crowd;
-    if (crowd->count >= LIMIT_HANDSHAKES) {
-        tell(c, "in all", LIMIT_HANDSHAKES);
+    const struct limits *limits = &c->net->limits;
+    if (crowd->count >= limits->handshakes) {
+        tell(c, "in all", "handshakes", limits->handshakes);
         return false;
     }
     struct visitor *v = visitor_of(c);
-    if (v != NULL && v->count >= LIMIT_HANDSHAKES_PER_IP) {
-        tell(c, "of one address", LIMIT_HANDSHAKES_PER_IP);
+    if (v != NULL && v->count >= limits->handshakes_per_ip) {
+        tell(c, "of one address", "handshakes-per-address", limits->handshakes_per_ip);
         return false;
     }
     if (v == NULL) {

@@ -17,6 +17,7 @@
 #include <uv.h>
 
 #include "server/base/buf.h"
+#include "server/base/limits.h"
 #include "server/base/map.h"
 #include "server/net/net.h"
 #include "server/net/record.h"
@@ -146,13 +147,18 @@ enum {
     NET_SEALED = NET_RECORD + (NET_RECORD / 512 + 2) * RECORD_OVERHEAD
 };
 
+/* Refusals of one kind: all are counted, and told once per second at most. */
+struct refusals {
+    uint64_t count; /* since the last word about it */
+    uint64_t ever;
+    int64_t told_ms;
+};
+
 /* Unfinished handshakes, in all and of each address. */
 struct crowd {
     struct map by_ip;
     size_t count;
-    uint64_t refused; /* since the last word about it */
-    uint64_t refused_ever;
-    int64_t told_ms;
+    struct refusals refused;
 };
 
 struct net {
@@ -186,6 +192,8 @@ struct net {
     struct shakers *shakers; /* NULL: handshakes are done on the loop */
     struct conn *to_shake;   /* accepted in this turn */
     struct crowd crowd;
+    struct refusals no_socket; /* of more connections than may be */
+    struct limits limits;
     struct conn_list waiting[WAIT_KINDS];
     uint64_t settled;      /* every batch up to here is on disk or was taken back */
     struct http *held;     /* HTTP replies that wait for the store */
@@ -248,6 +256,9 @@ void shakers_stop(struct net *net);
 bool crowd_enter(struct conn *c); /* false: there are too many; it is counted and told */
 void crowd_leave(struct conn *c); /* the handshake is over; harmless if it did not enter */
 void crowd_free(struct net *net);
+
+/* One more. How many have to be told now, this one among them; 0: it is not the time. */
+uint64_t refusals_add(struct net *net, struct refusals *r);
 
 /* transport.c: bytes, or one of enum transport */
 ssize_t transport_receive(struct conn *c, uint8_t *buf, size_t cap);

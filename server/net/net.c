@@ -319,6 +319,11 @@ elo_err net_create(struct net **out, char *why, size_t why_cap)
 elo_err net_open(struct net *net, const struct net_config *config, char *why, size_t why_cap)
 {
     net->config = *config;
+    if (config->limits != NULL) {
+        net->limits = *config->limits;
+    } else {
+        limits_aws(&net->limits);
+    }
     net->settled = store_issued(config->store); /* what was loaded is on disk */
     if (tls_policy(config->tls_policy) == NULL) {
         snprintf(why, why_cap,

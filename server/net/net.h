@@ -57,6 +57,7 @@ struct net_config {
     const char *tls_policy; /* AWS's name for versions and suites; NULL: its default */
     const struct log *log;
     struct compat compat;
+    const struct limits *limits; /* copied: sockets, handshakes; NULL: AWS's */
     struct broker *broker;
     struct authorizer *authorizer;
     struct store *store;

@@ -114,8 +114,11 @@ static void messages_in(struct page *p, const struct seeing *s, const struct bro
     const uint64_t all[CARRIERS] = {b->publish_in - b->publish_in_wss - b->publish_in_http,
                                     b->publish_in_wss, b->publish_in_http};
     memcpy(in, s->publishes_in, sizeof in);
-    in[CARRIER_mqtt][RESULT_throttle] = b->publish_in_throttled - b->publish_in_wss_throttled;
+    in[CARRIER_mqtt][RESULT_throttle] =
+        b->publish_in_throttled - b->publish_in_wss_throttled - b->publish_in_http_throttled;
     in[CARRIER_wss][RESULT_throttle] = b->publish_in_wss_throttled;
+    in[CARRIER_http][RESULT_throttle] = b->publish_in_http_throttled;
+    in[CARRIER_http][RESULT_server_error] = b->publish_in_http_failed;
     for (int c = 0; c < CARRIERS; c++) {
         uint64_t bad = 0;
         for (int i = 0; i < RESULTS; i++) {
@@ -202,8 +205,10 @@ void seeing__metrics(struct seeing *s, bool open_metrics, struct core_time now, 
     struct page p = {.out = out, .open_metrics = open_metrics};
     struct broker_stats b;
     broker_stats(s->config.broker, &b);
-    family(&p, "awsiot_build_info", INFO, "The version of this desk.");
-    sample(&p, "version", s->config.version, 1);
+    family(&p, "awsiot_build_info", INFO,
+           "The version of this desk, and the commit it was built of.");
+    buf_format(out, "%s{version=\"%s\",commit=\"%s\"} 1\n", p.name, s->config.version,
+               s->config.commit != NULL ? s->config.commit : "unknown");
     family(&p, "awsiot_uptime_seconds", GAUGE, "Since the desk was started.");
     buf_format(out, "%s %.3f\n", p.name, (double)(now.mono_ms - s->config.started.mono_ms) / 1000);
     connections(&p, s, &b);

@@ -37,6 +37,7 @@ struct seeing_config {
     void (*edge)(void *ctx, struct seeing_edge *out); /* NULL: nothing is known */
     void *ctx;
     const char *version;
+    const char *commit; /* the sources' in git; NULL: "unknown" */
     struct core_time started;
 };
 

@@ -6,6 +6,11 @@
  * deadlines when it says that time has passed (rig_pass()): so nothing sleeps and every run is the
  * same. A peer is a client on a non-blocking socket that turns the server's loop when it must wait.
  *
+ * With rig_workers handshakes are on threads of their own, as in the real server. Whoever waits
+ * then waits for a thread as well: for what it writes to the peer, or gives back to the loop
+ * (rig_await()); a handshake that is over for the peer is over for the server (peer_shake()). The
+ * time of a handshake in a worker's hands is the worker's: rig_pass() does not reach it.
+ *
  * rig.fail_at fails the server's n-th allocation; with rig.fail_openssl OpenSSL's are counted too,
  * as far as the server makes them. (Not for requests that are signed or come with a certificate:
  * pki_sha256() ends the process when OpenSSL has no memory for it.)
@@ -17,6 +22,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,6 +42,7 @@
 #include "server/net/internal.h"
 
 #define RIG_TURNS_MAX 20000 /* more than that without an event: it does not come */
+#define RIG_AWAIT_MS  1     /* a turn, while a worker may have something for us */
 
 struct rig {
     char dir[64];
@@ -157,7 +164,10 @@ static inline void rig_make_device(struct rig *rig)
     pki_issued_free(&issued);
 }
 
-static bool rig_openssl_records; /* for each rig that is opened */
+/* For each rig that is opened. */
+static bool rig_openssl_records;
+static int rig_workers;                 /* threads for handshakes; 0: they are done on the loop */
+static const struct limits *rig_limits; /* of the edge; NULL: AWS's */
 
 static inline void rig_open(struct rig *rig, struct compat compat)
 {
@@ -196,6 +206,8 @@ static inline void rig_open(struct rig *rig, struct compat compat)
     store_poll(rig->store, &progress);
     assert_int_equal(net_create(&rig->net, why, sizeof why), ELO_OK);
     struct net_config net = {.openssl_records = rig_openssl_records,
+                             .io_threads = rig_workers,
+                             .limits = rig_limits,
                              .cert_file = rig->cert,
                              .key_file = rig->key,
                              .log = &rig->log,
@@ -252,6 +264,26 @@ static inline void rig_rest(struct rig *rig)
     }
 }
 
+/* Until a worker, if one has anything, may have done something: `fd` (a peer's; -1: nobody's) can
+ * be read, or the loop has something to do. */
+static inline void rig_await(const struct rig *rig, int fd)
+{
+    if (rig->net->shakers != NULL && rig->net->crowd.count > 0) {
+        struct pollfd of[] = {{uv_backend_fd(&rig->net->loop), POLLIN, 0}, {fd, POLLIN, 0}};
+        (void)poll(of, 2, uv_backend_timeout(&rig->net->loop) == 0 ? 0 : RIG_AWAIT_MS);
+    }
+}
+
+/* Until so many connections are left. */
+static inline void rig_expect_left(struct rig *rig, size_t count)
+{
+    for (int i = 0; i < RIG_TURNS_MAX && rig->net->conn_count != count; i++) {
+        rig_turn(rig);
+        rig_await(rig, -1);
+    }
+    assert_int_equal(rig->net->conn_count, count);
+}
+
 /* What was submitted becomes durable, and the edge hears of it. */
 static inline void rig_commit(struct rig *rig)
 {
@@ -272,8 +304,14 @@ static inline bool rig_has_told(const struct rig *rig, const char *text)
     return told.len > 0 && memmem(told.ptr, told.len, text, strlen(text)) != NULL;
 }
 
-static inline void rig_expect_told(const struct rig *rig, const char *text)
+/* Of a failed handshake the peer may know before the loop does. */
+static inline void rig_expect_told(struct rig *rig, const char *text)
 {
+    for (int i = 0; i < RIG_TURNS_MAX && rig->net->crowd.count > 0 && !rig_has_told(rig, text);
+         i++) {
+        rig_turn(rig);
+        rig_await(rig, -1);
+    }
     if (!rig_has_told(rig, text)) {
         fail_msg("the log has no %s:\n%.*s", text, (int)buf_span(&rig->told).len,
                  (const char *)buf_span(&rig->told).ptr);
@@ -293,18 +331,30 @@ struct peer {
     int alert;      /* the TLS alert received; 0: none */
 };
 
-static inline void peer_connect(struct rig *rig, struct peer *p, enum listener_kind kind)
+/* From 127.0.0.`host`. */
+static inline void
+peer_connect_from(struct rig *rig, struct peer *p, enum listener_kind kind, uint8_t host)
 {
     struct sockaddr_in at = {.sin_family = AF_INET,
                              .sin_port = htons((uint16_t)rig->net->ports[kind]),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in from = {.sin_family = AF_INET,
+                               .sin_addr.s_addr = htonl((INADDR_LOOPBACK & ~0xffu) | host)};
     *p = (struct peer){.rig = rig, .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
     buf_init(&p->got, 1 << 27);
     assert_true(p->fd >= 0);
+    if (host != 1) {
+        assert_int_equal(bind(p->fd, (struct sockaddr *)&from, sizeof from), 0);
+    }
     assert_int_equal(connect(p->fd, (struct sockaddr *)&at, sizeof at), 0);
     int on = 1; /* or the kernel waits before it sends, and we turn in vain */
     assert_int_equal(setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), 0);
     assert_int_equal(fcntl(p->fd, F_SETFL, O_NONBLOCK), 0);
+}
+
+static inline void peer_connect(struct rig *rig, struct peer *p, enum listener_kind kind)
+{
+    peer_connect_from(rig, p, kind, 1);
 }
 
 static inline void peer_note(const SSL *ssl, int where, int value)
@@ -430,6 +480,7 @@ static inline bool peer_wait(struct peer *p, size_t len)
             return false;
         }
         rig_turn(p->rig);
+        rig_await(p->rig, p->fd);
     }
     return false;
 }
@@ -440,18 +491,50 @@ static inline bool peer_wait_end(struct peer *p)
     return !peer_wait(p, SIZE_MAX) && (p->ended || p->reset || p->alert != 0);
 }
 
+/* The server's side of it; NULL: it is gone, or not yet accepted. */
+static inline struct conn *peer_conn(const struct peer *p)
+{
+    struct sockaddr_in at;
+    socklen_t len = sizeof at;
+    assert_int_equal(getsockname(p->fd, (struct sockaddr *)&at, &len), 0);
+    struct conn *c = p->rig->net->all;
+    while (c != NULL && c->port != ntohs(at.sin_port)) {
+        c = c->all_next;
+    }
+    return c;
+}
+
+/* One step of the handshake. 1: it is done; -1: later; -2: it has failed. */
+static inline int peer_shake_step(struct peer *p)
+{
+    errno = 0;
+    int rc = SSL_do_handshake(p->ssl);
+    return rc == 1 ? 1 : peer_answer(p, rc, true) == -2 ? -2 : -1;
+}
+
+/* Until no worker has it any more. */
+static inline void peer_settle(struct peer *p)
+{
+    struct conn *c;
+    for (int i = 0; i < RIG_TURNS_MAX && (c = peer_conn(p)) != NULL && c->shaking; i++) {
+        rig_turn(p->rig);
+        rig_await(p->rig, -1);
+    }
+}
+
 static inline bool peer_shake(struct peer *p)
 {
     for (int i = 0; i < RIG_TURNS_MAX; i++) {
-        errno = 0;
-        int rc = SSL_do_handshake(p->ssl);
+        int rc = peer_shake_step(p);
         if (rc == 1) {
+            peer_settle(p);
             return true;
         }
-        if (peer_answer(p, rc, true) == -2) {
+        if (rc == -2) {
             return false;
         }
         rig_turn(p->rig);
+        rig_await(p->rig, p->fd);
     }
     return false;
 }
@@ -466,18 +549,24 @@ static inline void peer_close(struct peer *p)
     rig_rest(p->rig);
 }
 
-/* A device with a good certificate, connected by MQTT and acknowledged. */
-static inline void peer_device(struct rig *rig, struct peer *p, const char *client_id)
+/* Sends a CONNECT; the answer is not waited for. */
+static inline void peer_say_connect(struct peer *p, const char *client_id)
 {
     uint8_t packet[160] = {0x10, 0, 0, 4, 'M', 'Q', 'T', 'T', 4, 2, 0, 60, 0, 0};
     size_t len = strlen(client_id);
     packet[1] = (uint8_t)(12 + len);
     packet[13] = (uint8_t)len;
     memcpy(packet + 14, client_id, len);
+    peer_send(p, packet, 14 + len);
+}
+
+/* A device with a good certificate, connected by MQTT and acknowledged. */
+static inline void peer_device(struct rig *rig, struct peer *p, const char *client_id)
+{
     peer_connect(rig, p, LISTEN_MQTTS);
     peer_secure(p, TLS1_3_VERSION, &rig->device_cert, &rig->device_key);
     assert_true(peer_shake(p));
-    peer_send(p, packet, 14 + len);
+    peer_say_connect(p, client_id);
     assert_true(peer_wait(p, 4));
     assert_memory_equal(buf_span(&p->got).ptr, "\x20\x02\x00\x00", 4);
     buf_clear(&p->got);

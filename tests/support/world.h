@@ -131,8 +131,10 @@ struct world_link {
     unsigned certificate;
     struct world_device *device;
     struct broker_conn *conn;
-    int64_t accept_at;
+    int64_t accept_at; /* by the edge; then, when it comes back from its worker */
     int64_t open_at;
+    bool shaking;     /* a worker has it: the core knows nothing of it yet */
+    bool shake_fails; /* and never will */
     elo_err open_err;
     int64_t break_at;
     int64_t stall_at; /* nothing moves from then on for stall_ms */
@@ -285,6 +287,12 @@ struct world_model {
     X(delivered)                                                                                   \
     X(again)                                                                                       \
     X(links)                                                                                       \
+    X(shaken)                                                                                      \
+    X(shaken_late)                                                                                 \
+    X(shaken_dead)                                                                                 \
+    X(shakes_failed)                                                                               \
+    X(overtaken)                                                                                   \
+    X(twins)                                                                                       \
     X(breaks)                                                                                      \
     X(stalls)                                                                                      \
     X(dial_failures)                                                                               \

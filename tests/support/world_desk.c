@@ -175,10 +175,28 @@ static void pump(struct world *w)
     }
 }
 
+/* The core has those that the workers have given it, and nobody else. */
+static void count_connections(struct world *w)
+{
+    uint64_t there = 1;
+    for (size_t i = 0; i < w->links_high; i++) {
+        there += w->links[i].used && w->links[i].server_side;
+    }
+    struct broker_stats have;
+    broker_stats(w->broker, &have);
+    if (have.connections != there) {
+        world_fail(w, "the broker has %llu connections, was given %llu",
+                   (unsigned long long)have.connections, (unsigned long long)there);
+    }
+}
+
 static void settle(struct world *w)
 {
     pump(w);
     world_model_settle(w);
+    if (!world_failed(w)) {
+        count_connections(w);
+    }
 }
 
 /* --- connections -------------------------------------------------------------------------------
@@ -331,6 +349,8 @@ void world_desk_shut(struct world *w)
             l->server_side = false;
             l->linger_until = WORLD_NEVER;
             world_hang_up(w, l, &l->down);
+        } else if (l->used) {
+            world_link_forget(w, l);
         }
     }
     if (w->witness != NULL) {

@@ -6,9 +6,15 @@
  * more, one direction perhaps a while longer than the other, and either end hears of it at once,
  * later, or never: then only its own timeouts help.
  *
+ * The server's end of a link is with a worker first, for its TLS handshake. The core hears of it
+ * when it is done: after a moment or many seconds, in any order, long after the device has written
+ * its CONNECT or has given it up and dialled again; or not at all, because it failed or the line
+ * broke meanwhile.
+ *
  * Closing is TCP's: what had been written still arrives, then the end; or, as with a reset, some of
  * it does not.
  */
+#include "server/base/limits.h"
 #include "tests/support/world_parts.h"
 
 #define PIECE_MS_MAX 40 /* between two pieces: a message must not take for ever */
@@ -122,6 +128,8 @@ struct world_link *world_dial(struct world *w, struct world_device *d)
     l->used = true;
     l->device_side = true;
     l->server_side = false;
+    l->shaking = false;
+    l->shake_fails = false;
     l->broken = false;
     l->serial = ++w->link_serial;
     l->certificate = d->certificate;
@@ -333,16 +341,92 @@ int64_t world_link_next(const struct world_link *l)
     return sooner(at, sooner(l->up.ready_at, l->down.ready_at));
 }
 
+/* How long its worker has it. */
+static int64_t shaking_ms(struct world *w)
+{
+    bool good = w->calm || w->healed || w->flood;
+    return world_within(w, 0, !good && world_one_in(w, 4) ? LIMIT_HANDSHAKE_WAIT_MS : 100);
+}
+
+/* With TLS 1.2 the device's handshake ends after the server's, with 1.3 before it. */
+static void give_to_worker(struct world *w, struct world_link *l)
+{
+    bool good = w->calm || w->healed || w->flood;
+    l->shaking = true;
+    l->shake_fails = !good && world_one_in(w, 16);
+    l->accept_at = w->now + shaking_ms(w);
+    if (l->device_side && l->open_at != WORLD_NEVER && l->open_err == ELO_OK &&
+        world_one_in(w, 2)) {
+        l->open_at = later(l->open_at, l->accept_at + world_within(w, 0, 100));
+    }
+    world_note(w, "link %u of %s is with a worker", l->serial, world_name(l->device->who));
+}
+
+/* The core never hears of it; the device does. */
+static void fail_handshake(struct world *w, struct world_link *l)
+{
+    world_note(w, "link %u of %s: the handshake fails", l->serial, world_name(l->device->who));
+    l->shaking = false;
+    l->accept_at = WORLD_NEVER;
+    if (l->open_at != WORLD_NEVER && l->open_err == ELO_OK) {
+        l->open_err = ELO_E_TLS_HANDSHAKE;
+        l->open_at = w->now;
+    }
+    world_hang_up(w, l, &l->down);
+    w->tally.shakes_failed++;
+}
+
+/* Others of this device that the core has, and which of them came after it. */
+static void note_order(struct world *w, const struct world_link *l)
+{
+    for (size_t i = 0; i < w->links_high; i++) {
+        const struct world_link *other = &w->links[i];
+        bool beside = other != l && other->used && other->server_side && other->device == l->device;
+        w->tally.twins += beside;
+        w->tally.overtaken += beside && other->serial > l->serial;
+    }
+}
+
+static void end_shaking(struct world *w, struct world_link *l)
+{
+    if (l->shake_fails) {
+        fail_handshake(w, l);
+        return;
+    }
+    l->shaking = false;
+    l->accept_at = WORLD_NEVER;
+    w->tally.shaken++;
+    w->tally.shaken_late += l->up.len > 0; /* the CONNECT is there before the core is */
+    w->tally.shaken_dead += l->broken || !l->device_side;
+    note_order(w, l);
+    world_desk_accept(w, l);
+}
+
+/* The process of the worker ends. */
+void world_link_forget(struct world *w, struct world_link *l)
+{
+    if (l->shaking) {
+        fail_handshake(w, l);
+    }
+}
+
+static void run_accept(struct world *w, struct world_link *l)
+{
+    if (l->shaking) {
+        end_shaking(w, l);
+    } else if (w->now < w->down_until) {
+        l->accept_at = WORLD_NEVER;
+        l->open_err = ELO_E_TCP_REFUSED;
+        l->open_at = l->device_side ? w->now : WORLD_NEVER;
+    } else {
+        give_to_worker(w, l);
+    }
+}
+
 static void run_opening(struct world *w, struct world_link *l)
 {
     if (l->accept_at <= w->now) {
-        l->accept_at = WORLD_NEVER;
-        if (w->now < w->down_until) {
-            l->open_err = ELO_E_TCP_REFUSED;
-            l->open_at = l->device_side ? w->now : WORLD_NEVER;
-        } else {
-            world_desk_accept(w, l);
-        }
+        run_accept(w, l);
     }
     if (l->open_at <= w->now) {
         l->open_at = WORLD_NEVER;
@@ -365,6 +449,10 @@ static void run_told(struct world *w, struct world_link *l)
         l->server_told_at = WORLD_NEVER;
         if (l->server_side) {
             world_desk_close(w, l, ELO_E_TCP_CLOSED);
+        } else if (l->shaking && world_one_in(w, 2)) {
+            fail_handshake(w, l);
+        } else if (l->shaking) { /* it was just done: the loop hears of it after all */
+            l->server_told_at = l->accept_at;
         }
     }
 }

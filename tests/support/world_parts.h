@@ -33,6 +33,7 @@ int64_t world_link_next(const struct world_link *l);
 void world_link_run(struct world *w, struct world_link *l);
 size_t world_write(struct world *w, struct world_link *l, struct world_pipe *p, elo_span bytes);
 void world_hang_up(struct world *w, struct world_link *l, struct world_pipe *p);
+void world_link_forget(struct world *w, struct world_link *l); /* the server ends */
 void world_link_tidy(struct world_link *l); /* frees it when neither end is open */
 
 /* world_device.c */

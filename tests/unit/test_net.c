@@ -3,7 +3,8 @@
 // SPDX-FileCopyrightText: The Elo authors
 /*
  * server/net over real sockets: what clients do that send too much, too little, too slowly, nothing
- * at all or at the wrong time, and that no answer is lost, doubled or waited for in vain.
+ * at all or at the wrong time, and that no answer is lost, doubled or waited for in vain. What has
+ * to do with handshakes is done with them on the loop and with one worker and two.
  */
 #include "tests/support/net_rig.h"
 
@@ -267,7 +268,7 @@ static void who_has_said_all_still_gets_the_answer(void **state)
         assert_true(peer_has(&p, "HTTP/1.1 200"));
         peer_close(&p);
     }
-    assert_int_equal(rig->net->conn_count, 0);
+    rig_expect_left(rig, 0);
 }
 
 static void who_goes_while_the_reply_waits_is_forgotten(void **state)
@@ -504,8 +505,10 @@ static void a_new_certificate_is_for_new_connections(void **state)
     struct rig *rig = *state;
     static const char *const names[] = {"localhost", "127.0.0.1", "renewed.example"};
     char why[300];
-    struct peer old, fresh;
+    struct peer old, early, fresh;
     peer_device(rig, &old, "old");
+    peer_connect(rig, &early, LISTEN_MQTTS);
+    rig_rest(rig); /* its handshake has begun, wherever that is done */
     assert_int_equal(
         pki_server_certificate(rig->ca, rig->dir, names, 3, rig_now_ms() / 1000, why, sizeof why),
         ELO_OK);
@@ -513,8 +516,14 @@ static void a_new_certificate_is_for_new_connections(void **state)
     peer_device(rig, &fresh, "fresh");
     X509 *a = SSL_get1_peer_certificate(old.ssl), *b = SSL_get1_peer_certificate(fresh.ssl);
     assert_int_not_equal(X509_cmp(a, b), 0);
+    X509_free(b);
+    peer_secure(&early, TLS1_3_VERSION, &rig->device_cert, &rig->device_key);
+    assert_true(peer_shake(&early));
+    b = SSL_get1_peer_certificate(early.ssl);
+    assert_int_equal(X509_cmp(a, b), 0);
     X509_free(a);
     X509_free(b);
+    peer_close(&early);
     peer_send(&old, "\xc0\x00", 2);
     assert_true(peer_wait(&old, 2));
     /* What cannot be used is not used. */
@@ -527,6 +536,188 @@ static void a_new_certificate_is_for_new_connections(void **state)
     peer_close(&fresh);
     peer_close(&old);
     assert_int_equal(unlink(rig->cert), 0);
+}
+
+/* --- handshakes elsewhere -----------------------------------------------------------------------
+ */
+
+/* Its deadline is past when the worker takes it. */
+static void a_worker_gives_up_a_handshake_that_does_not_come(void **state)
+{
+    struct rig *rig = *state;
+    struct peer p;
+    peer_connect(rig, &p, LISTEN_MQTTS);
+    uv_check_stop(&rig->net->check); /* or it is handed over in the turn of its accept() */
+    for (int i = 0; i < RIG_TURNS_MAX && rig->net->to_shake == NULL; i++) {
+        rig_turn(rig);
+    }
+    assert_non_null(rig->net->to_shake);
+    rig->net->to_shake->deadline = 0;
+    net_start(rig->net);
+    rig_expect_told(rig, "the TLS handshake was not done in 10 seconds");
+    rig_expect_told(rig, "\"code\":\"E-TLS\"");
+    assert_true(peer_wait_end(&p));
+    peer_close(&p);
+    rig_expect_left(rig, 0);
+}
+
+/* The same dice in each run. */
+static unsigned roll(unsigned *dice, unsigned sides)
+{
+    *dice = *dice * 1664525u + 1013904223u;
+    return (*dice >> 8) % sides;
+}
+
+enum fate { GOOD, NAKED, NONSENSE, RESET, FATES };
+
+static void reset_peer(struct peer *p)
+{
+    struct linger at_once = {1, 0};
+    setsockopt(p->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    peer_close(p);
+}
+
+/* A step of one of many. true: it has come to its end, and what is not GOOD is closed. */
+static bool suffer(struct peer *p, enum fate fate, unsigned *dice)
+{
+    if (fate == RESET && roll(dice, 3) == 0) {
+        reset_peer(p);
+        return true;
+    }
+    if (fate == NONSENSE && roll(dice, 3) == 0) {
+        (void)send(p->fd, "\x17\x03\x03\x00\x03no!", 8, MSG_NOSIGNAL);
+        peer_close(p);
+        return true;
+    }
+    int rc = peer_shake_step(p);
+    if (rc == -1) {
+        return false;
+    }
+    if (fate == GOOD) {
+        assert_int_equal(rc, 1);
+    } else {
+        peer_close(p);
+    }
+    return true;
+}
+
+static void begin_crowd(struct rig *rig, struct peer *p, const enum fate *fates, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        bool shows = fates[i] != NAKED;
+        peer_connect(rig, &p[i], LISTEN_MQTTS);
+        peer_secure(&p[i], i % 2 ? TLS1_2_VERSION : TLS1_3_VERSION,
+                    shows ? &rig->device_cert : NULL, shows ? &rig->device_key : NULL);
+    }
+}
+
+static void handshakes_end_in_any_order(void **state)
+{
+    struct rig *rig = *state;
+    enum { PEERS = 16, STEPS = 100000 };
+    static struct peer p[PEERS];
+    enum fate fates[PEERS];
+    bool over[PEERS] = {false};
+    size_t left = PEERS, good = 0;
+    unsigned dice = 7;
+    char id[16];
+    for (size_t i = 0; i < PEERS; i++) {
+        fates[i] = i < FATES ? (enum fate)i : (enum fate)roll(&dice, FATES);
+        good += fates[i] == GOOD;
+    }
+    begin_crowd(rig, p, fates, PEERS);
+    for (int step = 0; step < STEPS && left > 0; step++) {
+        size_t i = roll(&dice, PEERS);
+        if (!over[i]) {
+            over[i] = suffer(&p[i], fates[i], &dice);
+            left -= over[i];
+            rig_turn(rig);
+            rig_await(rig, -1);
+        }
+    }
+    assert_int_equal(left, 0);
+    for (size_t i = 0; i < PEERS; i++) {
+        snprintf(id, sizeof id, "any-%zu", i);
+        if (fates[i] == GOOD) { /* with TLS 1.3 a worker may still have it */
+            peer_say_connect(&p[i], id);
+            assert_true(peer_wait(&p[i], 4));
+            assert_memory_equal(buf_span(&p[i].got).ptr, "\x20\x02\x00\x00", 4);
+        }
+    }
+    rig_expect_left(rig, good);
+    for (size_t i = 0; i < PEERS; i++) {
+        if (fates[i] == GOOD) {
+            peer_close(&p[i]);
+        }
+    }
+    rig_expect_left(rig, 0);
+}
+
+/* Both have sent their CONNECT before the server has looked; one of them stays, and is served. */
+static void of_one_client_id_one_stays(void **state)
+{
+    struct rig *rig = *state;
+    static const enum fate fates[] = {GOOD, GOOD};
+    struct peer p[2];
+    bool done[2] = {false, false};
+    unsigned dice = 3;
+    begin_crowd(rig, p, fates, 2);
+    for (int step = 0; step < RIG_TURNS_MAX && !(done[0] && done[1]); step++) {
+        size_t i = roll(&dice, 2);
+        if (!done[i] && peer_shake_step(&p[i]) == 1) {
+            done[i] = true;
+            peer_say_connect(&p[i], "twin");
+        }
+        rig_turn(rig);
+        rig_await(rig, -1);
+    }
+    bool open[2] = {true, true};
+    for (int step = 0; step < RIG_TURNS_MAX && open[0] && open[1]; step++) {
+        open[0] = peer_read(&p[0]);
+        open[1] = peer_read(&p[1]);
+        rig_turn(rig);
+        rig_await(rig, -1);
+    }
+    assert_int_equal(open[0] + open[1], 1);
+    struct peer *stays = &p[open[1]];
+    assert_true(peer_wait(stays, 4));
+    peer_send(stays, "\xc0\x00", 2);
+    assert_true(peer_wait(stays, 6));
+    assert_memory_equal(buf_span(&stays->got).ptr, "\x20\x02\x00\x00\xd0\x00", 6);
+    rig_expect_told(rig, "DUPLICATE_CLIENT_ID");
+    peer_close(&p[0]);
+    peer_close(&p[1]);
+    rig_expect_left(rig, 0);
+}
+
+static void a_server_can_be_taken_down_in_the_middle_of_handshakes(void **state)
+{
+    enum { PEERS = 6, CUTS = 5 };
+    static const enum fate fates[PEERS] = {GOOD, GOOD, NAKED, NAKED, GOOD, GOOD};
+    (void)state;
+    for (int cut = 0; cut < CUTS; cut++) {
+        struct rig rig;
+        struct peer p[PEERS];
+        rig_open(&rig, normal);
+        begin_crowd(&rig, p, fates, PEERS);
+        for (int step = 0; step < cut; step++) {
+            for (size_t i = 0; i < PEERS; i++) {
+                (void)peer_shake_step(&p[i]);
+                rig_turn(&rig);
+                rig_await(&rig, -1);
+            }
+        }
+        if (cut % 2) {
+            net_stop(rig.net);
+            rig_expect_left(&rig, 0);
+        }
+        rig_close(&rig);
+        for (size_t i = 0; i < PEERS; i++) {
+            SSL_free(p[i].ssl);
+            close(p[i].fd);
+            buf_free(&p[i].got);
+        }
+    }
 }
 
 /* --- MQTT ---------------------------------------------------------------------------------------
@@ -557,19 +748,6 @@ static void what_came_before_a_reset_counts(void **state)
     peer_close(&subscriber);
 }
 
-static struct conn *conn_of(struct rig *rig, const struct peer *p)
-{
-    struct sockaddr_in at;
-    socklen_t len = sizeof at;
-    assert_int_equal(getsockname(p->fd, (struct sockaddr *)&at, &len), 0);
-    struct conn *c = rig->net->all;
-    while (c != NULL && c->port != ntohs(at.sin_port)) {
-        c = c->all_next;
-    }
-    assert_non_null(c);
-    return c;
-}
-
 /* Its end is noticed while the others are written to; its will is stored in the same turn, because
  * nobody knows when there is a next one. */
 static void what_comes_of_a_flush_is_stored_in_its_turn(void **state)
@@ -586,7 +764,7 @@ static void what_comes_of_a_flush_is_stored_in_its_turn(void **state)
     subscribe_to_t(&mortal);
     peer_device(rig, &publisher, "publisher");
     rig_commit(rig);
-    assert_int_equal(shutdown(conn_of(rig, &mortal)->fd, SHUT_WR), 0); /* nothing can be written */
+    assert_int_equal(shutdown(peer_conn(&mortal)->fd, SHUT_WR), 0); /* nothing can be written */
     uint64_t issued = store_issued(rig->store);
     assert_int_equal(SSL_write(publisher.ssl, "\x30\x05\x00\x01tab", 7), 7);
     do {
@@ -694,6 +872,128 @@ static void without_descriptors_clients_are_sent_away_not_kept_waiting(void **st
     assert_true(peer_wait_end(&p[0]));
     assert_true(peer_has(&p[0], "HTTP/1.1 403"));
     peer_close(&p[0]);
+}
+
+static void open_limited(struct rig *rig, struct limits *limits, const char *assignment)
+{
+    limits_aws(limits);
+    assert_int_equal(limits_set(limits, assignment), ELO_OK);
+    rig_limits = limits;
+    rig_open(rig, normal);
+    rig_limits = NULL;
+}
+
+/* Sent away without a word: what it has to be told is in the log. */
+static void expect_sent_away(struct peer *p)
+{
+    assert_true(peer_wait_end(p));
+    assert_int_equal(buf_span(&p->got).len, 0);
+    peer_close(p);
+}
+
+static void there_are_as_many_sockets_as_may_be(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct limits limits;
+    struct peer p[3], one_more;
+    open_limited(&rig, &limits, "sockets=3");
+    peer_connect(&rig, &p[0], LISTEN_HTTP);
+    peer_connect(&rig, &p[1], LISTEN_MQTTS);
+    peer_device(&rig, &p[2], "third");
+    assert_int_equal(rig.net->conn_count, 3);
+    assert_false(rig_has_told(&rig, "refused"));
+    for (int i = 0; i < 3; i++) {
+        peer_connect(&rig, &one_more, i == 0 ? LISTEN_HTTP : LISTEN_MQTTS);
+        expect_sent_away(&one_more);
+        assert_int_equal(rig.net->conn_count, 3);
+    }
+    rig_expect_told(&rig,
+                    "1 connections refused: 3 of every kind, MQTT and HTTP, are the most that "
+                    "are taken (--limit sockets)");
+    rig_expect_told(&rig, "\"code\":\"E-OVERLOAD\"");
+    assert_int_equal(count_in(&rig.told, "connections refused"), 1); /* once a second */
+    rig.net->no_socket.told_ms -= 1000;
+    peer_connect(&rig, &one_more, LISTEN_HTTP);
+    expect_sent_away(&one_more);
+    rig_expect_told(&rig, "3 connections refused: 3 of every kind");
+    peer_send(&p[2], "\xc0\x00", 2); /* who is there is served */
+    assert_true(peer_wait(&p[2], 2));
+    peer_close(&p[1]);
+    rig_expect_left(&rig, 2);
+    peer_device(&rig, &p[1], "again"); /* and one more when there is room */
+    for (int i = 0; i < 3; i++) {
+        peer_close(&p[i]);
+    }
+    rig_close(&rig);
+}
+
+static void there_are_as_many_handshakes_as_may_be(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct limits limits;
+    struct peer p[3], one_more, plain;
+    open_limited(&rig, &limits, "handshakes=3");
+    for (int i = 0; i < 2; i++) {
+        peer_connect(&rig, &p[i], i == 0 ? LISTEN_HTTPS : LISTEN_MQTTS);
+        rig_rest(&rig);
+    }
+    peer_device(&rig, &p[2], "third"); /* done: it is no handshake any more */
+    peer_connect(&rig, &one_more, LISTEN_MQTTS);
+    rig_rest(&rig);
+    assert_int_equal(rig.net->crowd.count, 3);
+    assert_false(rig_has_told(&rig, "refused"));
+    peer_close(&p[2]);
+    peer_connect_from(&rig, &p[2], LISTEN_MQTTS, 2);
+    expect_sent_away(&p[2]);
+    rig_expect_told(&rig, "1 connections refused, the last from 127.0.0.2: 3 unfinished TLS "
+                          "handshakes in all are the most that are taken (--limit handshakes)");
+    rig_expect_told(&rig, "\"code\":\"E-OVERLOAD\"");
+    peer_connect(&rig, &plain, LISTEN_HTTP); /* has none */
+    peer_say(&plain, GET_CLOSE);
+    assert_true(peer_wait_end(&plain));
+    assert_true(peer_has(&plain, "HTTP/1.1 403"));
+    peer_close(&plain);
+    peer_close(&one_more); /* gives its place up */
+    for (int i = 0; i < RIG_TURNS_MAX && rig.net->crowd.count == 3; i++) {
+        rig_turn(&rig);
+        rig_await(&rig, -1);
+    }
+    peer_device(&rig, &p[2], "at last");
+    for (int i = 0; i < 3; i++) {
+        peer_close(&p[i]);
+    }
+    rig_close(&rig);
+}
+
+static void there_are_as_many_handshakes_of_one_address_as_may_be(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct limits limits;
+    struct peer p[2], one_more, other;
+    open_limited(&rig, &limits, "handshakes-per-address=2");
+    for (int i = 0; i < 2; i++) {
+        peer_connect(&rig, &p[i], LISTEN_MQTTS);
+        rig_rest(&rig);
+    }
+    assert_int_equal(rig.net->crowd.count, 2);
+    assert_false(rig_has_told(&rig, "refused"));
+    peer_connect(&rig, &one_more, LISTEN_MQTTS);
+    expect_sent_away(&one_more);
+    rig_expect_told(&rig, "from 127.0.0.1: 2 unfinished TLS handshakes of one address are the most "
+                          "that are taken (--limit handshakes-per-address)");
+    peer_connect_from(&rig, &other, LISTEN_MQTTS, 2); /* not theirs to suffer */
+    peer_secure(&other, TLS1_3_VERSION, &rig.device_cert, &rig.device_key);
+    assert_true(peer_shake(&other));
+    peer_close(&other);
+    for (int i = 0; i < 2; i++) { /* who began in time is not taken anything from */
+        peer_secure(&p[i], TLS1_3_VERSION, &rig.device_cert, &rig.device_key);
+        assert_true(peer_shake(&p[i]));
+        peer_close(&p[i]);
+    }
+    rig_close(&rig);
 }
 
 /* A client's whole visit; how it goes does not matter, when memory fails. */
@@ -932,18 +1232,49 @@ int main(void)
         WITH_RIG(key_updates_are_answered_and_cannot_spin_the_server),
         WITH_RIG(what_is_kept_of_coalesced_records_is_bounded),
         WITH_RIG(a_new_certificate_is_for_new_connections),
+        WITH_RIG(handshakes_end_in_any_order),
+        WITH_RIG(of_one_client_id_one_stays),
+        cmocka_unit_test(a_server_can_be_taken_down_in_the_middle_of_handshakes),
         WITH_RIG(what_came_before_a_reset_counts),
         WITH_RIG(what_comes_of_a_flush_is_stored_in_its_turn),
         WITH_RIG(large_messages_arrive_whole),
         WITH_RIG(who_does_not_read_its_last_words_is_let_go),
         WITH_RIG(without_descriptors_clients_are_sent_away_not_kept_waiting),
+        cmocka_unit_test(there_are_as_many_sockets_as_may_be),
+        cmocka_unit_test(there_are_as_many_handshakes_as_may_be),
+        cmocka_unit_test(there_are_as_many_handshakes_of_one_address_as_may_be),
         WITH_RIG(keys_are_made_in_turn_and_only_for_who_waits),
         WITH_RIG(a_key_keeps_nobody_waiting),
         WITH_RIG(any_allocation_may_fail),
         cmocka_unit_test(a_stop_ends_what_is_idle_and_waits_for_replies),
         cmocka_unit_test(a_server_can_be_taken_down_in_the_middle_of_everything),
     };
+    /* What has to do with handshakes, for when they are elsewhere. */
+    const struct CMUnitTest shaken[] = {
+        WITH_RIG(who_has_said_all_still_gets_the_answer),
+        WITH_RIG(a_missing_certificate_is_told),
+        WITH_RIG(plain_bytes_on_a_tls_port_are_told),
+        WITH_RIG(mqtt_by_alpn_needs_a_certificate_too),
+        WITH_RIG(key_updates_are_answered_and_cannot_spin_the_server),
+        WITH_RIG(a_new_certificate_is_for_new_connections),
+        WITH_RIG(a_worker_gives_up_a_handshake_that_does_not_come),
+        WITH_RIG(handshakes_end_in_any_order),
+        WITH_RIG(of_one_client_id_one_stays),
+        cmocka_unit_test(a_server_can_be_taken_down_in_the_middle_of_handshakes),
+        WITH_RIG(what_came_before_a_reset_counts),
+        WITH_RIG(large_messages_arrive_whole),
+        cmocka_unit_test(there_are_as_many_sockets_as_may_be),
+        cmocka_unit_test(there_are_as_many_handshakes_as_may_be),
+        cmocka_unit_test(there_are_as_many_handshakes_of_one_address_as_may_be),
+        cmocka_unit_test(a_stop_ends_what_is_idle_and_waits_for_replies),
+        cmocka_unit_test(a_server_can_be_taken_down_in_the_middle_of_everything),
+    };
     int failed = cmocka_run_group_tests_name("own records", tests, NULL, NULL);
     rig_openssl_records = true;
-    return failed + cmocka_run_group_tests_name("OpenSSL's records", tests, NULL, NULL);
+    failed += cmocka_run_group_tests_name("OpenSSL's records", tests, NULL, NULL);
+    rig_openssl_records = false;
+    rig_workers = 1;
+    failed += cmocka_run_group_tests_name("one worker", shaken, NULL, NULL);
+    rig_workers = 2;
+    return failed + cmocka_run_group_tests_name("two workers", shaken, NULL, NULL);
 }

@@ -260,12 +260,82 @@ static void rooms_are_counted(void **state)
     assert_int_equal(use_of(MEM_BROKER).bytes, broker);
 }
 
+static void expect_metric(struct scene *s, const char *line)
+{
+    const struct seeing_request r = {.method = ELO_SPAN("GET"),
+                                     .path = ELO_SPAN("/metrics"),
+                                     .host = ELO_SPAN("localhost:8080")};
+    struct seeing_page page;
+    assert_true(seeing_handle(s->seeing, &r, (struct core_time){0, 0}, &page));
+    assert_int_equal(page.status, 200);
+    elo_span text = buf_span(&page.body);
+    char whole[160];
+    snprintf(whole, sizeof whole, "\n%s\n", line);
+    if (memmem(text.ptr, text.len, whole, strlen(whole)) == NULL) {
+        fail_msg("no line %s in\n%.*s", line, (int)text.len, (const char *)text.ptr);
+    }
+    buf_free(&page.body);
+}
+
+static void a_build_tells_its_commit(void **state)
+{
+    (void)state;
+    struct scene s;
+    open_scene(&s);
+    expect_metric(&s, "awsiot_build_info{version=\"1.2.3\",commit=\"unknown\"} 1");
+    const struct seeing_config config = {.broker = s.desk.broker,
+                                         .registry = house.registry,
+                                         .version = "1.2.3",
+                                         .commit = "0123456789ab"};
+    seeing_configure(s.seeing, &config);
+    expect_metric(&s, "awsiot_build_info{version=\"1.2.3\",commit=\"0123456789ab\"} 1");
+    close_scene(&s);
+}
+
+/* One retained message is kept; the next is thrown away, whoever brings it. */
+static void what_a_full_store_refuses_is_throttled(void **state)
+{
+    (void)state;
+    struct scene s = {.now = 1767323045000};
+    struct limits limits;
+    struct seeing_config config = {.registry = house.registry, .version = "1.2.3"};
+    struct desk *d = &s.desk;
+    limits_unthrottled(&limits);
+    assert_int_equal(limits_set(&limits, "retained-messages=1"), ELO_OK);
+    desk_open_limited(d, &house, NULL, &limits);
+    s.seeing = seeing_create();
+    config.broker = d->broker;
+    seeing_configure(s.seeing, &config);
+    struct peer *p = peer_open(d, "a", CERTIFICATE_all, ELO_OK);
+    peer_connect(p, "a", true);
+    peer_send(p, ELO_SPAN("\x31\x05\x00\x01tab"));
+    expect_metric(&s, "awsiot_publish_in_total{protocol=\"mqtt\",result=\"success\"} 1");
+    expect_metric(&s, "awsiot_publish_in_total{protocol=\"mqtt\",result=\"throttle\"} 0");
+    peer_send(p, ELO_SPAN("\x31\x05\x00\x01uab")); /* one too many */
+    expect_metric(&s, "awsiot_publish_in_total{protocol=\"mqtt\",result=\"success\"} 1");
+    expect_metric(&s, "awsiot_publish_in_total{protocol=\"mqtt\",result=\"throttle\"} 1");
+    peer_send(p, ELO_SPAN("\x31\x05\x00\x01tcd")); /* in the other's place */
+    expect_metric(&s, "awsiot_publish_in_total{protocol=\"mqtt\",result=\"success\"} 2");
+    elo_span x = ELO_SPAN("x");
+    assert_int_equal(broker_publish(d->broker, ELO_SPAN("t"), x, 0, true, d->now), ELO_OK);
+    assert_int_equal(broker_publish(d->broker, ELO_SPAN("u"), x, 1, true, d->now), ELO_E_QUOTA);
+    expect_metric(&s, "awsiot_publish_in_total{protocol=\"http\",result=\"success\"} 1");
+    expect_metric(&s, "awsiot_publish_in_total{protocol=\"http\",result=\"throttle\"} 1");
+    expect_metric(&s, "awsiot_publish_in_total{protocol=\"mqtt\",result=\"throttle\"} 1");
+    close_scene(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_trail_keeps_the_last),  cmocka_unit_test(addresses_are_added_and_marked),
-        cmocka_unit_test(memory_is_bounded),       cmocka_unit_test(without_memory_nothing_breaks),
-        cmocka_unit_test(foreign_texts_are_tamed), cmocka_unit_test(rooms_are_counted),
+        cmocka_unit_test(a_trail_keeps_the_last),
+        cmocka_unit_test(addresses_are_added_and_marked),
+        cmocka_unit_test(memory_is_bounded),
+        cmocka_unit_test(without_memory_nothing_breaks),
+        cmocka_unit_test(foreign_texts_are_tamed),
+        cmocka_unit_test(rooms_are_counted),
+        cmocka_unit_test(a_build_tells_its_commit),
+        cmocka_unit_test(what_a_full_store_refuses_is_throttled),
     };
     return cmocka_run_group_tests(tests, open_house, close_house);
 }

@@ -147,7 +147,10 @@ static void an_identity_is_made_once_and_kept(void **state)
     (void)state;
     struct desk_identity id;
     desk_remove(dir, "desk.json");
+    assert_int_equal(identity("us-east-1", "000000000000", &id), ELO_OK);
+    assert_int_not_equal(access(path_of("desk.json"), F_OK), 0); /* nothing is settled yet */
     assert_int_equal(identity("eu-west-1", "123456789012", &id), ELO_OK);
+    assert_int_equal(desk_identity_keep(dir, &id, why, sizeof why), ELO_OK);
     assert_int_equal(identity(NULL, NULL, &id), ELO_OK);
     assert_string_equal(id.region, "eu-west-1");
     assert_string_equal(id.account, "123456789012");
@@ -156,6 +159,10 @@ static void an_identity_is_made_once_and_kept(void **state)
     assert_non_null(strstr(why, "things of region eu-west-1"));
     assert_int_equal(identity(NULL, "000000000000", &id), ELO_E_USAGE);
     assert_non_null(strstr(why, "start without --account"));
+    put("desk.json", "{\"account\": \"123456789012\", \"region\": \"eu-west-1\"}");
+    assert_int_equal(identity(NULL, NULL, &id), ELO_OK);
+    assert_int_equal(desk_identity_keep(dir, &id, why, sizeof why), ELO_OK); /* as it is */
+    expect_content("desk.json", "{\"account\": \"123456789012\", \"region\": \"eu-west-1\"}");
 }
 
 static void wishes_that_are_none_make_no_file(void **state)

@@ -197,6 +197,26 @@ def data_folder(scene):
 
 
 @case
+def a_first_start_that_fails(scene):
+    """it settles nothing: the next may be another region's and another account's"""
+    data = scene.path("desk")
+    refuses(scene, data, 2, "an address that is none", "--listen",
+            options=["--region", "eu-west-1", "--account", "123456789012", "--listen",
+                     "no-such-host.invalid"])
+    check(not (data / "desk.json").exists() and not (data / "credentials").exists(),
+          "there is neither desk.json nor credentials", os.listdir(data))
+    desk = scene.desk("--region", "us-west-2", "--account", "210987654321", data=data)
+    check(json.loads((data / "desk.json").read_text()) ==
+          {"region": "us-west-2", "account": "210987654321"}, "the next start decides")
+    check("region = us-west-2" in (data / "credentials").read_text(), "for the credentials, too")
+    arn = desk.call("POST", "/things/first", {}).json["thingArn"]
+    check(arn == "arn:aws:iot:us-west-2:210987654321:thing/first", "and every ARN", arn)
+    desk.stop()
+    refuses(scene, data, 2, "from then on it is settled", "us-west-2",
+            options=["--region", "eu-west-1"])
+
+
+@case
 def ports(scene):
     """a port in use, a port nobody may have, an address that is not ours"""
     desk = scene.desk()

@@ -114,7 +114,10 @@ def metrics(scene):
     check(now[("process_resident_memory_bytes", "")] > 1e6, "memory is counted")
     after = page(desk, open_metrics=True)
     version = scene.elo("--version").out.split()[1]
-    check(after.get(("awsiot_build_info", f'version="{version}"')) == 1, f"version {version}", after)
+    build = [labels for name, labels in after if name == "awsiot_build_info"]
+    check(len(build) == 1 and re.fullmatch(f'version="{re.escape(version)}",'
+                                           r'commit="([0-9a-f]{12,40}|unknown)"', build[0]),
+          f"version {version} and its commit", build)
     desk.wait_record(0, 10, eventType="Disconnect")
     ended = page(desk)
     check(ended[("awsiot_disconnect_total", 'reason="CLIENT_INITIATED_DISCONNECT"')] == 1,
