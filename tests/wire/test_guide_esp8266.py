@@ -95,6 +95,9 @@ def reasons(scene):
     """every reason that a device can show is explained, and the numbers are those of the list"""
     done = scene.run(ROOT / "tools/guide", "--check", env={"PYTHONDONTWRITEBYTECODE": "1"})
     check(done.code == 0, "the parts written by tools/guide are as it would write them", done.err)
+    done = scene.elo("explain", "--markdown")
+    check(done.out == (ROOT / "docs/errors.md").read_text(encoding="utf-8"),
+          "docs/errors.md is what `elo explain --markdown` prints", "write it anew")
     words = (ROOT / "lib/src/elo/port/esp8266/words.c").read_text()
     mine = set(re.findall(r'"(E-[A-Z0-9-]+): ', words)) - {"E-OTHER"}
     known = set(re.findall(r'ELO_REASON\(\w+, "(E-[A-Z0-9-]+)"',
