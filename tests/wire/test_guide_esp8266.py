@@ -9,6 +9,7 @@ import json
 import pathlib
 import re
 import shlex
+from xml.etree import ElementTree
 
 from desk import PATIENCE, case, check, main, need
 
@@ -119,6 +120,11 @@ def anchor(heading):
 def names(scene):
     """links, files, make's targets, names in the library, words of the console are there"""
     del scene
+    for picture in sorted((ROOT / "docs/img").glob("*.svg")):
+        root = ElementTree.parse(picture).getroot()
+        told = [root.findtext(f"{{http://www.w3.org/2000/svg}}{tag}") for tag in ("title", "desc")]
+        check(all(told) and "prefers-color-scheme: dark" in picture.read_text(encoding="utf-8"),
+              f"{picture.name} says what it shows, by day and by night")
     targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.M))
     library = "\n".join(p.read_text(encoding="utf-8", errors="replace")
                         for p in (ROOT / "lib/src").rglob("*") if p.suffix in (".h", ".c", ".cpp"))
