@@ -85,7 +85,8 @@ static const char TLS_ALERT[] ELO_FLASH =
 static const char TLS_ALERT_CURE[] ELO_FLASH = "See the alert's number and the server's log.";
 static const char TLS_HANDSHAKE[] ELO_FLASH = "E-TLS: The TLS handshake failed.";
 static const char TLS_HANDSHAKE_CURE[] ELO_FLASH =
-    "The endpoint must speak TLS 1.2 with ECDHE and AES-GCM; check host and port.";
+    "Check host and port, and that both sides speak TLS there, 1.2 or newer with ECDHE and "
+    "AES-GCM.";
 static const char TLS_RECORD[] ELO_FLASH =
     "E-TLS-RECORD: The server sent a TLS record larger than the buffer.";
 static const char TLS_RECORD_CURE[] ELO_FLASH =
