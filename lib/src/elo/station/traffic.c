@@ -29,7 +29,8 @@ static elo_span scratch(const struct elo_station *s, size_t len)
     return elo_span_of(s->_internal.config->scratch, len);
 }
 
-static elo_err
+/* Inlined, the message and the topic's text would share one frame, too large for the board. */
+static __attribute__((noinline)) elo_err
 send(struct elo_station *s, elo_span topic, elo_span text, uint8_t qos, uint32_t token)
 {
     struct elo_client_message m;
