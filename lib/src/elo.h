@@ -72,6 +72,7 @@
 #include "elo/link/net.h"
 #include "elo/station/board.h"
 #include "elo/station/led.h"
+#include "elo/station/provision.h"
 #include "elo/station/station.h"
 
 #include "elo/time/clock.h"
