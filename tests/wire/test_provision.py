@@ -65,8 +65,8 @@ def from_nothing(scene):
     """blank flash, elo add --port, telemetry at a subscriber; then the power goes"""
     desk, line = scene.desk(), board(scene)
     wait_said(line, "^boot set-up", "blank flash: it waits to be set up")
-    laptop = desk.make_device("laptop")
-    sub = desk.sub(laptop, "elo/kitchen/#")
+    laptop = desk.make_device("laptop", desk.make_policy("watcher", ("iot:*", "*")))
+    sub = desk.sub(laptop, "elo/kitchen/telemetry", "-q", "1")
     result = add(scene, desk, line)
     need(result.code == 0 and result.out == "elo-4f22a1\n", "elo add --port: 0", result)
     at = wait_said(line, "^restart\nboot run", "it restarts as the desk asks and runs")

@@ -5,6 +5,8 @@
 #include "elo/setup/console_internal.h"
 #include "elo/setup/internal.h"
 
+#include <stddef.h>
+
 /* The next word, quotes taken off; false: there is none. */
 static bool word(elo_span *rest, elo_span *out)
 {
@@ -143,15 +145,23 @@ static void on_wifi(struct elo_console *c, elo_span rest)
     }
 }
 
-/* Saves what is stored with this one change: not what a test has failed with. */
+/* What the connection hangs on stands before the interval. */
+static bool is_to_be_tried(const struct elo_setup *s)
+{
+    return s->config.draft->ssid_len > 0 && memcmp(s->config.draft, s->config.stored,
+                                                   offsetof(struct elo_settings, interval_s)) != 0;
+}
+
+/* What is stored with this one change, and nothing that a test has failed with. */
 static void set(struct elo_console *c, elo_span name, elo_span value)
 {
+    struct elo_setup *s = c->setup;
     if (!is_open(c)) {
         return;
     }
-    elo_setup_new_bundle(c->setup, false);
-    if (accept(c, elo_settings_set(c->setup->config.draft, name, value, &c->setup->fault))) {
-        (void)accept(c, elo_setup_keep(c->setup));
+    elo_setup_new_bundle(s, false);
+    if (accept(c, elo_settings_set(s->config.draft, name, value, &s->fault))) {
+        (void)accept(c, is_to_be_tried(s) ? elo_setup_test(s) : elo_setup_keep(s));
     }
 }
 
