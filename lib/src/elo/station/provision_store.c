@@ -95,8 +95,8 @@ static elo_err load_valid(struct elo_provision *p)
     uint8_t bytes[2] = {0, 0};
     size_t n = 0;
     elo_err err = read_slot(p, SLOT_VALID, bytes, sizeof bytes, &n);
-    if (err == ELO_OK && n == sizeof bytes && bytes[0] == VERSION) {
-        p->_internal.valid = bytes[1];
+    if (err == ELO_OK) {
+        p->_internal.valid = n == sizeof bytes && bytes[0] == VERSION ? bytes[1] : 0;
     }
     return err;
 }
@@ -284,14 +284,19 @@ static elo_err save_bundle(const struct elo_provision *p, unsigned b)
     return err == ELO_OK && bundle->key.len > 0 ? save_brought(p, b) : err;
 }
 
+/* When this fails the flash decides what counts: it may be the new. ELO_END: it does not say. */
 static elo_err write_valid(struct elo_provision *p, uint8_t valid)
 {
     uint8_t bytes[2] = {VERSION, valid};
     elo_err err = elo_slots_write(slots_of(p), SLOT_VALID, elo_span_of(bytes, sizeof bytes));
     if (err == ELO_OK) {
         p->_internal.valid = valid;
+        return ELO_OK;
     }
-    return err;
+    if (load_valid(p) != ELO_OK) {
+        return ELO_END;
+    }
+    return p->_internal.valid == valid ? ELO_OK : err;
 }
 
 elo_err elo__provision_save(struct elo_provision *p)
@@ -305,14 +310,19 @@ elo_err elo__provision_save(struct elo_provision *p)
     if (err == ELO_OK) {
         err = write_valid(p, valid);
     }
-    (void)(tidy(p) ==
-           ELO_OK); /* the old, or what was written in vain; else the next start does it */
+    if (err == ELO_END) {
+        return ELO_E_IO; /* nothing is erased that may count */
+    }
+    (void)(tidy(p) == ELO_OK); /* else the next start does it */
     return err;
 }
 
 elo_err elo__provision_forget(struct elo_provision *p)
 {
     elo_err err = write_valid(p, 0);
+    if (err == ELO_END) {
+        return ELO_E_IO;
+    }
     return err == ELO_OK ? tidy(p) : err;
 }
 
