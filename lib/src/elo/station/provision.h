@@ -36,11 +36,11 @@
  *   then one word says which count. A power cut leaves the old set or the new one, whole; what is
  *   not in use is erased after, or with the next start.
  *
- * Memory: struct elo_provision, about 7 KiB, the bundle's buffer, and what the station's config
- *   points to. No heap. Not to be moved. Stack: as the Station's; making the request takes as much
- *   as a handshake's signature, and so does the proof that a new pair belongs together.
- * Flash: four sectors of slots hold two roots, certificate and key twice. Keys ELO_PROVISION_SLOT
- *   to ELO_PROVISION_SLOT + 15 are used; others are the owner's.
+ * Memory: struct elo_provision, 6.5 KiB on the ESP8266, the bundle's buffer, and what the station's
+ * config points to. No heap. Not to be moved. Stack: as the Station's; making the request takes as
+ * much as a handshake's signature, and so does the proof that a new pair belongs together. Flash:
+ * four sectors of slots hold two roots, certificate and key twice. Keys ELO_PROVISION_SLOT to
+ * ELO_PROVISION_SLOT + 15 are used; others are the owner's.
  */
 #ifndef ELO_STATION_PROVISION_H
 #define ELO_STATION_PROVISION_H
