@@ -8,7 +8,8 @@
  *     tls/credentials.h      who we are and whom we trust
  *     link/link.h            the pump between the two, over a stream of the machine's
  *     time/clock.h           what time it is, and how sure that is
- *     station/station.h      the whole firmware above the machine
+ *     station/station.h      the whole firmware above the machine; with it
+ *     station/provision.h    the same with how it is set up, from blank flash on
  *     sensor/...             DHT, DS18B20, BME280 and the analog input
  *     json/read.h, write.h   what is said over it
  *     setup/setup.h          how a person gives a board its Wi-Fi and credentials; with it
@@ -71,6 +72,7 @@
 #include "elo/link/net.h"
 #include "elo/station/board.h"
 #include "elo/station/led.h"
+#include "elo/station/provision.h"
 #include "elo/station/station.h"
 
 #include "elo/time/clock.h"

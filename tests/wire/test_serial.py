@@ -6,95 +6,21 @@ line between loses, damages, doubles and invents bytes; the board is reset in th
 or says why, and then nothing is left behind."""
 import os
 import pathlib
-import pty
 import random
 import re
 import select
 import threading
-import tty
 
-from desk import PATIENCE, case, check, main, need, note
+from desk import PATIENCE, case, check, main, note
+from line import Line as Cable
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CSR = ROOT / "tests/vectors/setup/kitchen.csr"
 HOST = "192.168.1.20"
 
 
-class Line:
-    """The cable: elo's end is a pseudo-terminal, the board's two pipes. `to_board` and `to_desk`
-    may change what passes: bytes in, bytes out."""
-
-    def __init__(self, scene, to_board=None, to_desk=None, step=20):
-        self.to_board, self.to_desk = to_board or (lambda b: b), to_desk or (lambda b: b)
-        self.master, self.slave = pty.openpty()
-        tty.setraw(self.slave)
-        self.path = os.ttyname(self.slave)
-        self.passed = {"board": 0, "desk": 0}
-        self.after = []  # (bytes to the board, order): given once so many have passed
-        self.when = []  # (words of the board, order): given once it says so
-        self.tail = b""
-        read_in, self.into = os.pipe()
-        self.out, write_out = os.pipe()
-        orders, self.orders = os.pipe()
-        player = pathlib.Path(scene.elo_path).parent / "tests/serial_board"
-        self.board = os.fork()
-        if self.board == 0:
-            os.dup2(read_in, 0)
-            os.dup2(write_out, 1)
-            os.dup2(os.open(scene.path("board.log"), os.O_CREAT | os.O_WRONLY | os.O_TRUNC), 2)
-            os.dup2(orders, 3)
-            for fd in (0, 1, 2, 3):
-                os.set_inheritable(fd, True)
-            os.closerange(4, 256)
-            os.execv(player, [str(player), str(CSR), str(step)])
-        for fd in (read_in, write_out, orders):
-            os.close(fd)
-        self.log = scene.path("board.log")
-        self.closing = threading.Event()
-        self.pump = threading.Thread(target=self.run, daemon=True)
-        self.pump.start()
-
-    def order(self, words):
-        os.write(self.orders, (words + "\n").encode())
-
-    def run(self):
-        while not self.closing.is_set():
-            ready, _, _ = select.select([self.master, self.out], [], [], 0.05)
-            try:
-                if self.master in ready:
-                    self.forward(os.read(self.master, 256))
-                if self.out in ready:
-                    data = os.read(self.out, 256)
-                    if not data:
-                        return
-                    self.passed["desk"] += len(data)
-                    self.listen(data)
-                    os.write(self.master, self.to_desk(data))
-            except OSError:
-                return
-
-    def forward(self, data):
-        self.passed["board"] += len(data)
-        os.write(self.into, self.to_board(data))
-        while self.after and self.passed["board"] >= self.after[0][0]:
-            self.order(self.after.pop(0)[1])
-
-    def listen(self, data):
-        self.tail = self.tail[-100:] + data
-        if self.when and self.when[0][0] in self.tail:
-            self.order(self.when.pop(0)[1])
-            self.tail = b""
-
-    def board_said(self):
-        return self.log.read_text(errors="replace")
-
-    def end(self):
-        os.close(self.into)
-        os.waitpid(self.board, 0)
-        self.closing.set()
-        self.pump.join()
-        for fd in (self.master, self.slave, self.out, self.orders):
-            os.close(fd)
+def Line(scene, to_board=None, to_desk=None, step=20):
+    return Cable(scene, ["serial_board", CSR, step], to_board, to_desk)
 
 
 def add(scene, desk, line, *options, name="kitchen", password="segredo-bom", ssid="Casa da Ana"):

@@ -5,6 +5,8 @@
 #include "elo/setup/console_internal.h"
 #include "elo/setup/internal.h"
 
+#include <stddef.h>
+
 /* The next word, quotes taken off; false: there is none. */
 static bool word(elo_span *rest, elo_span *out)
 {
@@ -62,11 +64,28 @@ static void on_status(struct elo_console *c, elo_span rest)
     begin_list(c, ELO__LISTS_STATUS);
 }
 
+/* The line of what is not as it should be now. */
+static bool say_layer(struct elo_console *c)
+{
+    const struct elo_setup_config *config = &c->setup->config;
+    char line[80];
+    if (config->why == NULL || !config->why(config->status_ctx, line, sizeof line)) {
+        return false;
+    }
+    elo__say_plain(c, elo_span_str(line));
+    elo__say_end(c);
+    return true;
+}
+
 static void on_why(struct elo_console *c, elo_span rest)
 {
     static const char NOTHING[] ELO_FLASH = "Nothing has failed.";
     (void)rest;
+    bool more = say_layer(c);
     if (c->setup->reason == ELO_OK) {
+        if (more) {
+            return;
+        }
         elo__say_text(c, NOTHING);
     } else {
         elo__say_reason(c);
@@ -126,11 +145,23 @@ static void on_wifi(struct elo_console *c, elo_span rest)
     }
 }
 
+/* What the connection hangs on stands before the interval. */
+static bool is_to_be_tried(const struct elo_setup *s)
+{
+    return s->config.draft->ssid_len > 0 && memcmp(s->config.draft, s->config.stored,
+                                                   offsetof(struct elo_settings, interval_s)) != 0;
+}
+
+/* What is stored with this one change, and nothing that a test has failed with. */
 static void set(struct elo_console *c, elo_span name, elo_span value)
 {
-    if (is_open(c) &&
-        accept(c, elo_settings_set(c->setup->config.draft, name, value, &c->setup->fault))) {
-        (void)accept(c, elo_setup_keep(c->setup));
+    struct elo_setup *s = c->setup;
+    if (!is_open(c)) {
+        return;
+    }
+    elo_setup_new_bundle(s, false);
+    if (accept(c, elo_settings_set(s->config.draft, name, value, &s->fault))) {
+        (void)accept(c, is_to_be_tried(s) ? elo_setup_test(s) : elo_setup_keep(s));
     }
 }
 
@@ -243,6 +274,18 @@ static bool network_row(struct elo_console *c, size_t row)
     return true;
 }
 
+static bool more_row(struct elo_console *c, unsigned row)
+{
+    const struct elo_setup_config *config = &c->setup->config;
+    char line[80];
+    if (config->status == NULL || !config->status(config->status_ctx, row, line, sizeof line)) {
+        return false;
+    }
+    elo__say_plain(c, elo_span_str(line));
+    elo__say_end(c);
+    return true;
+}
+
 static void status_row(struct elo_console *c, size_t row)
 {
     static const char BOARD[] ELO_FLASH = "board     ";
@@ -287,10 +330,11 @@ bool elo__list_row(struct elo_console *c)
         return network_row(c, row);
     }
     if (c->_internal.listing == ELO__LISTS_STATUS) {
-        if (row < 6) {
-            status_row(c, row);
+        if (row >= 6) {
+            return more_row(c, (unsigned)row - 6);
         }
-        return row < 6;
+        status_row(c, row);
+        return true;
     }
     if (row < COMMANDS) {
         elo__say_text(c, TABLE[row].help);

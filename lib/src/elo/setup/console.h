@@ -17,6 +17,7 @@
  *                              "Names with blanks" stand in quotes
  *     interval SECONDS         between telemetry
  *     set NAME VALUE           any setting of settings.h: set sensor dht22
+ *                              What the connection hangs on is tried first
  *     reset                    restarts the board
  *     forget yes               erases Wi-Fi and certificates, not the board's key
  *

@@ -81,8 +81,8 @@ struct elo_settings {
     char server_name[128];
     char prefix[144];
     uint16_t port;
-    uint16_t interval_s;
-    uint8_t sensor; /* elo_sensor */
+    uint16_t interval_s; /* what stands before it, a connection hangs on */
+    uint8_t sensor;      /* elo_sensor */
     uint8_t pins[ELO_ROLE_COUNT];
 };
 

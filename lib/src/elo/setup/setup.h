@@ -85,6 +85,12 @@ struct elo_setup_config {
     elo_span (*csr)(void *ctx);
     void *csr_ctx;
 
+    /* What else the console's `status` and `why` say, or NULL. Into `out`, NUL-terminated, 80 bytes
+     * are there; false: there is nothing (more). `row` counts from 0. */
+    bool (*status)(void *ctx, unsigned row, char *out, size_t cap);
+    bool (*why)(void *ctx, char *out, size_t cap);
+    void *status_ctx; /* of both */
+
     const struct elo_settings *stored;
     struct elo_settings *draft;
     void *bundle_mem; /* ELO_BUNDLE_TEXT_BYTES */

@@ -12,6 +12,7 @@
 
 #include "elo/base/err.h"
 #include "elo/base/span.h"
+#include "elo/setup/setup.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -104,12 +105,40 @@ struct elo_board {
     elo_err (*keep)(void *ctx, elo_span bytes);
     elo_err (*recall)(void *ctx, uint8_t *out, size_t cap, size_t *out_len);
 
-    /* Opens (or closes) the ways of setting the board up: its access point and portal. Or NULL:
-     * there is only the serial line, which is always open. */
+    /* Opens (or closes) the ways of setting the board up: its access point and portal; harmless
+     * when they are. Or NULL: there is only the serial line, which is always open. */
     void (*portal)(void *ctx, bool open);
 
     /* Restarts. Does not come back on a board; in a test it may. */
     void (*restart)(void *ctx);
+
+    /* --- for provision.h only; whatever is NULL is not there -----------------------------------
+     */
+
+    /* The network that wifi_join() joins from now on. Both are copied; an empty passphrase: an open
+     * network. Does not join, and forgets what became of the last one. */
+    void (*wifi_use)(void *ctx, elo_span ssid, const char *passphrase);
+
+    /* Listens for networks. Then one after the other: ELO_OK; ELO_NEED_MORE: it listens still;
+     * ELO_END: that was the last. */
+    void (*wifi_scan)(void *ctx);
+    elo_err (*wifi_heard)(void *ctx, struct elo_setup_network *out);
+
+    /* The serial line: what has come, and what of `bytes` was taken; how many, 0: none now. */
+    size_t (*console_read)(void *ctx, uint8_t *out, size_t cap);
+    size_t (*console_write)(void *ctx, elo_span bytes);
+
+    /* The portal's connections, while there are such, by number from 0. Reading: ELO_OK;
+     * ELO_NEED_MORE: there is one, but nothing has come; ELO_END: there is none, or it has gone. */
+    elo_err (*portal_read)(void *ctx, unsigned conn, uint8_t *out, size_t cap, size_t *out_len);
+    size_t (*portal_room)(void *ctx, unsigned conn); /* what it takes now; then so much */
+    void (*portal_write)(void *ctx, unsigned conn, elo_span bytes);
+    void (*portal_close)(void *ctx, unsigned conn); /* once what was written is sent */
+    uint8_t portal_address[4];                      /* the access point's own */
+
+    /* Datagrams to its port 53: ELO_OK or ELO_NEED_MORE. The answer goes to who asked last. */
+    elo_err (*dns_read)(void *ctx, uint8_t *out, size_t cap, size_t *out_len);
+    void (*dns_write)(void *ctx, elo_span bytes);
 };
 
 #ifdef __cplusplus

@@ -80,6 +80,9 @@ static bool count_boot(struct elo_station *s)
     s->_internal.ids[0].id = s->_internal.kept.restart_id;
     s->_internal.ids[0].words = s->_internal.kept.restart_words;
     s->_internal.id_next = 1;
+    if (s->_internal.config->again || s->_internal.config->trial) {
+        return false;
+    }
     if (reset == ELO_RESET_WAKE) {
         return false; /* every few minutes: flash wears */
     }
@@ -245,7 +248,7 @@ static void run(struct elo_station *s)
 {
     const struct elo_board *board = s->_internal.config->board;
     set_mode(s, ELO_STATION_RUN);
-    if (board->wifi_join != NULL) {
+    if (board->wifi_join != NULL && !s->_internal.config->trial) {
         board->wifi_join(board->ctx);
     }
     s->_internal.wifi_since_ms = s->_internal.now_ms;

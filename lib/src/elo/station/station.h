@@ -134,6 +134,9 @@ struct elo_station_config {
     bool persistent;    /* the server keeps commands while we are away */
     bool keep_session;  /* TLS sessions are resumed */
     bool small_steps;
+    bool again; /* not a start of the board: begun anew after a trial. Not counted for recovery */
+    bool trial; /* see whether it connects and may subscribe, and nothing else: nothing is measured
+                   or sent, no start is counted. The network has been joined already */
     struct elo_client_mqtt5 *mqtt5; /* NULL: MQTT 3.1.1 */
 
     uint16_t interval_s; /* 10. Between two readings, 1 ... ELO_STATION_INTERVAL_MAX_S */

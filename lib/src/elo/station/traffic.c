@@ -452,6 +452,9 @@ bool elo__traffic(struct elo_station *s)
         on_event(s, &e);
         events++;
     }
+    if (s->_internal.config->trial) {
+        return events > 0;
+    }
     measure_if_due(s);
     say_what_is_due(s);
     return feed(s) || events > 0;

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Elo authors
+"""A board on a pseudo-terminal: what runs behind it and what happens to the bytes on the way."""
+import os
+import pathlib
+import pty
+import select
+import signal
+import threading
+import tty
+
+
+class Line:
+    """The cable to a player (tests/players), argv: elo's end is a pseudo-terminal, the board's two pipes. `to_board` and `to_desk`
+    may change what passes: bytes in, bytes out."""
+
+    def __init__(self, scene, argv, to_board=None, to_desk=None):
+        self.to_board, self.to_desk = to_board or (lambda b: b), to_desk or (lambda b: b)
+        self.master, self.slave = pty.openpty()
+        tty.setraw(self.slave)
+        self.path = os.ttyname(self.slave)
+        self.passed = {"board": 0, "desk": 0}
+        self.after = []  # (bytes to the board, order): given once so many have passed
+        self.when = []  # (words of the board, order): given once it says so
+        self.tail = b""
+        read_in, self.into = os.pipe()
+        self.out, write_out = os.pipe()
+        orders, self.orders = os.pipe()
+        player = pathlib.Path(scene.elo_path).parent / "tests" / argv[0]
+        self.log = scene.path("board.log")
+        self.log.write_text("")
+        self.board = os.fork()
+        if self.board == 0:
+            os.dup2(read_in, 0)
+            os.dup2(write_out, 1)
+            os.dup2(os.open(self.log, os.O_WRONLY | os.O_APPEND), 2)
+            os.dup2(orders, 3)
+            for fd in (0, 1, 2, 3):
+                os.set_inheritable(fd, True)
+            os.closerange(4, 256)
+            os.execv(player, [str(player), *map(str, argv[1:])])
+        for fd in (read_in, write_out, orders):
+            os.close(fd)
+        self.closing = threading.Event()
+        self.pump = threading.Thread(target=self.run, daemon=True)
+        self.pump.start()
+
+    def order(self, words):
+        os.write(self.orders, (words + "\n").encode())
+
+    def run(self):
+        while not self.closing.is_set():
+            ready, _, _ = select.select([self.master, self.out], [], [], 0.05)
+            try:
+                if self.master in ready:
+                    self.forward(os.read(self.master, 256))
+                if self.out in ready:
+                    data = os.read(self.out, 256)
+                    if not data:
+                        return
+                    self.passed["desk"] += len(data)
+                    self.listen(data)
+                    os.write(self.master, self.to_desk(data))
+            except OSError:
+                return
+
+    def forward(self, data):
+        self.passed["board"] += len(data)
+        os.write(self.into, self.to_board(data))
+        while self.after and self.passed["board"] >= self.after[0][0]:
+            self.order(self.after.pop(0)[1])
+
+    def listen(self, data):
+        self.tail = self.tail[-100:] + data
+        if self.when and self.when[0][0] in self.tail:
+            self.order(self.when.pop(0)[1])
+            self.tail = b""
+
+    def board_said(self):
+        return self.log.read_text(errors="replace")
+
+    def end(self, power_cut=False):
+        if power_cut:
+            os.kill(self.board, signal.SIGKILL)
+        os.close(self.into)
+        os.waitpid(self.board, 0)
+        self.closing.set()
+        self.pump.join()
+        for fd in (self.master, self.slave, self.out, self.orders):
+            os.close(fd)
