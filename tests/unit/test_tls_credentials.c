@@ -376,6 +376,23 @@ static void a_cut_file_is_refused_at_every_length(void **state)
     }
 }
 
+/* What certificate and key take in memory: numbers without their leading zero bytes, and one in 256
+ * of a random RSA key's five begins with one. */
+static size_t memory_needed(const struct test_text *cert, const struct test_text *key, size_t most)
+{
+    for (size_t cap = most - 8; cap < most; cap++) {
+        struct bench b;
+        bench_init(&b, cap);
+        elo_err err =
+            decode_spans(&b, elo_span_of(cert->ptr, cert->len), elo_span_of(key->ptr, key->len));
+        free(b.mem);
+        if (err == ELO_OK) {
+            return cap;
+        }
+    }
+    return most;
+}
+
 /* Too little memory, at every size: NO_SPACE, and no byte of the key stays. */
 static void memory_that_is_too_small(void **state)
 {
@@ -384,7 +401,7 @@ static void memory_that_is_too_small(void **state)
     for (size_t i = 0; i < 2; i++) {
         struct test_text cert, key;
         der_of(devices[i], &cert, &key);
-        size_t need = cert.len + (i == 0 ? 5 * 128 : 32);
+        size_t need = memory_needed(&cert, &key, cert.len + (i == 0 ? 5 * 128 : 32));
         for (size_t cap = 0; cap <= need; cap += cap + 64 < need ? 61 : 1) {
             struct bench b;
             bench_init(&b, cap);
