@@ -127,7 +127,7 @@ class EloStation
         };
         struct elo_esp8266_decoding decoding; /* during begin() */
     } _memory = {};
-    uint8_t _identity[1280], _rx[512], _tx[256], _outbox[1536], _scratch[512];
+    uint8_t _identity[1280], _rx[512], _tx[256], _outbox[1536], _scratch[ELO_STATION_SCRATCH_MIN];
     char _names[512];
     Print *_log = nullptr;
     elo_err _error = ELO_OK;
