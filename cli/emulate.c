@@ -90,19 +90,37 @@ bool emulate_image(char out[PATH_MAX])
     return false;
 }
 
+/* QEMU would run anything as code, for ever. */
+static int check_image(const char *path)
+{
+    static const uint8_t little_endian_elf32[] = {0x7F, 'E', 'L', 'F', 1, 1};
+    uint8_t head[20]; /* e_machine is at 18: 94, Tensilica Xtensa */
+    FILE *f = fopen(path, "re");
+    if (f == NULL) {
+        say_error("cannot read the image %s: %s", path, strerror(errno));
+        return EXIT_ABSENT;
+    }
+    bool ok = fread(head, 1, sizeof head, f) == sizeof head &&
+              memcmp(head, little_endian_elf32, sizeof little_endian_elf32) == 0 &&
+              head[18] == 94 && head[19] == 0;
+    fclose(f);
+    if (!ok) {
+        say_error("%s is no image for the ESP8266's CPU: no ELF file for Xtensa\n"
+                  "     `make image` in Elo's source folder builds one",
+                  path);
+    }
+    return ok ? EXIT_OK : EXIT_FAILED;
+}
+
 static int find_image(struct emulation *m)
 {
     const char *given = m->o->image;
-    if (given != NULL && access(given, R_OK) != 0) {
-        say_error("cannot read the image %s: %s", given, strerror(errno));
-        return EXIT_ABSENT;
-    }
     if (given != NULL && strlen(given) < sizeof m->image) {
         memcpy(m->image, given, strlen(given) + 1);
-        return EXIT_OK;
+        return check_image(m->image);
     }
     if (given == NULL && emulate_image(m->image)) {
-        return EXIT_OK;
+        return check_image(m->image);
     }
     say_error("there is no image for the emulated board: %s\n"
               "     `make image` in Elo's source folder builds it; --image FILE names another",
