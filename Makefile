@@ -7,7 +7,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 export JOBS
 
-.PHONY: all help run test check bench soak fuzz install clean format lx106 figures arduino-zip
+.PHONY: all help run test check bench soak fuzz install clean format lx106 image figures arduino-zip
 all: build/elo
 
 help:
@@ -21,8 +21,9 @@ build/elo:
 	@cmake --build build/release --parallel $(JOBS) --target elo -- --quiet
 	@ln -sf release/elo build/elo
 
+# The ESP8266 is emulated, CPU and all, where what that takes is there already (tools/image).
 run: build/elo ## the main job: a virtual ESP8266, the desk, telemetry up, a command down
-	@build/elo demo $(ARGS)
+	@build/elo demo $$(tools/image if-quick) $(ARGS)
 
 test: ## every test: gcc, clang, ASan+UBSan, TSan, the ESP8266's compiler, fuzz smoke
 	@tools/setup all
@@ -52,6 +53,10 @@ lx106: ## lib/ with the ESP8266's compiler, its sizes, and images run on the emu
 	@tools/setup all
 	@tools/test lx106
 
+image: ## the firmware for the emulated board: `elo device --emulate`, and then `make run`
+	@tools/setup image
+	@tools/image
+
 figures: ## what the library costs on the ESP8266's CPU: a table, and build/figures.json
 	@tools/setup all
 	@tools/test build_target
@@ -63,7 +68,7 @@ arduino-zip: ## build/Elo.zip, which the Arduino IDE takes
 format: ## clang-format over every source
 	@git ls-files '*.c' '*.h' '*.cpp' '*.ino' | xargs clang-format -i
 
-install: build/elo ## the binary into PREFIX (default /usr/local)
+install: build/elo ## the binary, and the image if it is built, into PREFIX (default /usr/local)
 	@cmake --install build/release --prefix "$(DESTDIR)$(PREFIX)"
 
 clean: ## everything that was built

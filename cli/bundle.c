@@ -28,8 +28,8 @@ bool bundle_path(const char *dir, const char *name, char out[PATH_MAX])
 
 bool bundle_remove(const char *dir)
 {
-    static const char *const names[] = {"config.json", "key.pem", "cert.pem", "ca.pem",
-                                        BUNDLE_FLASH};
+    static const char *const names[] = {"config.json", "key.pem",    "cert.pem",
+                                        "ca.pem",      BUNDLE_FLASH, BUNDLE_FLASH_LX106};
     char path[PATH_MAX];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (bundle_path(dir, names[i], path)) {

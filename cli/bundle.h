@@ -9,6 +9,7 @@
  *     key.pem       its P-256 key, mode 0600
  *     config.json   {"thingName","clientId","host","port","serverName","prefix"}
  *     flash.bin     what a virtual device keeps (BUNDLE_FLASH): `elo device` makes it
+ *     flash-lx106.bin   the same of an emulated board (BUNDLE_FLASH_LX106): `elo device --emulate`
  *
  * A bundle appears whole or not at all: it is written beside its place and renamed into it.
  */
@@ -17,7 +18,8 @@
 
 #include "cli/desk.h"
 
-#define BUNDLE_FLASH "flash.bin"
+#define BUNDLE_FLASH       "flash.bin"
+#define BUNDLE_FLASH_LX106 "flash-lx106.bin"
 
 struct bundle {
     char dir[PATH_MAX];

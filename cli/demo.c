@@ -2,8 +2,8 @@
 // SPDX-FileCopyrightText: The Elo authors
 /*
  * `elo demo`: the whole chain in one terminal. How this works: three processes - the desk
- * (`elo serve`), a virtual ESP8266 (`elo device`) and this one, which watches as the desk's
- * operator - and a short play in phases:
+ * (`elo serve`), a virtual ESP8266 (`elo device`, on request --emulate) and this one, which watches
+ * as the desk's operator - and a short play in phases:
  *
  *     READING    until telemetry has come
  *     ASKING     a command is sent; until its answer has come
@@ -36,7 +36,7 @@
 #include "ports/posix/entropy.h"
 
 const char help_demo[] =
-    "elo demo [--for T] [--data DIR]\n\n"
+    "elo demo [--for T] [--emulate] [--data DIR]\n\n"
     "  elo demo               until Ctrl-C\n"
     "  elo demo --for 20s     for twenty seconds\n\n"
     "Starts a desk (or uses the one that runs), makes the device demo-esp8266, runs it as a "
@@ -46,6 +46,9 @@ const char help_demo[] =
     "after 30 s. Exits with 0 only if telemetry came, a command was answered and the refusal was "
     "one.\n\n"
     "  --for T            end after this time, at the earliest when everything has been shown\n"
+    "  --emulate          the device is the firmware's image on an ESP8266's CPU, in QEMU, as "
+    "`elo\n"
+    "                     device --emulate` runs it; if it does not start, the usual device does\n"
     "  --data DIR         where the desk keeps everything (default: as for `elo up`)\n";
 
 #define DEVICE  "demo-esp8266"
@@ -66,7 +69,8 @@ struct demo {
     int lock; /* one demo at a time on a desk */
     struct child desk, device, visitor;
     bool desk_is_ours;
-    int steps; /* told while a device was made */
+    bool emulated; /* the device runs in QEMU */
+    int steps;     /* told while a device was made */
     struct desk_info info;
     struct bundle operator_bundle;
     struct session session;
@@ -329,17 +333,41 @@ static int make_devices(void)
 }
 
 /* GO_ON, or why not (said). */
-static int start_device(void)
+static int run_device(void)
 {
-    const char *args[] = {"device",  "--bundle", demo.device_dir, "--interval", "2s",
-                          "--quiet", NULL};
-    picture_heading(
-        "Telemetry goes up, a command comes down, its answer goes up (topics elo/" DEVICE "/...)");
+    const char *args[] = {"device",
+                          "--bundle",
+                          demo.device_dir,
+                          "--interval",
+                          "2s",
+                          "--quiet",
+                          demo.emulated ? "--emulate" : NULL,
+                          NULL};
     if (!child_start(&demo.device, args, on_device_line)) {
         say_error("the device did not start: %s", strerror(errno));
         return EXIT_FAILED;
     }
     return GO_ON;
+}
+
+static int start_device(void)
+{
+    picture_heading(
+        "Telemetry goes up, a command comes down, its answer goes up (topics elo/" DEVICE "/...)");
+    return run_device();
+}
+
+/* An emulated board that has ended before it has shown anything: this machine is the device. */
+static bool is_replaced(void)
+{
+    if (!demo.emulated || demo.phase != READING || demo.device.pid <= 0 ||
+        child_relay(&demo.device)) {
+        return false;
+    }
+    child_collect(&demo.device);
+    demo.emulated = false;
+    picture_pair("device", "instead", "the same firmware as a program on this machine");
+    return run_device() == GO_ON;
 }
 
 /* --- watching ------------------------------------------------------------------------------------
@@ -591,7 +619,8 @@ static void play(uint32_t for_ms)
         if (posix_link_step(&demo.session.link, 100, extra, 5) != ELO_OK) {
             demo.code = say_reason(ELO_E_IO, "poll");
         }
-        if (child_gone(&demo.desk, "desk") || child_gone(&demo.device, "device")) {
+        if (child_gone(&demo.desk, "desk") ||
+            (!is_replaced() && child_gone(&demo.device, "device"))) {
             demo.code = EXIT_FAILED;
         }
         while (demo.code == GO_ON && elo_client_next_event(&demo.session.link.client, &event)) {
@@ -636,8 +665,9 @@ static int parse(int argc, char **argv, uint32_t *out_for_ms, const char **out_d
 {
     long for_ms = isatty(STDOUT_FILENO) ? 0 : 30000;
     const struct option_spec options[] = {{"--for", 0, OPTION_TIME, &for_ms, 1, 0x7fffffffL},
+                                          {"--emulate", 0, OPTION_FLAG, &demo.emulated, 0, 0},
                                           {"--data", 0, OPTION_TEXT, out_data, 0, 0}};
-    const struct syntax syntax = {help_demo, options, 2, NULL, 0};
+    const struct syntax syntax = {help_demo, options, 3, NULL, 0};
     int code = options_parse(&syntax, argc, argv, NULL);
     *out_for_ms = (uint32_t)for_ms;
     return code;

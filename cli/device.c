@@ -14,6 +14,7 @@
 
 #include "cli/chip.h"
 #include "cli/cli.h"
+#include "cli/emulate.h"
 #include "cli/sensors.h"
 #include "cli/session.h"
 #include "cli/stop.h"
@@ -28,6 +29,7 @@ const char help_device[] =
     "elo device --bundle DIR [options]\n\n"
     "  elo device --bundle kitchen                    telemetry every 2 s until Ctrl-C\n"
     "  elo device --bundle kitchen --interval 10s --for 1h\n"
+    "  elo device --bundle kitchen --emulate          on an ESP8266's CPU, in QEMU\n"
     "  elo pub elo/kitchen/cmd -m '{\"id\":\"1\",\"led\":\"on\"}'     a command, from elsewhere\n\n"
     "It publishes elo/NAME/telemetry and elo/NAME/state with QoS 1, obeys elo/NAME/cmd and "
     "answers\n"
@@ -45,6 +47,10 @@ const char help_device[] =
     "  --persistent      ask the server to keep the session while offline\n"
     "  --mqtt5           speak MQTT 5: reasons, topic aliases, the server's terms\n"
     "  --quiet           no line for each message, only for what changes or fails\n"
+    "  --emulate         run the firmware's image on an ESP8266's CPU in QEMU instead, with a "
+    "simulated\n"
+    "                    DHT22; its flash is DIR/" BUNDLE_FLASH_LX106 ", of 80 KB\n"
+    "  --image FILE      that image (default: the one that `make image` built)\n"
     "Exits with 0 when everything was delivered; if no connection was ever made, with the "
     "reason's.\n";
 
@@ -73,6 +79,8 @@ struct device {
     const char *flash_path; /* NULL: the bundle's */
     char default_path[PATH_MAX];
     long outbox;
+    bool emulated;
+    const char *image; /* of the emulated board; NULL: the one beside this program */
 
     uint8_t tls_in[ELO_TLS_INPUT_BYTES(FRAGMENT)], tls_out[ELO_TLS_OUTPUT_BYTES(FRAGMENT)];
     uint8_t rx[2048], tx[512], outbox_ram[4096], scratch[ELO_QUEUE_RECORD_MAX];
@@ -499,21 +507,42 @@ static int finish(struct device *d)
     return EXIT_OK;
 }
 
+/* What the image for the board has no room for or was built without. */
+static int check_emulated(struct device *d, bool outbox_given)
+{
+    if (!d->emulated) {
+        return d->image == NULL ? GO_ON : say_usage("device", "--image is for --emulate");
+    }
+    if (outbox_given) {
+        return say_usage("device", "--outbox is not for --emulate: the board has 64 KB for it");
+    }
+    if (d->config.persistent) {
+        return say_usage("device", "--persistent is not for --emulate: its image asks for a clean "
+                                   "session");
+    }
+    if (d->mqtt5) {
+        return say_usage("device", "--mqtt5 is not for --emulate: its image speaks MQTT 3.1.1");
+    }
+    return GO_ON;
+}
+
 static int parse(struct device *d, int argc, char **argv)
 {
     const char *dir = NULL;
-    long interval_ms = 2000, for_ms = 0;
+    long interval_ms = 2000, for_ms = 0, outbox = 0;
     d->outbox = 65536;
     const struct option_spec options[] = {
         {"--bundle", 0, OPTION_TEXT, &dir, 0, 0},
         {"--interval", 0, OPTION_TIME, &interval_ms, 1000, ELO_STATION_INTERVAL_MAX_S * 1000L},
         {"--count", 0, OPTION_NUMBER, &d->count, 1, 1000000000},
         {"--for", 0, OPTION_TIME, &for_ms, 1, 0x7fffffffL},
-        {"--outbox", 0, OPTION_NUMBER, &d->outbox, 256, 262144},
+        {"--outbox", 0, OPTION_NUMBER, &outbox, 256, 262144},
         {"--flash", 0, OPTION_TEXT, &d->flash_path, 0, 0},
         {"--persistent", 0, OPTION_FLAG, &d->config.persistent, 0, 0},
         {"--mqtt5", 0, OPTION_FLAG, &d->mqtt5, 0, 0},
         {"--quiet", 0, OPTION_FLAG, &d->quiet, 0, 0},
+        {"--emulate", 0, OPTION_FLAG, &d->emulated, 0, 0},
+        {"--image", 0, OPTION_TEXT, &d->image, 0, 0},
     };
     const struct syntax syntax = {help_device, options, sizeof options / sizeof options[0], NULL,
                                   0};
@@ -527,10 +556,29 @@ static int parse(struct device *d, int argc, char **argv)
     if (interval_ms % 1000 != 0) {
         return say_usage("device", "--interval is in whole seconds");
     }
+    code = check_emulated(d, outbox != 0);
+    if (code != GO_ON) {
+        return code;
+    }
+    d->outbox = outbox != 0 ? outbox : d->outbox;
     d->config.interval_s = (uint16_t)(interval_ms / 1000);
     d->for_ms = (uint32_t)for_ms;
     code = bundle_load(dir, &d->bundle);
     return code == EXIT_OK ? GO_ON : code;
+}
+
+static int run_emulated(struct device *d)
+{
+    const struct emulate_options options = {.bundle = &d->bundle,
+                                            .image = d->image,
+                                            .flash_path = d->flash_path,
+                                            .interval_s = d->config.interval_s,
+                                            .count = d->count,
+                                            .for_ms = d->for_ms,
+                                            .quiet = d->quiet};
+    int code = emulate(&options);
+    bundle_free(&d->bundle);
+    return code;
 }
 
 int verb_device(int argc, char **argv)
@@ -541,6 +589,9 @@ int verb_device(int argc, char **argv)
     int code = parse(&d, argc, argv);
     if (code != GO_ON) {
         return code;
+    }
+    if (d.emulated) {
+        return run_emulated(&d);
     }
     code = start(&d);
     if (code == EXIT_OK) {

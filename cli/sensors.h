@@ -15,4 +15,7 @@
  */
 void sensors_read(const char *root, int64_t now_s, struct elo_board_reading *out);
 
+/* The simulated DHT22 alone, as where there is no thermometer. */
+void sensors_simulate(int64_t now_s, struct elo_board_reading *out);
+
 #endif

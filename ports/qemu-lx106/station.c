@@ -4,26 +4,14 @@
  * The Station (elo/station/station.h) on the emulated board: the whole firmware, with the board's
  * flash for what is not delivered yet and for what a restart must not lose.
  *
- *      station FLASH DIR HOST PORT NAME PREFIX [interval=S] [cut=WORDS]
- *
- * FLASH is the file that is the flash chip. DIR has ca.der, cert.der and key.bin (32 bytes, P-256).
- * LED and relay are pins 2 and 5; temperature, humidity and the analog input are the sensors
- * "celsius", "humidity" (in hundredths) and "analog". On the serial line a `q` ends it, `m`
- * measures no more, `s` tells the status. With `cut` the power goes in the middle of that word of
- * flash.
+ * Its arguments, its flash and what it says on the serial line: station.h.
  */
 #include "elo/station/station.h"
 #include "elo/store/slots.h"
 #include "ports/qemu-lx106/board.h"
+#include "ports/qemu-lx106/station.h"
 
-enum {
-    FRAGMENT = 512,
-    CERTIFICATE_MAX = 900,
-    QUEUE_BYTES = 16 * ELO_FLASH_SECTOR,
-    SLOTS_BYTES = 4 * ELO_FLASH_SECTOR,
-    KEY_KEPT = 1
-};
-enum { PIN_LED = 2, PIN_RELAY = 5 };
+enum { FRAGMENT = 512, KEY_KEPT = 1 };
 
 static struct elo_station station;
 static struct elo_queue queue;
@@ -34,7 +22,7 @@ static uint8_t input[ELO_TLS_INPUT_BYTES(FRAGMENT)], output[ELO_TLS_OUTPUT_BYTES
 /* Of a handshake only. */
 static struct elo_tls_handshake validator;
 static struct elo_tls_identity identity;
-static uint8_t certificate[CERTIFICATE_MAX], key[ELO_TLS_P256_KEY_BYTES];
+static uint8_t certificate[STATION_CERTIFICATE_MAX], key[ELO_TLS_P256_KEY_BYTES];
 static struct elo_tls_anchors anchors;
 static br_x509_trust_anchor anchor_table[1];
 static uint8_t anchor_bytes[ELO_TLS_ANCHOR_BYTES];
@@ -45,13 +33,13 @@ static uint8_t anchor_bytes[ELO_TLS_ANCHOR_BYTES];
 static void on_relay(void *ctx, bool on)
 {
     (void)ctx;
-    board_pin_write(PIN_RELAY, on);
+    board_pin_write(STATION_PIN_RELAY, on);
 }
 
 static void on_led(void *ctx, bool on)
 {
     (void)ctx;
-    board_pin_write(PIN_LED, on);
+    board_pin_write(STATION_PIN_LED, on);
 }
 
 static bool on_button(void *ctx)
@@ -192,6 +180,10 @@ static void on_news(void *ctx, const struct elo_station_news *news)
         on_client(news->u.client);
         break;
     case ELO_STATION_NEWS_DROPPED:
+        board_print("dropped ");
+        board_print_number(news->u.count);
+        board_print("\n");
+        break;
     case ELO_STATION_NEWS_MODE:
         break;
     }
@@ -216,9 +208,9 @@ static elo_err load_credentials(const char *dir)
 static elo_err mount(const char *path)
 {
     static struct elo_flash_dev queue_flash, slots_flash;
-    elo_err err = board_flash_open(path, QUEUE_BYTES + SLOTS_BYTES);
-    board_flash_region(&queue_flash, 0, QUEUE_BYTES);
-    board_flash_region(&slots_flash, QUEUE_BYTES, SLOTS_BYTES);
+    elo_err err = board_flash_open(path, STATION_FLASH_BYTES);
+    board_flash_region(&queue_flash, 0, STATION_QUEUE_BYTES);
+    board_flash_region(&slots_flash, STATION_QUEUE_BYTES, STATION_SLOTS_BYTES);
     if (err == ELO_OK) {
         err = elo_slots_init(&slots, &slots_flash);
     }

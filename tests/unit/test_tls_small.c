@@ -617,6 +617,45 @@ static void identities_that_are_refused(void **state)
     assert_memory_equal(key, zero, sizeof key);
 }
 
+/* What is given out is what elo_tls_identity_ec() takes, however the key came in. */
+static void the_raw_key(void **state)
+{
+    (void)state;
+    static const struct {
+        int device;
+        elo_err err;
+    } cases[] = {
+        {TEST_P256, ELO_OK}, {TEST_RSA, ELO_E_UNSUPPORTED}, {TEST_P384, ELO_E_UNSUPPORTED}};
+    static struct elo_tls_work decoder;
+    static uint8_t mem[ELO_TLS_IDENTITY_BYTES * 2];
+    struct elo_tls_identity id;
+    uint8_t wanted[ELO_TLS_P256_KEY_BYTES], got[ELO_TLS_P256_KEY_BYTES];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct test_cert *device = &pki.device[cases[i].device];
+        struct test_text cert, key;
+        test_cert_pem(device, &cert);
+        test_key_pem(device, &key);
+        assert_int_equal(elo_tls_identity_init(&id, elo_span_of(cert.ptr, cert.len),
+                                               elo_span_of(key.ptr, key.len), mem, sizeof mem,
+                                               &decoder),
+                         ELO_OK);
+        assert_int_equal(elo_tls_identity_p256_key(&id, got), cases[i].err);
+        if (cases[i].err == ELO_OK) {
+            raw_key_of(device->key, wanted);
+            assert_memory_equal(got, wanted, sizeof got);
+        }
+        elo_tls_identity_wipe(&id);
+        assert_int_equal(elo_tls_identity_p256_key(&id, got), ELO_E_UNSUPPORTED);
+    }
+    static uint8_t cut[ELO_TLS_P256_KEY_BYTES - 1] = {7}; /* decoded without the zero in front */
+    memset(&id, 0, sizeof id);
+    id._internal.key_type = BR_KEYTYPE_EC;
+    id._internal.key.ec = (br_ec_private_key){BR_EC_secp256r1, cut, sizeof cut};
+    assert_int_equal(elo_tls_identity_p256_key(&id, got), ELO_OK);
+    assert_int_equal(got[0], 0);
+    assert_int_equal(got[1], 7);
+}
+
 /* Both ways to a root say the same. */
 static void roots_in_der(void **state)
 {
@@ -704,6 +743,7 @@ int main(void)
         cmocka_unit_test(pieces_are_small_until_it_is_encrypted),
         cmocka_unit_test(a_resumed_session_takes_steps_too),
         cmocka_unit_test(identities_that_are_refused),
+        cmocka_unit_test(the_raw_key),
         cmocka_unit_test(roots_in_der),
         cmocka_unit_test(roots_that_are_refused),
     };

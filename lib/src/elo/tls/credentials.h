@@ -135,6 +135,11 @@ uint32_t elo_tls_identity_not_after(const struct elo_tls_identity *identity);
 /* The client's own certificate in DER, e.g. to fingerprint it; valid as long as its `mem`. */
 elo_span elo_tls_identity_certificate(const struct elo_tls_identity *identity);
 
+/* The raw private key, for a device that keeps it so (elo_tls_identity_ec). To be wiped after use.
+ * ELO_E_UNSUPPORTED: an empty identity, or a key that is not on P-256; `out` is not touched. */
+ELO_MUST_USE elo_err elo_tls_identity_p256_key(const struct elo_tls_identity *identity,
+                                               uint8_t out[ELO_TLS_P256_KEY_BYTES]);
+
 /* Overwrites the key in memory and empties the identity. */
 void elo_tls_identity_wipe(struct elo_tls_identity *identity);
 

@@ -71,6 +71,21 @@ elo_err elo_tls_identity_ec(struct elo_tls_identity *identity,
     return err;
 }
 
+elo_err elo_tls_identity_p256_key(const struct elo_tls_identity *identity,
+                                  uint8_t out[ELO_TLS_P256_KEY_BYTES])
+{
+    ELO_ASSERT(identity != NULL && out != NULL);
+    const br_ec_private_key *key = &identity->_internal.key.ec;
+    if (identity->_internal.key_type != BR_KEYTYPE_EC || key->curve != BR_EC_secp256r1 ||
+        key->xlen > ELO_TLS_P256_KEY_BYTES) {
+        return ELO_E_UNSUPPORTED;
+    }
+    /* One with zeros in front may have been decoded without them. */
+    memset(out, 0, ELO_TLS_P256_KEY_BYTES - key->xlen);
+    memcpy(out + ELO_TLS_P256_KEY_BYTES - key->xlen, key->x, key->xlen);
+    return ELO_OK;
+}
+
 elo_err elo_tls_identity_check(const struct elo_tls_identity *identity)
 {
     struct elo__tls_certificate certificate;
