@@ -19,7 +19,7 @@ from browser import Browser, Failure
 
 CASES = []
 SHOTS = os.environ.get("SHOTS")
-WRONG = "-120"
+WRONG = "-140"
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUNDLE = os.path.join(HERE, "..", "vectors", "setup", "bundle")
 
