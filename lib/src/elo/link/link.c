@@ -94,7 +94,7 @@ static void fail(struct elo_link *link, elo_err reason)
 static elo_err prepare_tls(struct elo_link *link)
 {
     const struct elo_link_config *config = config_of(link);
-    uint8_t entropy[2 * ELO_TLS_ENTROPY_MIN];
+    uint8_t entropy[ELO_TLS_ENTROPY_MIN + 16];
     struct elo_tls_config tls = config->tls;
     if (tls.now_unix == 0) {
         tls.now_unix = config->now_unix(config->ctx);

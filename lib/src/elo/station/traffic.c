@@ -29,18 +29,29 @@ static elo_span scratch(const struct elo_station *s, size_t len)
     return elo_span_of(s->_internal.config->scratch, len);
 }
 
-/* Inlined, the message and the topic's text would share one frame, too large for the board. */
+/* `len` bytes of scratch. Inlined, the message and the topic's text would share one frame, too
+ * large for the board. */
 static __attribute__((noinline)) elo_err
-send(struct elo_station *s, elo_span topic, elo_span text, uint8_t qos, uint32_t token)
+send(struct elo_station *s, elo_span topic, size_t len, uint8_t qos, uint32_t token)
 {
     struct elo_client_message m;
     memset(&m, 0, sizeof m);
     m.topic = topic;
-    m.payload = text;
+    m.payload = scratch(s, len);
     m.qos = qos;
     m.retain = qos == 0;
     m.token = token;
     return elo_client_publish(&s->client, &m);
+}
+
+/* The topic below our prefix into `text`, ELO_STATION_TOPIC_MAX bytes; its length. */
+static size_t write_topic(const struct elo_station *s, const char *topic, char *text)
+{
+    struct elo__line l;
+    elo__line_init(&l, text, ELO_STATION_TOPIC_MAX);
+    elo__line_text(&l, elo_span_str(s->_internal.config->prefix));
+    elo__line_word(&l, topic);
+    return l.len;
 }
 
 /* `len` bytes of scratch. */
@@ -48,11 +59,7 @@ static elo_err
 publish(struct elo_station *s, const char *topic, size_t len, uint8_t qos, uint32_t token)
 {
     char text[ELO_STATION_TOPIC_MAX];
-    struct elo__line l;
-    elo__line_init(&l, text, sizeof text);
-    elo__line_text(&l, elo_span_str(s->_internal.config->prefix));
-    elo__line_word(&l, topic);
-    return send(s, elo_span_of(text, l.len), scratch(s, len), qos, token);
+    return send(s, elo_span_of(text, write_topic(s, topic, text)), len, qos, token);
 }
 
 static void tell_err(struct elo_station *s, elo_station_news_type type, elo_err err)

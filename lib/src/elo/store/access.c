@@ -66,26 +66,29 @@ elo_err elo__dev_get(
     return ELO_OK;
 }
 
+/* As much of `data` as goes behind the first `used` bytes; how many bytes `words` has then. */
+static uint32_t fill(uint32_t *words, uint32_t used, elo_span *data)
+{
+    uint32_t taken = least((uint32_t)data->len, ELO__PIECE - used);
+    memset((uint8_t *)words + used, 0xFF, elo__padded(taken));
+    elo_flash_copy((uint8_t *)words + used, data->ptr, taken);
+    *data = elo_span_from(*data, taken);
+    return used + elo__padded(taken);
+}
+
 elo_err elo__dev_put(
     const struct elo_flash_dev *dev, uint32_t at, const uint32_t *head, size_t n, elo_span data)
 {
     uint32_t words[ELO__PIECE / 4];
-    uint32_t used = (uint32_t)n * 4;
-    memcpy(words, head, used);
-    do {
-        uint32_t taken = least((uint32_t)data.len, ELO__PIECE - used);
-        memset((uint8_t *)words + used, 0xFF, elo__padded(taken));
-        elo_flash_copy((uint8_t *)words + used, data.ptr, taken);
-        used += elo__padded(taken);
+    memcpy(words, head, n * 4);
+    for (uint32_t used = (uint32_t)n * 4;; used = 0) {
+        used = fill(words, used, &data);
         elo_err err = dev->program(dev->ctx, at, words, used);
-        if (err != ELO_OK) {
+        if (err != ELO_OK || data.len == 0) {
             return err;
         }
-        data = elo_span_from(data, taken);
         at += used;
-        used = 0;
-    } while (data.len > 0);
-    return ELO_OK;
+    }
 }
 
 elo_err elo__dev_zero(const struct elo_flash_dev *dev, uint32_t at, uint32_t len)

@@ -38,7 +38,7 @@ ELO_MUST_USE elo_err elo__dev_get(
 
 /* Programs `n` words of head, n <= 8, and then `data`: in one piece where it is at most
  * ELO__PIECE - 4 n bytes long. */
-#define ELO__PIECE 192u
+#define ELO__PIECE 176u
 ELO_MUST_USE elo_err elo__dev_put(
     const struct elo_flash_dev *dev, uint32_t at, const uint32_t *head, size_t n, elo_span data);
 

@@ -37,7 +37,7 @@
  *   ELO_QUEUE_DROP_NEWEST  the new record is given up, and counted: ELO_E_OUTBOX_FULL
  *   ELO_QUEUE_REFUSE       nothing is given up: ELO_NEED_ROOM, try again when some were marked
  *
- * Cost: an append is one program of the record (in pieces of 192 bytes) and a read to verify it; a
+ * Cost: an append is one program of the record (in pieces of 176 bytes) and a read to verify it; a
  * mark is one program of 8 bytes. An append that begins a sector erases it first. Mounting reads
  * every record that was not delivered. RAM: this struct; nothing per record or sector.
  *
