@@ -466,8 +466,8 @@ def will_bomb(s):
     good = Good(desk)
     before = memory(desk)
     with plain(desk, "heir") as heir:
-        heir.subscribe(("will/#", 0))
-        doomed = [quietly(desk, f"doomed-{n}", will=(f"will/{n}", b"w" * 60000, 0, False))
+        heir.subscribe(("will/#", 1))  # QoS 0 would be shed: 6 MB are more than a reader may be behind
+        doomed = [quietly(desk, f"doomed-{n}", will=(f"will/{n}", b"w" * 60000, 1, False))
                   for n in range(100)]
         grew(desk, before, 24 * MIB, "100 wills of 60 KB")
         for client in doomed:
