@@ -237,7 +237,7 @@ static elo_err send_bytes(void *ctx, elo_span bytes, size_t *out_len)
         err = tcp_output(pcb);
         return err == ERR_OK || err == ERR_MEM ? ELO_OK : fail_as(net, err);
     }
-    if (err == ERR_MEM) { /* for now: what is under way frees some when it has arrived */
+    if (err == ERR_MEM) { /* it passes: what is under way frees some on arrival */
         tcp_output(pcb);
         return ELO_NEED_ROOM;
     }
