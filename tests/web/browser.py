@@ -92,6 +92,13 @@ class Browser:
     def click(self, css):
         self.do("POST", f"/element/{self.find(css)}/click", {})
 
+    def submit(self, css):
+        """A click that asks for another page, until that page is there: what is looked for next
+        cannot be found on the one before."""
+        self.run("window.before = true")
+        self.click(css)
+        self.wait("another page", lambda: not self.run("return window.before === true"))
+
     def type(self, css, text):
         self.do("POST", f"/element/{self.find(css)}/value", {"text": text})
 
