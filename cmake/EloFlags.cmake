@@ -13,6 +13,11 @@ if(NOT ELO_DEVICE_ONLY) # a device's image is linked to one address, as the Ardu
   set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 endif()
 
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU") # clang's inlines what the device's stack limit is measured by
+  set(CMAKE_C_FLAGS_DEBUG "-Og -g" CACHE STRING "" FORCE) # the models take half the time of -O0
+else()
+  set(CMAKE_C_FLAGS_DEBUG "-g" CACHE STRING "" FORCE)
+endif()
 set(CMAKE_C_FLAGS_RELEASE "-O2 -g" CACHE STRING "" FORCE) # asserts stay: they are cheap
 
 set(ELO_WARNINGS -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wvla -Wmissing-prototypes
