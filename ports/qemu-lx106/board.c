@@ -342,15 +342,29 @@ void board_print(const char *text)
     board_serial_write(elo_span_of((const uint8_t *)text, length_of(text)));
 }
 
-void board_print_number(uint32_t value)
+size_t board_number_put(uint32_t value, uint8_t out[BOARD_NUMBER_MAX])
 {
-    uint8_t text[10];
+    uint8_t text[BOARD_NUMBER_MAX];
     size_t at = sizeof text;
     do {
         text[--at] = (uint8_t)('0' + value % 10);
         value /= 10;
     } while (value > 0);
-    board_serial_write(elo_span_of(text + at, sizeof text - at));
+    copy(out, text + at, sizeof text - at);
+    return sizeof text - at;
+}
+
+void board_print_number(uint32_t value)
+{
+    uint8_t text[BOARD_NUMBER_MAX];
+    board_serial_write(elo_span_of(text, board_number_put(value, text)));
+}
+
+void board_tell(const char *what, elo_span more)
+{
+    say(what);
+    host_write(ERRORS, more.ptr, more.len);
+    say("\n");
 }
 
 void board_pin_write(unsigned pin, uint32_t value)

@@ -83,6 +83,13 @@ void board_print(const char *text);
 void board_print_number(uint32_t value);
 void board_print_span(elo_span text);
 
+/* A line for who tries the board, on stderr: not for the serial line. */
+void board_tell(const char *what, elo_span more);
+
+/* The decimal digits of `value`; how many. */
+#define BOARD_NUMBER_MAX 10u
+size_t board_number_put(uint32_t value, uint8_t out[BOARD_NUMBER_MAX]);
+
 void board_pin_write(unsigned pin, uint32_t value);
 
 /* A value that the outside has: "celsius", "analog", "button" ... false: it has no such. */

@@ -11,8 +11,9 @@ import tty
 
 
 class Line:
-    """The cable to a player (tests/players), argv: elo's end is a pseudo-terminal, the board's two pipes. `to_board` and `to_desk`
-    may change what passes: bytes in, bytes out."""
+    """The cable to a board, argv (in build/*/tests, or anywhere by its path): elo's end is a
+    pseudo-terminal, the board's two pipes. `to_board` and `to_desk` may change what passes: bytes
+    in, bytes out."""
 
     def __init__(self, scene, argv, to_board=None, to_desk=None):
         self.to_board, self.to_desk = to_board or (lambda b: b), to_desk or (lambda b: b)
