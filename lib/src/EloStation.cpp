@@ -1,81 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
 /*
- * How this works: a struct elo_board of the core's functions, and one step of the station in each
- * loop(), as a whole on the core's second stack: its link is in there.
+ * How this works: a struct elo_board of the core's functions, and one step of
+ * elo/station/provision.h in each loop(), as a whole on the core's second stack: the Station's link
+ * is in there.
  */
 #include "EloStation.h"
 
 #if defined(ARDUINO) && defined(ESP8266)
 
+#include "elo/base/version.h"
 #include "elo/port/esp8266/flash.h"
 #include "elo/port/esp8266/machine.h"
 #include "elo/port/esp8266/stack.h"
 #include "elo/port/esp8266/wifi.h"
 #include "elo/port/esp8266/words.h"
 
-#include <ESP8266WiFi.h>
-#include <LittleFS.h>
+/* Four sectors hold both sets of certificates. */
+static const uint32_t SLOTS_BYTES = 4 * ELO_FLASH_SECTOR;
+enum { SLOT_STATION = 1, SLOT_PASSWORD = 2 };
 
-static const uint32_t SLOTS_BYTES = 2 * ELO_FLASH_SECTOR;
-static const uint16_t SLOT_STATION = 1;
-static const uint16_t PORT = 8883, ALPN_PORT = 443;
-static const uint32_t DHT_MS = 2500;
+static const uint8_t ADDRESS[4] = {192, 168, 4, 1}; /* of the core's access point */
 
-/* AWS: MQTT with a client certificate on port 443 ("Device communication protocols"). */
-static const char *const ALPN[] = {"x-amzn-mqtt-ca"};
+static const char *const TIME_SERVERS[] = {"pool.ntp.org", "time.cloudflare.com", "time.google.com",
+                                           "time.aws.com"};
 
 /* --- pins ----------------------------------------------------------------------------------------
  */
 
 void EloStation::setRelay(void *ctx, bool on)
 {
-    const EloParts &p = self(ctx)->_parts;
-    digitalWrite(p.relay, on != p.relayLow ? HIGH : LOW);
+    EloStation *s = self(ctx);
+    digitalWrite(s->pin(ELO_ROLE_RELAY), on != s->_parts.relayLow ? HIGH : LOW);
 }
 
 void EloStation::setLed(void *ctx, bool on)
 {
-    const EloParts &p = self(ctx)->_parts;
-    digitalWrite(p.led, on != p.ledLow ? HIGH : LOW);
+    EloStation *s = self(ctx);
+    digitalWrite(s->pin(ELO_ROLE_LED), on != s->_parts.ledLow ? HIGH : LOW);
 }
 
 bool EloStation::buttonDown(void *ctx)
 {
-    return digitalRead(self(ctx)->_parts.button) == LOW;
-}
-
-/* The interrupt knows no object; there is one sensor. */
-static struct elo_dht *listening;
-
-static void IRAM_ATTR onEdge()
-{
-    elo_dht_edge(listening, micros());
-}
-
-/* One small step of the sensor's conversation. */
-void EloStation::measure(uint32_t now)
-{
-    uint8_t pin = _parts.dht22 != EloParts::NONE ? _parts.dht22 : _parts.dht11;
-    if (!_hasDht || (int32_t)(now - elo_dht_next_deadline(&_dht)) < 0) {
-        return;
-    }
-    switch (elo_dht_tick(&_dht, now, &_reading)) {
-    case ELO_DHT_PULL:
-        detachInterrupt(digitalPinToInterrupt(pin));
-        pinMode(pin, OUTPUT);
-        digitalWrite(pin, LOW);
-        break;
-    case ELO_DHT_LISTEN:
-        listening = &_dht;
-        pinMode(pin, INPUT_PULLUP);
-        attachInterrupt(digitalPinToInterrupt(pin), onEdge, FALLING);
-        break;
-    default:
-        detachInterrupt(digitalPinToInterrupt(pin));
-        pinMode(pin, INPUT_PULLUP);
-        break;
-    }
+    return digitalRead(self(ctx)->pin(ELO_ROLE_BUTTON)) == LOW;
 }
 
 void EloStation::read(void *ctx, struct elo_board_reading *out)
@@ -86,45 +53,45 @@ void EloStation::read(void *ctx, struct elo_board_reading *out)
         out->has_analog = true;
         out->analog = analogRead(A0);
     }
-    if (s->_hasDht && s->_reading.error == ELO_OK) {
-        out->has_celsius = (s->_reading.has & ELO_READING_TEMPERATURE) != 0;
-        out->has_humidity = (s->_reading.has & ELO_READING_HUMIDITY) != 0;
-        out->centi_celsius = s->_reading.centi_celsius;
-        out->centi_percent = s->_reading.centi_percent;
-        out->source = s->_reading.source;
-    }
+    elo_esp8266_sensor_tell(&s->_sensor, out);
 }
 
+/* What the settings say hangs there. */
 void EloStation::beginParts()
 {
-    const EloParts &p = _parts;
-    if (p.led != EloParts::NONE) {
-        pinMode(p.led, OUTPUT);
+    if (pin(ELO_ROLE_LED) != ELO_PIN_NONE) {
+        pinMode(pin(ELO_ROLE_LED), OUTPUT);
         setLed(this, false);
     }
-    if (p.relay != EloParts::NONE) {
+    if (pin(ELO_ROLE_RELAY) != ELO_PIN_NONE) {
         setRelay(this, false); /* before it is an output: no click */
-        pinMode(p.relay, OUTPUT);
+        pinMode(pin(ELO_ROLE_RELAY), OUTPUT);
     }
-    if (p.button != EloParts::NONE) {
-        pinMode(p.button, INPUT_PULLUP);
+    if (pin(ELO_ROLE_BUTTON) != ELO_PIN_NONE) {
+        pinMode(pin(ELO_ROLE_BUTTON), INPUT_PULLUP);
     }
-    _hasDht = p.dht22 != EloParts::NONE || p.dht11 != EloParts::NONE;
-    if (_hasDht) {
-        bool is22 = p.dht22 != EloParts::NONE;
-        _reading.source = is22 ? "DHT22" : "DHT11";
-        elo_dht_init(&_dht, is22 ? ELO_DHT22 : ELO_DHT11, DHT_MS, millis());
-    }
+    elo_esp8266_sensor_begin(&_sensor, &_provision.stored, millis());
 }
 
-/* --- the board -----------------------------------------------------------------------------------
+/* --- Wi-Fi, time, memory -------------------------------------------------------------------------
  */
+
+void EloStation::useWifi(void *ctx, elo_span ssid, const char *passphrase)
+{
+    EloStation *s = self(ctx);
+    size_t len = ssid.len < ELO_SSID_MAX ? ssid.len : (size_t)ELO_SSID_MAX;
+    memcpy(s->_ssid, ssid.ptr, len);
+    s->_ssid[len] = '\0';
+    strncpy(s->_passphrase, passphrase, sizeof s->_passphrase - 1);
+    s->_joined = false;
+    elo_wifi_end();
+}
 
 void EloStation::join(void *ctx)
 {
     EloStation *s = self(ctx);
     if (!s->_joined) {
-        elo_wifi_begin(s->_bundle.ssid, s->_bundle.password, nullptr);
+        elo_wifi_begin(s->_ssid, s->_passphrase, nullptr);
     }
     s->_joined = true;
 }
@@ -132,31 +99,43 @@ void EloStation::join(void *ctx)
 void EloStation::leave(void *ctx)
 {
     self(ctx)->_joined = false;
-    WiFi.disconnect();
+    elo_wifi_end();
 }
 
 elo_wifi EloStation::wifiStatus(void *ctx, int *out_rssi)
 {
     *out_rssi = 0;
-    if (!self(ctx)->_joined) {
-        return ELO_WIFI_OFF;
-    }
-    if (elo_wifi_up()) {
-        *out_rssi = WiFi.RSSI();
-        return ELO_WIFI_JOINED;
-    }
-    switch (elo_wifi_reason()) {
-    case 0:
-        return ELO_WIFI_JOINING;
-    case WIFI_DISCONNECT_REASON_NO_AP_FOUND:
-        return ELO_WIFI_NO_NETWORK;
-    case WIFI_DISCONNECT_REASON_AUTH_FAIL:
-    case WIFI_DISCONNECT_REASON_4WAY_HANDSHAKE_TIMEOUT:
-    case WIFI_DISCONNECT_REASON_HANDSHAKE_TIMEOUT:
-        return ELO_WIFI_WRONG_PASSWORD;
-    default:
-        return ELO_WIFI_FAILED;
-    }
+    return self(ctx)->_joined ? elo_wifi_status(out_rssi) : ELO_WIFI_OFF;
+}
+
+void EloStation::scan(void *)
+{
+    elo_wifi_scan();
+}
+
+elo_err EloStation::heard(void *, struct elo_setup_network *out)
+{
+    return elo_wifi_heard(out);
+}
+
+elo_err EloStation::resolveTime(void *ctx, uint8_t server)
+{
+    return elo_esp8266_time_resolve(&self(ctx)->_sntp, server);
+}
+
+elo_err EloStation::sendTime(void *ctx, elo_span datagram)
+{
+    return elo_esp8266_time_send(&self(ctx)->_sntp, datagram);
+}
+
+elo_err EloStation::recvTime(void *ctx, uint8_t *out, size_t cap, size_t *out_len)
+{
+    return elo_esp8266_time_recv(&self(ctx)->_sntp, out, cap, out_len);
+}
+
+void EloStation::closeTime(void *ctx)
+{
+    elo_esp8266_time_close(&self(ctx)->_sntp);
 }
 
 void EloStation::health(void *, struct elo_board_health *out)
@@ -181,47 +160,132 @@ void EloStation::restart(void *)
     ESP.restart();
 }
 
-void EloStation::makeBoard()
+/* --- set-up --------------------------------------------------------------------------------------
+ */
+
+/* Eight digits, for whoever can read the serial line; the same for as long as the flash is not
+ * erased. */
+elo_err EloStation::makePassword()
 {
-    _board.ctx = this;
-    _board.name = "esp8266";
-    _board.reset = elo_esp8266_reset();
-    _board.relay = _parts.relay != EloParts::NONE ? setRelay : nullptr;
-    _board.led = _parts.led != EloParts::NONE ? setLed : nullptr;
-    _board.button = _parts.button != EloParts::NONE ? buttonDown : nullptr;
-    _board.read = read;
-    _board.wifi_join = join;
-    _board.wifi_leave = leave;
-    _board.wifi_status = wifiStatus;
-    _board.wall = elo_esp8266_now_unix;
-    _board.entropy = elo_esp8266_entropy;
-    _board.health = health;
-    _board.keep = keep;
-    _board.recall = recall;
-    _board.restart = restart;
+    size_t len = 0;
+    elo_err err = elo_slots_read(&_slots, SLOT_PASSWORD, _password, sizeof _password - 1, &len);
+    if (err == ELO_OK && len == sizeof _password - 1) {
+        return ELO_OK;
+    }
+    err = elo_esp8266_entropy(nullptr, (uint8_t *)_password, sizeof _password - 1);
+    for (size_t i = 0; i < sizeof _password - 1; i++) {
+        _password[i] = (char)('0' + (uint8_t)_password[i] % 10);
+    }
+    return err != ELO_OK ? err
+                         : elo_slots_write(&_slots, SLOT_PASSWORD,
+                                           elo_span_of(_password, sizeof _password - 1));
+}
+
+void EloStation::openPortal(void *ctx, bool open)
+{
+    EloStation *s = self(ctx);
+    if (!open) {
+        elo_esp8266_portal_close(&s->_portal);
+        elo_wifi_host_end();
+        return;
+    }
+    const char *password = s->_parts.setupPassword != nullptr ? s->_parts.setupPassword
+                           : s->makePassword() == ELO_OK      ? s->_password
+                                                              : nullptr;
+    if (password == nullptr || strlen(password) < 8 || !elo_wifi_host(s->_id, password) ||
+        elo_esp8266_portal_open(&s->_portal, ADDRESS) != ELO_OK) {
+        s->say(F("the set-up Wi-Fi could not be opened; the serial line is open"), ELO_SPAN(""));
+        return;
+    }
+    s->say(F("set-up: http://192.168.4.1 in the Wi-Fi "), elo_span_str(s->_id));
+    if (password == s->_password) {
+        s->say(F("set-up: its password is "), elo_span_str(password));
+    }
+}
+
+elo_err EloStation::portalRead(void *ctx, unsigned conn, uint8_t *out, size_t cap, size_t *out_len)
+{
+    return elo_esp8266_portal_read(&self(ctx)->_portal, conn, out, cap, out_len);
+}
+
+size_t EloStation::portalRoom(void *ctx, unsigned conn)
+{
+    return elo_esp8266_portal_room(&self(ctx)->_portal, conn);
+}
+
+void EloStation::portalWrite(void *ctx, unsigned conn, elo_span bytes)
+{
+    elo_esp8266_portal_write(&self(ctx)->_portal, conn, bytes);
+}
+
+void EloStation::portalClose(void *ctx, unsigned conn)
+{
+    elo_esp8266_portal_hang_up(&self(ctx)->_portal, conn);
+}
+
+elo_err EloStation::dnsRead(void *ctx, uint8_t *out, size_t cap, size_t *out_len)
+{
+    return elo_esp8266_dns_read(&self(ctx)->_portal, out, cap, out_len);
+}
+
+void EloStation::dnsWrite(void *ctx, elo_span bytes)
+{
+    elo_esp8266_dns_write(&self(ctx)->_portal, bytes);
+}
+
+size_t EloStation::consoleRead(void *ctx, uint8_t *out, size_t cap)
+{
+    Stream &serial = *self(ctx)->_serial;
+    size_t n = 0;
+    while (n < cap && serial.available() > 0) {
+        out[n++] = (uint8_t)serial.read();
+    }
+    return n;
+}
+
+size_t EloStation::consoleWrite(void *ctx, elo_span bytes)
+{
+    Stream &serial = *self(ctx)->_serial;
+    int room = serial.availableForWrite();
+    size_t n = room <= 0 ? 0 : bytes.len < (size_t)room ? bytes.len : (size_t)room;
+    return n > 0 ? serial.write(bytes.ptr, n) : 0;
 }
 
 /* --- beginning -----------------------------------------------------------------------------------
  */
 
-elo_err EloStation::load()
+void EloStation::makeBoard()
 {
-    struct elo_esp8266_sources files = {};
-    _texts = {_names, sizeof _names, 0};
-    elo_err err = elo_esp8266_stack_begin();
-    if (err == ELO_OK) {
-        err = elo_esp8266_bundle_load(&_bundle, &_texts, &_memory.decoding);
-    }
-    if (err == ELO_OK) {
-        err = elo_esp8266_credentials_init(&_credentials, &files, _identity, sizeof _identity,
-                                           &_memory.decoding);
-    }
-    if (err == ELO_OK && (_bundle.host == nullptr || _bundle.client_id == nullptr ||
-                          _bundle.prefix == nullptr || _bundle.ssid == nullptr)) {
-        err = ELO_E_USAGE;
-    }
-    memset(&_memory, 0, sizeof _memory);
-    return err;
+    memset(&_board, 0, sizeof _board);
+    _board.ctx = this;
+    _board.name = "esp8266";
+    _board.reset = elo_esp8266_reset();
+    _board.read = read;
+    _board.wifi_use = useWifi;
+    _board.wifi_join = join;
+    _board.wifi_leave = leave;
+    _board.wifi_status = wifiStatus;
+    _board.wifi_scan = scan;
+    _board.wifi_heard = heard;
+    _board.time_resolve = resolveTime;
+    _board.time_send = sendTime;
+    _board.time_recv = recvTime;
+    _board.time_close = closeTime;
+    _board.entropy = elo_esp8266_entropy;
+    _board.health = health;
+    _board.keep = keep;
+    _board.recall = recall;
+    _board.portal = openPortal;
+    _board.restart = restart;
+    _board.console_read = consoleRead;
+    _board.console_write = consoleWrite;
+    _board.portal_read = portalRead;
+    _board.portal_room = portalRoom;
+    _board.portal_write = portalWrite;
+    _board.portal_close = portalClose;
+    memcpy(_board.portal_address, ADDRESS, sizeof ADDRESS);
+    _board.dns_read = dnsRead;
+    _board.dns_write = dnsWrite;
 }
 
 elo_err EloStation::mount()
@@ -241,33 +305,24 @@ elo_err EloStation::mount()
 
 void EloStation::makeConfig()
 {
-    struct elo_station_config *c = &_config;
+    struct elo_station_config *c = &_stationConfig;
     elo_station_defaults(c);
+    elo_clock_defaults(&_clock);
+    _clock.servers = sizeof TIME_SERVERS / sizeof *TIME_SERVERS;
+    _clock.build_floor = (uint32_t)ELO_TLS_CLOCK_FLOOR;
+    _sntp.servers = TIME_SERVERS;
+    c->clock = &_clock;
     c->board = &_board;
     c->queue = &_queue;
-    c->is_set_up = _error == ELO_OK;
     c->net = elo_esp8266_net(&_net);
     c->tls.profile = &elo_tls_profile_aws_small;
-    c->tls.handshake = &_memory.handshake;
-    c->tls.host = _bundle.server_name != nullptr ? _bundle.server_name : _bundle.host;
-    c->tls.anchors = &_credentials.anchors;
-    c->tls.identity = &_credentials.identity;
-    c->tls.input = _memory.input;
-    c->tls.input_cap = sizeof _memory.input;
-    c->tls.output = _memory.output;
-    c->tls.output_cap = sizeof _memory.output;
-    c->port = _bundle.port != 0 ? _bundle.port : PORT;
-    if (c->port == ALPN_PORT) {
-        c->tls.alpn = ALPN;
-        c->tls.alpn_count = 1;
-        c->tls.require_alpn = true;
-    }
-    c->address = _bundle.host;
-    c->client_id = _bundle.client_id;
-    c->prefix = _bundle.prefix;
+    c->tls.handshake = &_handshake;
+    c->tls.input = _input;
+    c->tls.input_cap = sizeof _input;
+    c->tls.output = _output;
+    c->tls.output_cap = sizeof _output;
     c->keep_session = true;
     c->small_steps = true;
-    c->interval_s = _parts.interval;
     c->rx = _rx;
     c->rx_size = sizeof _rx;
     c->tx = _tx;
@@ -276,33 +331,44 @@ void EloStation::makeConfig()
     c->outbox_size = sizeof _outbox;
     c->scratch = _scratch;
     c->scratch_size = sizeof _scratch;
-    c->tell = onNews;
-    c->tell_ctx = this;
+    memset(&_config, 0, sizeof _config);
+    _config.station = c;
+    _config.memory = &_station;
+    _config.slots = &_slots;
+    _config.id = _id;
+    _config.firmware = "station-" ELO_VERSION;
+    _config.bundle = _bundle;
+    _config.bundle_size = sizeof _bundle;
+    _config.conns = _conns;
+    _config.conn_count = ELO_ESP8266_PORTAL_CONNS;
+    _config.tell = onNews;
+    _config.tell_ctx = this;
 }
 
-bool EloStation::begin(const EloParts &parts)
+bool EloStation::begin(Stream &serial, const EloParts &parts)
 {
     _begun = false;
+    _serial = &serial;
     _parts = parts;
-    beginParts();
-    LittleFSConfig files;
-    files.setAutoFormat(false);
-    LittleFS.setConfig(files);
-    LittleFS.begin();
-    _error = load();
-    LittleFS.end();
-    elo_err err = mount();
-    if (err == ELO_OK) {
+    snprintf(_id, sizeof _id, "elo-%06x", (unsigned)(ESP.getChipId() & 0xFFFFFF));
+    elo_wifi_on(); /* random bytes are better with the radio on */
+    _error = mount();
+    if (_error == ELO_OK) {
+        _error = elo_esp8266_stack_begin();
+    }
+    if (_error == ELO_OK) {
         makeBoard();
         makeConfig();
-        elo_esp8266_ask_time("pool.ntp.org", "time.cloudflare.com", "time.google.com");
-        err = elo_station_init(&_station, &_config, millis());
+        _error = elo_esp8266_provision_init(&_provision, &_config, millis());
     }
-    _begun = err == ELO_OK;
-    if (err != ELO_OK) {
-        _error = err;
+    _begun = _error == ELO_OK;
+    if (_begun) {
+        beginParts();
+        _board.relay = pin(ELO_ROLE_RELAY) != ELO_PIN_NONE ? setRelay : nullptr;
+        _board.led = pin(ELO_ROLE_LED) != ELO_PIN_NONE ? setLed : nullptr;
+        _board.button = pin(ELO_ROLE_BUTTON) != ELO_PIN_NONE ? buttonDown : nullptr;
     }
-    return _error == ELO_OK;
+    return _begun;
 }
 
 /* --- going on ------------------------------------------------------------------------------------
@@ -311,13 +377,19 @@ bool EloStation::begin(const EloParts &parts)
 void EloStation::loop()
 {
     uint32_t now = millis();
-    measure(now);
-    elo_wifi_step(now);
-    if (_begun && !_inside) { /* the core runs scheduled functions while TLS computes */
-        _inside = true;
-        elo_esp8266_station_step(&_station, now);
-        _inside = false;
+    if (!_begun || _inside) { /* the core runs scheduled functions while TLS computes */
+        return;
     }
+    _inside = true;
+    elo_esp8266_sensor_step(&_sensor, now);
+    elo_wifi_step(now);
+    elo_esp8266_provision_step(&_provision, now);
+    _inside = false;
+}
+
+bool EloStation::isSetUp() const
+{
+    return _begun && elo_provision_is_set_up(&_provision);
 }
 
 bool EloStation::online() const
@@ -339,10 +411,6 @@ const __FlashStringHelper *EloStation::why() const
         return F("E-UNSUPPORTED: The flash layout has no room for the queue: choose "
                  "\"4MB (FS:2MB OTA:~1019KB)\".");
     }
-    if (_error == ELO_E_USAGE) {
-        return F("E-USAGE: LittleFS names no host, client id, prefix or ssid: upload a bundle's "
-                 "files and wifi.json.");
-    }
     return FPSTR(elo_words(_error));
 }
 
@@ -358,29 +426,36 @@ void EloStation::explain(Print &out) const
     }
 }
 
+/* A line on the serial console; cut if it is long. */
+void EloStation::say(const __FlashStringHelper *what, elo_span more)
+{
+    char line[120];
+    strncpy_P(line, (PGM_P)what, sizeof line - 1);
+    line[sizeof line - 1] = '\0';
+    size_t len = strlen(line);
+    size_t n = more.len < sizeof line - len ? more.len : sizeof line - len;
+    memcpy(line + len, more.ptr, n);
+    elo_console_say(&_provision.console, elo_span_of(line, len + n));
+}
+
 void EloStation::onNews(void *ctx, const struct elo_station_news *news)
 {
-    Print *out = self(ctx)->_log;
-    if (out == nullptr) {
-        return;
-    }
+    EloStation *s = self(ctx);
     switch (news->type) {
     case ELO_STATION_NEWS_TELEMETRY:
-        out->print(F("telemetry "));
-        out->write(news->u.text.ptr, news->u.text.len);
-        out->println();
+        elo_console_say(&s->_provision.console, news->u.text);
         break;
     case ELO_STATION_NEWS_COMMAND:
-        out->println(news->u.command.accepted ? F("command obeyed") : F("command refused"));
+        s->say(news->u.command.accepted ? F("command obeyed") : F("command refused"), ELO_SPAN(""));
         break;
     case ELO_STATION_NEWS_DROPPED:
-        out->println(F("the queue is full: older messages were given up"));
+        s->say(F("the queue is full: older messages were given up"), ELO_SPAN(""));
         break;
     case ELO_STATION_NEWS_CLIENT:
         if (news->u.client->type == ELO_CLIENT_CONNECTED) {
-            out->println(F("online"));
+            s->say(F("online"), ELO_SPAN(""));
         } else if (news->u.client->type == ELO_CLIENT_DISCONNECTED) {
-            out->println(FPSTR(elo_words(news->u.client->u.disconnected.reason)));
+            s->say(FPSTR(elo_words(news->u.client->u.disconnected.reason)), ELO_SPAN(""));
         }
         break;
     default:

@@ -4,10 +4,14 @@
 import os
 import pathlib
 import pty
+import re
 import select
 import signal
 import threading
+import time
 import tty
+
+from desk import PATIENCE, need
 
 
 class Line:
@@ -89,3 +93,25 @@ class Line:
         self.pump.join()
         for fd in (self.master, self.slave, self.out, self.orders):
             os.close(fd)
+
+
+class Person:
+    """Who sits at the terminal."""
+
+    def __init__(self, line):
+        self.line, self.heard = line, b""
+
+    def types(self, text):
+        os.write(self.line.slave, text)
+
+    def sees(self, pattern, what):
+        """Waits for it among what has been written since; the match."""
+        end = time.monotonic() + PATIENCE
+        while not re.search(pattern, self.heard) and time.monotonic() < end:
+            ready, _, _ = select.select([self.line.slave], [], [], 0.2)
+            if ready:
+                self.heard += os.read(self.line.slave, 256)
+        found = re.search(pattern, self.heard)
+        need(found, what, self.heard.decode("utf-8", "replace"))
+        self.heard = b""
+        return found

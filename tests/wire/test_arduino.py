@@ -4,18 +4,22 @@
 """Sketches as programs, with the board of tests/arduino/host under them: the library's examples as
 the Arduino IDE builds them, over lwIP calls that end in this machine's sockets. Their clock runs
 three times as fast as ours."""
+import http.client
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import ssl
 import subprocess
 import sys
 import threading
+import time
 
 import station
-from desk import case, check, main, need
+from desk import case, check, endpoint_free, main, need
+from line import Line, Person
 
 SSID, PASSWORD = "home", "tell no one"
 SKETCHES = os.path.join(os.path.dirname(os.path.abspath(sys.argv[1])), "arduino")
@@ -302,40 +306,115 @@ def secure_client(scene):
     end(board)
 
 
+def registers():
+    """A BME280's, as the vectors have them, and what they mean."""
+    text = (pathlib.Path(__file__).parents[1] / "vectors/sensor/bme280.txt").read_text()
+    block = text.split("[the same in a BME280]")[1].split("[")[0]
+    return " ".join(re.findall(r"^hex +(.*)$", block, re.M)), "25.08", "50.80"
+
+
+class Whole:
+    """The example Station on a line: a board that is flashed, and told nothing yet."""
+
+    def __init__(self, scene):
+        self.scene, self.flash = scene, scene.path("flash")
+        self.http, self.dns = endpoint_free(), endpoint_free()
+        self.plug()
+
+    def plug(self):
+        hex_bytes, _, _ = registers()
+        self.line = Line(self.scene, ["/usr/bin/env", "FAKE_LINE=1", f"FAKE_FLASH={self.flash}",
+                                      f"FAKE_HTTP={self.http}", f"FAKE_DNS={self.dns}",
+                                      f"FAKE_SSID={SSID}", f"FAKE_PASSWORD={PASSWORD}",
+                                      f"FAKE_FAST={FAST}", f"FAKE_BME280={hex_bytes}",
+                                      os.path.join(SKETCHES, "Station")])
+        self.at = 0
+
+    def wait_told(self, pattern, what):
+        end = time.monotonic() + station.BACKOFF_PATIENCE
+        while time.monotonic() < end:
+            found = re.search(pattern, self.line.board_said()[self.at:], re.M)
+            if found:
+                check(True, what)
+                self.at += found.end()
+                return found
+            time.sleep(0.02)
+        need(False, what, self.line.board_said())
+        return None
+
+    def ask_page(self, path="/", host="192.168.4.1"):
+        connection = http.client.HTTPConnection("127.0.0.1", self.http, timeout=30)
+        connection.request("GET", path, headers={"Host": host})
+        reply = connection.getresponse()
+        return reply, reply.read().decode()
+
+    def ask_name(self, name):
+        """The addresses that the board's name server has for it."""
+        query = b"\x12\x34\x01\x00\x00\x01" + bytes(6)
+        query += b"".join(bytes([len(p)]) + p.encode() for p in name.split(".")) + b"\x00"
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(30)
+            s.sendto(query + b"\x00\x01\x00\x01", ("127.0.0.1", self.dns))
+            answer = s.recv(512)
+        return socket.inet_ntoa(answer[-4:]) if answer[:2] == query[:2] else answer
+
+
 @case
 def whole_station(scene):
-    """the example Station: commands, and a queue in flash that survives the power"""
-    desk = scene.desk()
-    folder = bundle(scene, desk)
+    """the example Station: set up over the serial line, time from a server, a BME280, commands, and
+    a queue in flash that survives the power"""
+    desk, board = scene.desk(), Whole(scene)
     sub = watch(scene, desk)
-    flash = str(scene.path("flash"))
     numbers = lambda: [int(m[1]) for m in sub.matching(r'kitchen/telemetry.*seq\\":(\d+)')]
-    board = sketch(scene, "Station", folder, FAKE_FLASH=flash)
-    expect(board, "^online$", "it is online")
+    board.wait_told(r"^access point elo-123456 \d{8}$", "its own Wi-Fi is open, with a password")
+    check(board.ask_name("connectivitycheck.gstatic.com") == "192.168.4.1", "every name is the board")
+    reply, _ = board.ask_page("/generate_204", "connectivitycheck.gstatic.com")
+    check((reply.status, reply.headers["Location"]) == (302, "http://192.168.4.1/"),
+          "a phone is sent to the page", reply.status)
+    idle = [socket.create_connection(("127.0.0.1", board.http)) for _ in range(9)]
+    for _ in range(200):
+        reply, page = board.ask_page()
+        if "home" in page:
+            break
+    check(reply.status == 200 and "home" in page and "neighbour" in page,
+          "the page has the networks, whoever connects and says nothing", page[-400:])
+    for connection in idle:
+        connection.close()
+    secret = scene.path("pass")
+    secret.write_text(PASSWORD + "\n")
+    added = scene.elo("add", "kitchen", "--data", desk.data, "--port", board.line.path, "--host",
+                      "127.0.0.1", "--wifi", SSID, "--wifi-pass-file", secret, "--interval", "1s",
+                      "--sensor", "bme280")
+    need(added.code == 0 and added.out == "elo-123456\n", "elo add --port", (added, board.line.board_said()))
+    board.wait_told("^restart$", "it restarts")
+    _, celsius, humidity = registers()
+    need(sub.wait_line(rf'kitchen/telemetry.*celsius\\":{celsius}.*source\\":\\"BME280.*humidity\\":{humidity}.*'
+                       r'hPa\\":1006\.6', patience=station.BACKOFF_PATIENCE),
+       "the BME280's values arrive", (sub.text()[-600:], board.line.board_said()[-600:]))
     command = json.dumps({"id": "a", "relay": "on", "interval": 1})
     scene.elo("pub", "elo/kitchen/cmd", "-m", command, "--data", desk.data)
-    expect(board, "^pin 14 high$", "the relay obeys")
+    board.wait_told("^pin 14 high$", "the relay obeys")
     need(sub.wait_line(r'kitchen/reply.*id\\":\\"a\\",\\"ok\\":true'), "it replies", sub.text())
     need(sub.wait_line(r'kitchen/state.*relay\\":\\"on'), "and tells its state", sub.text())
-    need(sub.wait_for(lambda: len(numbers()) > 3), "telemetry arrives", sub.text())
+    need(sub.wait_for(lambda: len(numbers()) > 3), "telemetry goes on", sub.text())
     ports = (desk.mqtts_port, desk.https_port, desk.http_port)
     sub.end()
     desk.send_signal(signal.SIGKILL)
     desk.wait_end()
-    since = board.mark()
-    made = lambda: [int(m[1]) for m in board.matching(r'^telemetry .*"seq":(\d+)', since)]
-    need(board.wait_for(lambda: len(made()) > 8), "it goes on measuring", board.text(since))
-    board.send_signal(signal.SIGKILL)
-    board.wait_end()
-    last = made()[-1]
+    person = Person(board.line)
+    person.sees(rb"E-(PORT-REFUSED|TCP-CLOSED|SERVER)", "the serial line says why it is offline")
+    made = 0
+    while made < max(numbers()) + 8:
+        made = int(person.sees(rb'"seq":(\d+)', "it goes on measuring")[1])
+    board.line.end(power_cut=True)
     desk = scene.desk(data=desk.data, ports=ports)
     before, sub = numbers(), watch(scene, desk)
-    board = sketch(scene, "Station", folder, FAKE_FLASH=flash)
-    need(sub.wait_for(lambda: numbers() and max(numbers()) >= last, station.BACKOFF_PATIENCE),
+    board.plug()
+    need(sub.wait_for(lambda: numbers() and max(numbers()) >= made, station.BACKOFF_PATIENCE),
          "what was measured before the power went arrives after it", sub.text())
-    station.check_unbroken(numbers(), min(numbers()), last, "from flash")
+    station.check_unbroken(numbers(), min(numbers()), made, "from flash")
     check(min(numbers()) <= max(before) + 1, "and nothing in between is missing", (before, numbers()))
-    end(board)
+    board.line.end()
 
 
 main()

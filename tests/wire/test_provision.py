@@ -6,11 +6,10 @@ add --port` at the other end, the real desk in between. The key is the board's o
 work is not saved; what is saved survives the power."""
 import os
 import re
-import select
 import time
 
 from desk import PATIENCE, case, check, main, need
-from line import Line
+from line import Line, Person
 from station import wait_seq
 
 
@@ -39,25 +38,6 @@ def wait_said(line, pattern, what, since=0):
         time.sleep(0.02)
     need(False, what, line.board_said())
     return 0
-
-
-class Person:
-    """Who types at the board."""
-
-    def __init__(self, line):
-        self.line, self.heard = line, bytearray()
-
-    def types(self, text):
-        os.write(self.line.slave, text)
-
-    def sees(self, pattern, what):
-        end = time.monotonic() + PATIENCE
-        while not re.search(pattern, self.heard) and time.monotonic() < end:
-            ready, _, _ = select.select([self.line.slave], [], [], 0.2)
-            if ready:
-                self.heard.extend(os.read(self.line.slave, 256))
-        need(re.search(pattern, self.heard), what, bytes(self.heard).decode("utf-8", "replace"))
-        self.heard.clear()
 
 
 @case

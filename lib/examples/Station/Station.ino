@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
 /*
- * The whole firmware: a DHT22 and the analog input up, a relay and the LED down, everything that
- * was measured kept in flash until it is delivered, also over a loss of power.
+ * The whole firmware: flash it once, and tell the board the rest later. Everything that was
+ * measured is kept in flash until it is delivered, also over a loss of power; relay and LED obey.
  *
- * The device's files are in LittleFS, as for the example Telemetry. Choose the flash layout "4MB
- * (FS:2MB OTA:~1019KB)". Wiring: DHT22 data to D2 (with 10 kOhm to 3V3), relay module to D5.
+ * Choose the flash layout "4MB (FS:2MB OTA:~1019KB)". Then, with the board on USB:
+ *
+ *     elo add kitchen --port /dev/ttyUSB0 --wifi NAME --sensor dht22
+ *
+ * or join the Wi-Fi that it opens and go to http://192.168.4.1; the serial line tells the password
+ * (115200 baud; type "help" there).
  *
  * Commands: elo pub elo/kitchen/cmd -m '{"id":"1","relay":"on","interval":5}'
  * Watch:    elo sub 'elo/#'
- *
- * Serial, 115200 baud: what happens; and any key tells the state of every layer.
  */
 #include <EloStation.h>
 
@@ -19,11 +21,7 @@ EloStation station;
 void setup()
 {
     Serial.begin(115200);
-    EloParts parts;
-    parts.dht22 = D2;
-    parts.relay = D5;
-    station.log(&Serial);
-    if (!station.begin(parts)) {
+    if (!station.begin(Serial)) {
         Serial.println(station.why());
     }
 }
@@ -31,8 +29,4 @@ void setup()
 void loop()
 {
     station.loop();
-    if (Serial.available() > 0) {
-        Serial.read();
-        station.explain(Serial);
-    }
 }

@@ -13,23 +13,43 @@
  *     FAKE_WOKE   set: the board woke from deep sleep
  *     FAKE_CLOCK  set: no time server answers before the line "time"
  *     FAKE_FAST   divides delays of the sketch's own clock: millis() runs that many times as fast
- * and by lines on stdin: "wifi down", "wifi up", "time", "end". The end of stdin is no end.
+ *     FAKE_HTTP   the port on loopback that is the port 80 of the board's own Wi-Fi, FAKE_DNS its
+ * 53 FAKE_BME280 the registers of the BME280 on I2C (twi.cpp); none: nobody answers there FAKE_LINE   set: stdin and stdout are the serial
+ * line, and nothing else and by lines on stdin (FAKE_LINE: on descriptor 3): "wifi down", "wifi
+ * up", "time", "reset" (the button), "end". The end of stdin is no end, but with FAKE_LINE.
  *
- * It prints what the sketch prints, and a line for what it does: "pin 2 low", "deep sleep 300".
+ * It prints what the sketch prints, and a line for what it does: "pin 2 low", "deep sleep 300";
+ * with FAKE_LINE on stderr. With FAKE_LINE it starts anew when it restarts.
+ *
+ * Time servers are played: every name with "ntp" or "time." in it is one.
  */
 #ifndef TESTS_ARDUINO_FAKE_H
 #define TESTS_ARDUINO_FAKE_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 /* lwip.cpp: lets what has happened on the network happen to the sketch; waits up to `wait_ms` for
  * something. True if something did. */
 bool fake_network_turn(int wait_ms);
+
+/* Makes one of lwIP's buffers. */
+struct pbuf;
+struct pbuf *fake_pbuf(const char *bytes, size_t len);
+
+/* udp.cpp: what has come for those who listen; waits for nothing. */
+bool fake_udp_turn();
 void fake_network_up(bool up);
 
 /* wifi.cpp */
 void fake_wifi(bool in_the_air);
 void fake_wifi_turn();
 
-/* machine.cpp */
+/* machine.cpp. The time that a server would tell; false: none answers yet. */
 void fake_time_known();
+bool fake_time(int64_t *out_unix_s);
+void fake_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+const char *fake_env(const char *name); /* NULL: not set, or empty */
+void fake_restart(const char *reset);
 
 #endif

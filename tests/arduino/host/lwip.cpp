@@ -30,6 +30,8 @@ struct tcp_pcb {
     tcp_recv_fn recv = nullptr;
     tcp_err_fn err = nullptr;
     tcp_connected_fn connected = nullptr;
+    tcp_accept_fn accept = nullptr; /* it listens */
+    bool hosted = false;            /* in the board's own network, which is always there */
     bool connecting = false, ended = false, finishing = false;
     std::string out;
     tcp_pcb *next = nullptr;
@@ -57,7 +59,7 @@ void fake_network_up(bool up)
 /* --- buffers -------------------------------------------------------------------------------------
  */
 
-static pbuf *make_pbuf(const char *bytes, size_t len)
+struct pbuf *fake_pbuf(const char *bytes, size_t len)
 {
     pbuf *p = (pbuf *)calloc(1, sizeof *p + len);
     p->payload = p + 1;
@@ -65,6 +67,25 @@ static pbuf *make_pbuf(const char *bytes, size_t len)
     p->ref = 1;
     memcpy(p->payload, bytes, len);
     return p;
+}
+
+struct pbuf *pbuf_alloc(pbuf_layer, u16_t len, pbuf_type)
+{
+    return fake_pbuf(std::string(len, '\0').data(), len);
+}
+
+err_t pbuf_take(struct pbuf *p, const void *data, u16_t len)
+{
+    memcpy(p->payload, data, len);
+    return len <= p->len ? ERR_OK : ERR_MEM;
+}
+
+u16_t pbuf_copy_partial(const struct pbuf *p, void *out, u16_t len, u16_t offset)
+{
+    u16_t left = p->len > offset ? (u16_t)(p->len - offset) : (u16_t)0; /* never chained here */
+    u16_t n = left < len ? left : len;
+    memcpy(out, (const char *)p->payload + offset, n);
+    return n;
 }
 
 void pbuf_cat(struct pbuf *head, struct pbuf *tail)
@@ -156,6 +177,42 @@ err_t tcp_connect(struct tcp_pcb *pcb, const ip_addr_t *to, u16_t port, tcp_conn
     return ERR_OK;
 }
 
+/* In the board's own network: its port 80 is FAKE_HTTP on loopback. */
+err_t tcp_bind(struct tcp_pcb *pcb, const ip_addr_t *, u16_t port)
+{
+    const char *mapped = fake_env("FAKE_HTTP");
+    struct sockaddr_in a = {};
+    int one = 1;
+    if (port != 80 || mapped == nullptr) {
+        return ERR_OK; /* nobody will come */
+    }
+    a.sin_family = AF_INET;
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    a.sin_port = htons((uint16_t)atoi(mapped));
+    pcb->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    setsockopt(pcb->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    return bind(pcb->fd, (struct sockaddr *)&a, sizeof a) == 0 ? ERR_OK : ERR_MEM;
+}
+
+struct tcp_pcb *tcp_listen_with_backlog(struct tcp_pcb *pcb, u8_t backlog)
+{
+    if (pcb->fd >= 0 && listen(pcb->fd, backlog) != 0) {
+        return nullptr;
+    }
+    pcb->hosted = true;
+    return pcb;
+}
+
+void tcp_accept(struct tcp_pcb *pcb, tcp_accept_fn accept)
+{
+    pcb->accept = accept;
+}
+
+u16_t tcp_sndqueuelen(const struct tcp_pcb *pcb)
+{
+    return pcb->out.empty() ? 0 : 1;
+}
+
 u16_t tcp_sndbuf(const struct tcp_pcb *pcb)
 {
     return (u16_t)(SEND_BUFFER - (int)pcb->out.size());
@@ -240,16 +297,21 @@ static bool answer_name()
         return false;
     }
     auto asked = looking;
+    const std::string name = asked.name;
     looking = {};
     struct addrinfo hints = {}, *list = nullptr;
     hints.ai_family = AF_INET;
     ip_addr_t address = {0};
+    if (asked.name.find("ntp") != std::string::npos ||
+        asked.name.find("time.") != std::string::npos) {
+        asked.name = "localhost";
+    }
     bool found = getaddrinfo(asked.name.c_str(), nullptr, &hints, &list) == 0;
     if (found) {
         address.addr = ((struct sockaddr_in *)list->ai_addr)->sin_addr.s_addr;
         freeaddrinfo(list);
     }
-    asked.found(asked.name.c_str(), found ? &address : nullptr, asked.arg);
+    asked.found(name.c_str(), found ? &address : nullptr, asked.arg);
     return true;
 }
 
@@ -266,8 +328,23 @@ static void broken(tcp_pcb *pcb, err_t err)
     }
 }
 
+static void arrive(tcp_pcb *listener)
+{
+    int fd = accept4(listener->fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+        tcp_pcb *pcb = tcp_new();
+        pcb->fd = fd;
+        pcb->hosted = true;
+        listener->accept(listener->arg, pcb, ERR_OK);
+    }
+}
+
 static void news(tcp_pcb *pcb, short events)
 {
+    if (pcb->accept != nullptr) {
+        arrive(pcb);
+        return;
+    }
     if (pcb->connecting) {
         int err = 0;
         socklen_t len = sizeof err;
@@ -292,20 +369,20 @@ static void news(tcp_pcb *pcb, short events)
         }
     } else if (pcb->recv != nullptr) {
         pcb->ended = n == 0;
-        pcb->recv(pcb->arg, pcb, n == 0 ? nullptr : make_pbuf(bytes, (size_t)n), ERR_OK);
+        pcb->recv(pcb->arg, pcb, n == 0 ? nullptr : fake_pbuf(bytes, (size_t)n), ERR_OK);
     }
 }
 
 bool fake_network_turn(int wait_ms)
 {
-    struct pollfd fds[8];
-    tcp_pcb *of[8];
+    struct pollfd fds[16];
+    tcp_pcb *of[16];
     nfds_t count = 0;
-    if (answer_name()) {
+    if (answer_name() || fake_udp_turn()) {
         return true;
     }
     fds[count++] = {STDIN_FILENO, 0, 0};
-    for (tcp_pcb *p = all; p != nullptr && count < 8; p = p->next) {
+    for (tcp_pcb *p = all; p != nullptr && count < 16; p = p->next) {
         if (p->fd < 0 || (p->ended && p->out.empty())) {
             continue;
         }
@@ -321,9 +398,9 @@ bool fake_network_turn(int wait_ms)
         for (tcp_pcb *p = all; p != nullptr; p = p->next) {
             there = there || p == of[i];
         }
-        if (there && fds[i].revents != 0 && one.flags != 0) {
+        if (there && fds[i].revents != 0 && (of[i]->hosted || one.flags != 0)) {
             news(of[i], fds[i].revents);
         }
     }
-    return one.flags != 0;
+    return true;
 }

@@ -8,6 +8,7 @@
 #include <coredecls.h>
 #include <fcntl.h>
 #include <flash_hal.h>
+#include <poll.h>
 #include <string>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -28,15 +29,22 @@ static std::string env(const char *name)
     return value != nullptr ? value : "";
 }
 
-static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void say(const char *format, ...)
+const char *fake_env(const char *name)
 {
+    const char *value = getenv(name);
+    return value != nullptr && *value != '\0' ? value : nullptr;
+}
+
+void fake_say(const char *format, ...)
+{
+    FILE *out = fake_env("FAKE_LINE") != nullptr ? stderr : stdout;
     va_list args;
     va_start(args, format);
-    vprintf(format, args);
+    vfprintf(out, format, args);
     va_end(args);
-    fflush(stdout);
+    fflush(out);
 }
+#define say fake_say
 
 /* --- time ----------------------------------------------------------------------------------------
  */
@@ -105,6 +113,12 @@ void fake_time_known()
     }
 }
 
+bool fake_time(int64_t *out_unix_s)
+{
+    *out_unix_s = real_time();
+    return env("FAKE_CLOCK").empty() || time_known;
+}
+
 void configTime(int, int, const char *server1, const char *, const char *)
 {
     say("time of %s\n", server1);
@@ -125,6 +139,21 @@ void delay(unsigned long ms)
     do {
         fake_network_turn(1);
     } while (since_start_us() < until);
+}
+
+void delayMicroseconds(unsigned us)
+{
+    uint64_t until = monotonic_us() + us;
+    while (monotonic_us() < until) {
+    }
+}
+
+void noInterrupts(void)
+{
+}
+
+void interrupts(void)
+{
 }
 
 /* --- pins, chip ----------------------------------------------------------------------------------
@@ -194,7 +223,10 @@ uint32_t EspClass::getChipId()
 struct rst_info *EspClass::getResetInfoPtr()
 {
     static struct rst_info info;
-    info.reason = env("FAKE_WOKE").empty() ? REASON_DEFAULT_RST : REASON_DEEP_SLEEP_AWAKE;
+    info.reason = !env("FAKE_WOKE").empty()         ? REASON_DEEP_SLEEP_AWAKE
+                  : env("FAKE_RESET") == "software" ? REASON_SOFT_RESTART
+                  : env("FAKE_RESET") == "pin"      ? REASON_EXT_SYS_RST
+                                                    : REASON_DEFAULT_RST;
     return &info;
 }
 
@@ -204,9 +236,20 @@ void EspClass::deepSleep(uint64_t microseconds)
     exit(0);
 }
 
+void fake_restart(const char *reset)
+{
+    say("restart\n");
+    if (fake_env("FAKE_LINE") == nullptr) {
+        exit(0);
+    }
+    setenv("FAKE_RESET", reset, 1);
+    execl("/proc/self/exe", "sketch", (char *)nullptr);
+    abort();
+}
+
 void EspClass::restart()
 {
-    exit(0);
+    fake_restart("software");
 }
 
 static uint8_t rtc[512];
@@ -305,6 +348,8 @@ static struct {
     bool in_the_air = true, wanted, up, told;
     std::string ssid, password;
     void (*lost)(const WiFiEventStationModeDisconnected &event);
+    void (*linked)(const WiFiEventStationModeConnected &event);
+    unsigned scanning; /* turns that a scan still takes */
 } air;
 
 void fake_wifi(bool in_the_air)
@@ -335,6 +380,9 @@ void fake_wifi_turn()
     } else if (air.password != env("FAKE_PASSWORD")) {
         lose(WIFI_DISCONNECT_REASON_AUTH_FAIL);
     } else if (!air.up) {
+        if (air.linked != nullptr) {
+            air.linked({6});
+        }
         air.up = true;
         fake_network_up(true);
     }
@@ -396,6 +444,53 @@ int8_t ESP8266WiFiClass::RSSI()
 IPAddress ESP8266WiFiClass::localIP()
 {
     return IPAddress(127, 0, 0, 1);
+}
+
+WiFiEventHandler ESP8266WiFiClass::onStationModeConnected(
+    void (*callback)(const WiFiEventStationModeConnected &event))
+{
+    air.linked = callback;
+    return this;
+}
+
+bool ESP8266WiFiClass::softAP(const char *ssid, const char *password)
+{
+    say("access point %s %s\n", ssid, password);
+    return true;
+}
+
+bool ESP8266WiFiClass::softAPdisconnect(bool)
+{
+    say("access point closed\n");
+    return true;
+}
+
+int8_t ESP8266WiFiClass::scanNetworks(bool)
+{
+    air.scanning = 20;
+    return WIFI_SCAN_RUNNING;
+}
+
+int8_t ESP8266WiFiClass::scanComplete()
+{
+    return air.scanning > 0 ? (int8_t)(--air.scanning, WIFI_SCAN_RUNNING) : (int8_t)2;
+}
+
+void ESP8266WiFiClass::scanDelete()
+{
+}
+
+/* The network in the air, and one of a neighbour. */
+const bss_info *ESP8266WiFiClass::getScanInfoByIndex(int index)
+{
+    static bss_info info;
+    std::string name = index == 0 ? env("FAKE_SSID") : "neighbour";
+    memset(&info, 0, sizeof info);
+    info.ssid_len = (uint8_t)name.size();
+    memcpy(info.ssid, name.data(), name.size());
+    info.rssi = (int8_t)(-60 - 10 * index);
+    info.authmode = index == 0 ? AUTH_WPA2_PSK : AUTH_OPEN;
+    return index < 2 ? &info : nullptr;
 }
 
 WiFiEventHandler ESP8266WiFiClass::onStationModeDisconnected(
@@ -624,6 +719,9 @@ void HardwareSerial::begin(unsigned long)
 
 size_t HardwareSerial::write(uint8_t c)
 {
+    if (fake_env("FAKE_LINE") != nullptr) {
+        return ::write(STDOUT_FILENO, &c, 1) == 1 ? 1 : 0;
+    }
     if (c != '\r') {
         putchar(c);
     }
@@ -638,14 +736,28 @@ size_t HardwareSerial::write(const uint8_t *bytes, size_t len)
     return Print::write(bytes, len);
 }
 
+int HardwareSerial::availableForWrite()
+{
+    return 128;
+}
+
+/* Without FAKE_LINE nobody types. */
 int HardwareSerial::available()
 {
-    return 0;
+    struct pollfd p = {STDIN_FILENO, POLLIN, 0};
+    return fake_env("FAKE_LINE") != nullptr && poll(&p, 1, 0) == 1 ? 1 : 0;
 }
 
 int HardwareSerial::read()
 {
-    return -1;
+    uint8_t c;
+    if (available() == 0) {
+        return -1;
+    }
+    if (::read(STDIN_FILENO, &c, 1) != 1) {
+        exit(0); /* the line is gone */
+    }
+    return c;
 }
 
 int HardwareSerial::peek()

@@ -9,17 +9,18 @@
 #include <string>
 #include <unistd.h>
 
-static bool stdin_open = true;
+static bool orders_open = true;
 
-/* A line on stdin, if there is one. */
+/* An order, if there is one. */
 static void obey()
 {
     static std::string line;
-    struct pollfd p = {STDIN_FILENO, POLLIN, 0};
+    const int fd = fake_env("FAKE_LINE") != nullptr ? 3 : STDIN_FILENO;
+    struct pollfd p = {fd, POLLIN, 0};
     char c;
-    while (stdin_open && poll(&p, 1, 0) == 1) {
-        if (read(STDIN_FILENO, &c, 1) != 1) {
-            stdin_open = false;
+    while (orders_open && poll(&p, 1, 0) == 1) {
+        if (read(fd, &c, 1) != 1) {
+            orders_open = false;
         } else if (c != '\n') {
             line += c;
         } else {
@@ -27,6 +28,8 @@ static void obey()
                 fake_wifi(line == "wifi up");
             } else if (line == "time") {
                 fake_time_known();
+            } else if (line == "reset") {
+                fake_restart("pin");
             } else if (line == "end") {
                 exit(0);
             }

@@ -48,6 +48,9 @@ extern "C" {
 unsigned long millis(void);
 unsigned long micros(void);
 void delay(unsigned long ms);
+void delayMicroseconds(unsigned us);
+void noInterrupts(void);
+void interrupts(void);
 void yield(void);
 void pinMode(uint8_t pin, uint8_t mode);
 void digitalWrite(uint8_t pin, uint8_t value);
@@ -82,6 +85,7 @@ class HardwareSerial : public Stream
     void begin(unsigned long baud);
     size_t write(uint8_t c) override;
     size_t write(const uint8_t *bytes, size_t len) override;
+    int availableForWrite() override;
     int available() override;
     int read() override;
     int peek() override;

@@ -9,6 +9,19 @@ enum wl_status_t { WL_IDLE_STATUS = 0, WL_CONNECTED = 3, WL_DISCONNECTED = 7 };
 
 enum WiFiMode_t { WIFI_OFF = 0, WIFI_STA = 1, WIFI_AP = 2, WIFI_AP_STA = 3 };
 
+enum AUTH_MODE { AUTH_OPEN = 0, AUTH_WPA2_PSK = 3 };
+
+#define WIFI_SCAN_RUNNING (-1)
+#define WIFI_SCAN_FAILED  (-2)
+
+/* What the SDK tells of a network; in the core there is more. */
+struct bss_info {
+    uint8_t ssid[32];
+    uint8_t ssid_len;
+    int8_t rssi;
+    AUTH_MODE authmode;
+};
+
 enum WiFiDisconnectReason {
     WIFI_DISCONNECT_REASON_UNSPECIFIED = 1,
     WIFI_DISCONNECT_REASON_AUTH_EXPIRE = 2,
@@ -35,6 +48,10 @@ enum WiFiDisconnectReason {
     WIFI_DISCONNECT_REASON_HANDSHAKE_TIMEOUT = 204
 };
 
+struct WiFiEventStationModeConnected {
+    uint8_t channel;
+};
+
 struct WiFiEventStationModeDisconnected {
     WiFiDisconnectReason reason;
 };
@@ -56,10 +73,18 @@ class ESP8266WiFiClass
                       bool connect = true);
     wl_status_t status();
     bool disconnect(bool off = false);
+    bool softAP(const char *ssid, const char *password = nullptr);
+    bool softAPdisconnect(bool off = false);
+    int8_t scanNetworks(bool async = false);
+    int8_t scanComplete();
+    void scanDelete();
+    const bss_info *getScanInfoByIndex(int index);
     uint8_t *BSSID();
     int32_t channel();
     int8_t RSSI();
     IPAddress localIP();
+    WiFiEventHandler
+    onStationModeConnected(void (*callback)(const WiFiEventStationModeConnected &event));
     WiFiEventHandler
     onStationModeDisconnected(void (*callback)(const WiFiEventStationModeDisconnected &event));
 };

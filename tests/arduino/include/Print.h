@@ -18,6 +18,10 @@ class Print
 {
   public:
     virtual ~Print() = default;
+    virtual int availableForWrite()
+    {
+        return 0;
+    }
     virtual size_t write(uint8_t c) = 0;
     virtual size_t write(const uint8_t *bytes, size_t len);
     size_t write(const char *text);

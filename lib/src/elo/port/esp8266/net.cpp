@@ -17,7 +17,6 @@
 
 #include <lwip/dns.h>
 #include <lwip/netif.h>
-#include <lwip/pbuf.h>
 #include <lwip/tcp.h>
 
 enum { CLOSED_STREAM, LOOKING, CONNECTING_STREAM, OPEN_STREAM, FAILED_STREAM };
@@ -90,11 +89,8 @@ static err_t on_received(void *arg, struct tcp_pcb *pcb, struct pbuf *in, err_t 
     (void)err;
     if (in == NULL) {
         net->_internal.ended = true;
-    } else if (net->_internal.in == NULL) {
-        net->_internal.in = in;
-        net->_internal.in_at = 0;
     } else {
-        pbuf_cat(net->_internal.in, in);
+        elo_esp8266_received_add(&net->_internal.in, in);
     }
     return ERR_OK;
 }
@@ -127,11 +123,8 @@ static void drop_connection(struct elo_esp8266_net *net)
 static void close_stream(void *ctx)
 {
     struct elo_esp8266_net *net = self(ctx);
+    elo_esp8266_received_drop(&net->_internal.in, net->_internal.pcb);
     drop_connection(net);
-    if (net->_internal.in != NULL) {
-        pbuf_free(net->_internal.in);
-    }
-    net->_internal.in = NULL;
     net->_internal.ended = false;
     net->_internal.host = NULL;
     net->_internal.state = CLOSED_STREAM;
@@ -244,36 +237,10 @@ static elo_err send_bytes(void *ctx, elo_span bytes, size_t *out_len)
     return fail_as(net, err);
 }
 
-/* `len` bytes of the first buffer are read; buffers that are done go back to lwIP. */
-static void consume(struct elo_esp8266_net *net, size_t len)
-{
-    struct pbuf *first = net->_internal.in;
-    net->_internal.in_at = (uint16_t)(net->_internal.in_at + len);
-    if (net->_internal.in_at == first->len) {
-        net->_internal.in = first->next;
-        net->_internal.in_at = 0;
-        if (first->next != NULL) {
-            pbuf_ref(first->next);
-        }
-        pbuf_free(first);
-    }
-    if (net->_internal.pcb != NULL) {
-        tcp_recved(net->_internal.pcb, (u16_t)len);
-    }
-}
-
 static elo_err recv_bytes(void *ctx, uint8_t *out, size_t cap, size_t *out_len)
 {
     struct elo_esp8266_net *net = self(ctx);
-    size_t len = 0;
-    while (net->_internal.in != NULL && len < cap) {
-        const struct pbuf *first = net->_internal.in;
-        size_t left = (size_t)(first->len - net->_internal.in_at);
-        size_t n = left < cap - len ? left : cap - len;
-        memcpy(out + len, (const uint8_t *)first->payload + net->_internal.in_at, n);
-        consume(net, n);
-        len += n;
-    }
+    size_t len = elo_esp8266_received_take(&net->_internal.in, net->_internal.pcb, out, cap);
     *out_len = len;
     if (len > 0) {
         return ELO_OK;

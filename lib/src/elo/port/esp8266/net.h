@@ -24,6 +24,7 @@
 #if defined(ARDUINO) && defined(ESP8266)
 
 #include "elo/link/net.h"
+#include "elo/port/esp8266/received.h"
 
 #include <lwip/ip_addr.h>
 
@@ -31,16 +32,12 @@
 extern "C" {
 #endif
 
-struct tcp_pcb;
-struct pbuf;
-
 struct elo_esp8266_net {
     struct {
         struct tcp_pcb *pcb; /* NULL: none, or lwIP has freed it after an error */
-        struct pbuf *in;     /* received and not yet read */
-        const char *host;    /* looked for, while it is looked for */
+        struct elo_esp8266_received in;
+        const char *host; /* looked for, while it is looked for */
         ip_addr_t address;
-        uint16_t in_at; /* bytes of the first buffer that were read */
         uint16_t port;
         uint8_t state;
         bool ended;   /* the peer sends no more */

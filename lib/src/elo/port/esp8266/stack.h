@@ -19,7 +19,7 @@
 #if defined(ARDUINO) && defined(ESP8266)
 
 #include "elo/link/link.h"
-#include "elo/station/station.h"
+#include "elo/station/provision.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -43,7 +43,10 @@ uint32_t elo_esp8266_stack_used(void);
 
 /* As the functions they are named after. */
 bool elo_esp8266_link_step(struct elo_link *link, uint32_t now_ms);
-bool elo_esp8266_station_step(struct elo_station *station, uint32_t now_ms);
+ELO_MUST_USE elo_err elo_esp8266_provision_init(struct elo_provision *p,
+                                                const struct elo_provision_config *config,
+                                                uint32_t now_ms);
+bool elo_esp8266_provision_step(struct elo_provision *p, uint32_t now_ms);
 ELO_MUST_USE elo_err elo_esp8266_identity_init(const struct elo_esp8266_identity *args);
 ELO_MUST_USE elo_err elo_esp8266_anchors_add(struct elo_tls_anchors *anchors,
                                              const elo_span *certificates,

@@ -11,20 +11,38 @@
 #include <StackThunk.h>
 
 extern "C" {
-make_stack_thunk(elo_station_step);
-bool thunk_elo_station_step(struct elo_station *station, uint32_t now_ms);
+make_stack_thunk(elo_provision_init);
+make_stack_thunk(elo_provision_step);
+elo_err thunk_elo_provision_init(struct elo_provision *p,
+                                 const struct elo_provision_config *config,
+                                 uint32_t now_ms);
+bool thunk_elo_provision_step(struct elo_provision *p, uint32_t now_ms);
 }
 
-bool elo_esp8266_station_step(struct elo_station *station, uint32_t now_ms)
+elo_err elo_esp8266_provision_init(struct elo_provision *p,
+                                   const struct elo_provision_config *config,
+                                   uint32_t now_ms)
 {
-    return thunk_elo_station_step(station, now_ms);
+    return thunk_elo_provision_init(p, config, now_ms);
+}
+
+bool elo_esp8266_provision_step(struct elo_provision *p, uint32_t now_ms)
+{
+    return thunk_elo_provision_step(p, now_ms);
 }
 
 #else
 
-bool elo_esp8266_station_step(struct elo_station *station, uint32_t now_ms)
+elo_err elo_esp8266_provision_init(struct elo_provision *p,
+                                   const struct elo_provision_config *config,
+                                   uint32_t now_ms)
 {
-    return elo_station_step(station, now_ms);
+    return elo_provision_init(p, config, now_ms);
+}
+
+bool elo_esp8266_provision_step(struct elo_provision *p, uint32_t now_ms)
+{
+    return elo_provision_step(p, now_ms);
 }
 
 #endif

@@ -12,28 +12,49 @@ static struct {
     const char *ssid;
     const char *password;
     uint32_t since_ms;
+    uint32_t linked_ms; /* since when the access point has let us in */
     uint16_t losses;
     uint8_t reason;
+    int8_t heard; /* of a scan, the next to be told; under 0: none is on */
+    bool hosting; /* a network of our own */
+    bool linked;
     bool hinted; /* the first try goes straight to a remembered access point */
     bool was_up;
 } self;
 
-/* Kept, or the core forgets the callback. */
-static WiFiEventHandler disconnected;
+/* How long DHCP may take before its silence is told. */
+static const uint32_t DHCP_MS = 10000;
+
+/* Kept, or the core forgets the callbacks. */
+static WiFiEventHandler connected, disconnected;
+
+static void set_mode(void)
+{
+    WiFi.persistent(false);
+    WiFi.mode(self.hosting ? WIFI_AP_STA : WIFI_STA);
+}
 
 void elo_wifi_begin(const char *ssid, const char *password, const struct elo_wifi_hint *hint)
 {
     self.ssid = ssid;
     self.password = password;
     self.since_ms = millis();
+    self.reason = 0;
+    self.linked = false;
     self.hinted = ssid != nullptr && hint != nullptr && hint->channel != 0;
-    disconnected = WiFi.onStationModeDisconnected(
-        [](const WiFiEventStationModeDisconnected &event) { self.reason = (uint8_t)event.reason; });
+    connected = WiFi.onStationModeConnected([](const WiFiEventStationModeConnected &) {
+        self.linked = true;
+        self.linked_ms = millis();
+    });
+    disconnected =
+        WiFi.onStationModeDisconnected([](const WiFiEventStationModeDisconnected &event) {
+            self.linked = false;
+            self.reason = (uint8_t)event.reason;
+        });
     if (ssid == nullptr) {
         return;
     }
-    WiFi.persistent(false);
-    WiFi.mode(WIFI_STA);
+    set_mode();
     WiFi.setAutoReconnect(true);
     if (self.hinted) {
         WiFi.begin(ssid, password, hint->channel, hint->bssid);
@@ -42,10 +63,95 @@ void elo_wifi_begin(const char *ssid, const char *password, const struct elo_wif
     }
 }
 
+void elo_wifi_on(void)
+{
+    set_mode();
+}
+
+void elo_wifi_end(void)
+{
+    self.hinted = false;
+    self.was_up = false;
+    WiFi.disconnect();
+    self.reason = 0;
+    self.linked = false;
+}
+
 bool elo_wifi_up(void)
 {
     return WiFi.status() == WL_CONNECTED;
 }
+
+elo_wifi elo_wifi_status(int *out_rssi)
+{
+    *out_rssi = 0;
+    if (elo_wifi_up()) {
+        *out_rssi = WiFi.RSSI();
+        return ELO_WIFI_JOINED;
+    }
+    if (self.linked) {
+        return millis() - self.linked_ms < DHCP_MS ? ELO_WIFI_JOINING : ELO_WIFI_NO_ADDRESS;
+    }
+    switch (self.reason) {
+    case 0:
+        return ELO_WIFI_JOINING;
+    case WIFI_DISCONNECT_REASON_NO_AP_FOUND:
+        return ELO_WIFI_NO_NETWORK;
+    case WIFI_DISCONNECT_REASON_AUTH_FAIL:
+    case WIFI_DISCONNECT_REASON_4WAY_HANDSHAKE_TIMEOUT:
+    case WIFI_DISCONNECT_REASON_HANDSHAKE_TIMEOUT:
+        return ELO_WIFI_WRONG_PASSWORD;
+    default:
+        return ELO_WIFI_FAILED;
+    }
+}
+
+/* --- set-up --------------------------------------------------------------------------------------
+ */
+
+bool elo_wifi_host(const char *ssid, const char *password)
+{
+    self.hosting = true;
+    set_mode();
+    return WiFi.softAP(ssid, password);
+}
+
+void elo_wifi_host_end(void)
+{
+    self.hosting = false;
+    WiFi.softAPdisconnect(false);
+    set_mode();
+}
+
+void elo_wifi_scan(void)
+{
+    WiFi.scanDelete();
+    self.heard = WiFi.scanNetworks(true) == WIFI_SCAN_RUNNING ? 0 : -1;
+}
+
+elo_err elo_wifi_heard(struct elo_setup_network *out)
+{
+    int8_t count = self.heard < 0 ? WIFI_SCAN_FAILED : WiFi.scanComplete();
+    if (count == WIFI_SCAN_RUNNING) {
+        return ELO_NEED_MORE;
+    }
+    const bss_info *bss = count > self.heard ? WiFi.getScanInfoByIndex(self.heard) : nullptr;
+    if (bss == nullptr) {
+        WiFi.scanDelete();
+        self.heard = -1;
+        return ELO_END;
+    }
+    memset(out, 0, sizeof *out);
+    out->ssid_len = bss->ssid_len < sizeof out->ssid ? bss->ssid_len : (uint8_t)sizeof out->ssid;
+    memcpy(out->ssid, bss->ssid, out->ssid_len);
+    out->rssi = bss->rssi;
+    out->locked = bss->authmode != AUTH_OPEN;
+    self.heard++;
+    return ELO_OK;
+}
+
+/* --- going on ------------------------------------------------------------------------------------
+ */
 
 void elo_wifi_step(uint32_t now_ms)
 {

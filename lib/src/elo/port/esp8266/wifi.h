@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
 /*
- * Joining a Wi-Fi network and staying there, without waiting, and saying why not.
+ * Joining a Wi-Fi network and staying there, without waiting, and saying why not; and what setting
+ * a board up wants besides: a network of its own, and who else is in the air.
  *
  * The SDK under the core reconnects by itself; this begins the first connection, listens to the
  * core's events, and turns their numbers into words. With a channel and an access point's address
@@ -16,8 +17,8 @@
 
 #if defined(ARDUINO) && defined(ESP8266)
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "elo/setup/setup.h"
+#include "elo/station/board.h"
 
 #define ELO_WIFI_SHORT_MS 4000u
 
@@ -29,8 +30,27 @@ struct elo_wifi_hint {
 /* `ssid` NULL: the sketch sees to Wi-Fi itself, and this only watches. The texts must stay. */
 void elo_wifi_begin(const char *ssid, const char *password, const struct elo_wifi_hint *hint);
 
+/* The radio is on, though nothing is joined. */
+void elo_wifi_on(void);
+
+/* Leaves it, and forgets why it was lost. */
+void elo_wifi_end(void);
+
 /* Has an address. */
 bool elo_wifi_up(void);
+
+/* How it stands, as the Station wants it; `out_rssi`: dBm, 0 if not known. */
+elo_wifi elo_wifi_status(int *out_rssi);
+
+/* A network of the board's own, beside the one that it joins: WPA2 with a password of 8 to 63
+ * characters, on 192.168.4.1. False: the core refused. */
+bool elo_wifi_host(const char *ssid, const char *password);
+void elo_wifi_host_end(void);
+
+/* Listens for networks, some seconds. Then one after the other: ELO_OK; ELO_NEED_MORE: it listens
+ * still; ELO_END: that was the last. */
+void elo_wifi_scan(void);
+elo_err elo_wifi_heard(struct elo_setup_network *out);
 
 void elo_wifi_step(uint32_t now_ms);
 
