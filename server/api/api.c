@@ -226,7 +226,7 @@ aws_error api_open_websocket(struct api *api,
     c.request = &of_nobody;
     api__reply_begin(&c);
     aws_error error = fault != NULL ? api__invalid(&c, "%s", fault) : AWS_OK;
-    bool custom = error == AWS_OK && api__wants_custom(&c);
+    bool custom = error == AWS_OK && (api__wants_custom(&c) || api__shows_later(&c));
     error = error || custom ? error : api__authenticate(&c);
     if (custom) { /* it decides when CONNECT comes */
         *out_peer = (struct auth_peer){.kind = AUTH_PEER_CUSTOM, .source_ip = request->source_ip};

@@ -38,6 +38,10 @@ struct api_request {
     elo_err device_refused; /* not ELO_OK: why the certificate that was shown is no good, */
     const char *device_why; /* and, if not NULL, one sentence more */
 
+    /* The client sent SNI and ALPN: a WebSocket's credentials for a custom authorizer may come
+     * later, in CONNECT ("Custom authentication", AWS IoT Developer Guide). */
+    bool may_show_later;
+
     /*
      * Some requests need a custom authorizer's answer. Who must wait for it is told by `custom` of
      * the response; when `answered` has been called, the same request is handled again, with it.

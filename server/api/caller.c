@@ -85,6 +85,12 @@ bool api__wants_custom(const struct call *c)
     return !is_signed(c) && custom_is_wanted(c->api->authorizer, &c->request->http);
 }
 
+bool api__shows_later(const struct call *c)
+{
+    return c->request->may_show_later && c->api->compat.websocket_credentials == 0 &&
+           !is_signed(c) && registry_has_authorizer(c->api->registry);
+}
+
 /* "Forbidden" is all that AWS says; the log has the reason. */
 static aws_error forbid(struct call *c, elo_err cause)
 {

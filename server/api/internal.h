@@ -147,6 +147,7 @@ aws_error api__string_map(struct call *c,
 
 /* Nothing is signed, and a custom authorizer is named, or is the default. */
 bool api__wants_custom(const struct call *c);
+bool api__shows_later(const struct call *c); /* a WebSocket that shows its credentials in CONNECT */
 
 /* Who calls, and may they call this at all? Sets c->device. */
 aws_error api__authenticate(struct call *c);

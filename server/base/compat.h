@@ -74,6 +74,10 @@
       "an MQTT packet that is split over several WebSocket messages")                              \
     X(websocket_subprotocol, "websocket-subprotocol", "not-needed", "needed",                      \
       "a WebSocket upgrade that offers no subprotocol")                                            \
+    X(websocket_credentials, "websocket-credentials-in-connect", "with-alpn", "refuse",            \
+      "a WebSocket upgrade without credentials, whose CONNECT may have a custom authorizer's: "    \
+      "let "                                                                                       \
+      "in if there is an authorizer and the client sent SNI and ALPN")                             \
     X(http_denied, "http-denied", "403", "401",                                                    \
       "the status of an HTTPS request that the device's policies do not allow")                    \
     X(presigned_expires, "presigned-expires", "widens", "ignored",                                 \

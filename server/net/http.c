@@ -271,8 +271,11 @@ static void open_websocket(struct http *h, const struct api_request *request)
     if (good) {
         fault = buf_err(&h->accept) == ELO_OK ? NULL : "The desk is out of memory";
     }
+    struct api_request upgrade = *request;
+    upgrade.may_show_later =
+        h->conn->peer != NULL && h->conn->peer->alpn[0] != '\0' && tls_server_name(h->conn).len > 0;
     aws_error error =
-        api_open_websocket(net->api, request, fault, net_time(net), &h->peer, &h->reply);
+        api_open_websocket(net->api, &upgrade, fault, net_time(net), &h->peer, &h->reply);
     h->upgraded = error == AWS_OK;
     if (h->upgraded && h->peer.kind == AUTH_PEER_CUSTOM) {
         h->custom = custom_create(net->config.authorizer, &request->http, tls_server_name(h->conn));

@@ -444,6 +444,17 @@ static bool has_status(const void *ctx, const void *item)
     return active == NULL || ((const struct authorizer_entry *)item)->pub.active == *active;
 }
 
+bool registry_has_authorizer(const struct registry *reg)
+{
+    const struct index *all = &reg->state.authorizers;
+    for (size_t i = 0; i < all->len; i++) {
+        if (((const struct authorizer_entry *)all->items[i])->pub.active) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void registry_list_authorizers(const struct registry *reg,
                                const bool *active,
                                const struct registry_page *page,

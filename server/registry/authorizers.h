@@ -71,6 +71,9 @@ aws_error registry_describe_authorizer(const struct registry *reg,
 /* NULL: there is none of this name; of an empty one: no default. */
 const struct authorizer_record *registry_authorizer(const struct registry *reg, elo_span name);
 
+/* Is there any that is ACTIVE? */
+bool registry_has_authorizer(const struct registry *reg);
+
 /* ListAuthorizers, by name. `active`: NULL: all. */
 typedef void registry_each_authorizer(void *ctx, const struct authorizer_record *authorizer);
 void registry_list_authorizers(const struct registry *reg,

@@ -172,6 +172,32 @@ def a_slow_function(scene):
     gate.set()
 
 
+def in_connect(desk, signature, host):
+    """A WebSocket without credentials, which then come with CONNECT."""
+    username = f"?x-amz-customauthorizer-name=DeskAuth&x-token=t1&x-amz-customauthorizer-signature={signature}"
+    context = mqtt.tls_context(desk.ca, alpn="http/1.1")
+    with Socket(desk.https_port, "/mqtt", host, context) as ws:
+        ws.send(connect_packet("ws-2", username))
+        check(ws.read() == (BINARY, True, b"\x20\2\0\0"), "WebSocket, credentials in CONNECT", desk.text())
+    mark = desk.log_mark()
+    with Socket(desk.https_port, "/mqtt", host, context) as ws:
+        ws.send(connect_packet("ws-3", "nobody"))
+        check(ws.read()[0] != BINARY, "none there either: closed without a CONNACK")
+    desk.expect_record("why", mark, eventType="Connect", status="Failure", code="E-AUTHORIZER")
+
+
+@case
+def late_credentials_refused(scene):
+    """the switch: credentials in the upgrade or not at all"""
+    _, desk, key = start(scene, "--compat", "websocket-credentials-in-connect=refuse")
+    try:
+        Socket(desk.https_port, "/mqtt", f"localhost:{desk.https_port}",
+               mqtt.tls_context(desk.ca, alpn="http/1.1")).close()
+        check(False, "no credentials")
+    except Refused as r:
+        check(r.status == 403, "403", r)
+
+
 @case
 def by_websocket_and_https(scene):
     """name, token and signature in headers or in the query"""
@@ -196,6 +222,7 @@ def by_websocket_and_https(scene):
         check(False, "no credentials")
     except Refused as r:
         check(r.status == 403 and "Missing Authentication Token" in r.body, "no credentials: 403", r)
+    in_connect(desk, signature, host)
     fields = dict(h.split(": ") for h in headers)
     reply = request(desk, None, "POST", "/topics/mine/1", b"x", fields)
     check(reply[0] == 200 and reply[2]["message"] == "OK", "HTTPS publish, credentials in headers", reply)
