@@ -13,13 +13,15 @@
  *     FAKE_WOKE   set: the board woke from deep sleep
  *     FAKE_CLOCK  set: no time server answers before the line "time"
  *     FAKE_FAST   divides delays of the sketch's own clock: millis() runs that many times as fast
- *     FAKE_HTTP   the port on loopback that is the port 80 of the board's own Wi-Fi, FAKE_DNS its
- * 53 FAKE_BME280 the registers of the BME280 on I2C (twi.cpp); none: nobody answers there FAKE_LINE   set: stdin and stdout are the serial
- * line, and nothing else and by lines on stdin (FAKE_LINE: on descriptor 3): "wifi down", "wifi
- * up", "time", "reset" (the button), "end". The end of stdin is no end, but with FAKE_LINE.
+ *     FAKE_HTTP   the port on loopback that is port 80 of the board's own Wi-Fi
+ *     FAKE_DNS    the same for its port 53
+ *     FAKE_BME280 the registers of the BME280 on I2C (twi.cpp); none: nobody answers there
+ *     FAKE_LINE   set: stdin and stdout are the serial line, and nothing else
+ * and by lines on stdin (with FAKE_LINE on descriptor 3): "wifi down", "wifi up", "time", "end",
+ * and "reset", the button. The end of stdin is no end, but with FAKE_LINE.
  *
  * It prints what the sketch prints, and a line for what it does: "pin 2 low", "deep sleep 300";
- * with FAKE_LINE on stderr. With FAKE_LINE it starts anew when it restarts.
+ * with FAKE_LINE on stderr, and then it starts anew when it restarts.
  *
  * Time servers are played: every name with "ntp" or "time." in it is one.
  */
