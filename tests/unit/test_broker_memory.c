@@ -21,7 +21,7 @@
 
 /* A case with more allocations than this repeats itself: then the first and the last EDGE of them
  * are tried, and about as many as EDGE between. */
-enum { ALL_TRIED = 120, EDGE = 30 };
+enum { ALL_TRIED = 64, EDGE = 16 };
 
 static struct house house;
 static long armed;
