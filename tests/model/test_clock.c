@@ -6,8 +6,8 @@
  * synchronised, unwilling, forged. The true time runs in milliseconds; the board's counter is its
  * low 32 bits from some start, so a wrap is a matter of waiting.
  */
-#include "elo/base/bytes.h"
 #include "elo/time/clock.h"
+#include "tests/support/sntp_answer.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,12 +16,11 @@
 /* cmocka.h needs those above */
 #include <cmocka.h>
 
-#define BUILT    1790000000u /* 2026-09-21 */
-#define NOW      1800000000u /* 2027-01-15 */
-#define HOUR_MS  3600000u
-#define DAY_MS   86400000u
-#define WRAP_MS  4294967296LL
-#define NTP_1970 2208988800u
+#define BUILT   1790000000u /* 2026-09-21 */
+#define NOW     1800000000u /* 2027-01-15 */
+#define HOUR_MS 3600000u
+#define DAY_MS  86400000u
+#define WRAP_MS 4294967296LL
 
 enum mood { HONEST, SILENT, NO_NAME, WRONG, UNSYNCED, KISS };
 
@@ -109,24 +108,15 @@ static void take_events(struct rig *r)
     }
 }
 
-static void put_time(uint8_t *p, int64_t ms)
-{
-    elo_wr32be(p, (uint32_t)(ms / 1000 + NTP_1970));
-    elo_wr32be(p + 4, (uint32_t)((uint64_t)(ms % 1000) * 4294967296u / 1000u + 1));
-}
-
 static void make_answer(const struct rig *r, const struct server *s, const uint8_t *q, uint8_t *a)
 {
-    memset(a, 0, ELO_SNTP_BYTES);
-    a[0] = s->mood == UNSYNCED ? 0xE4 : 0x24;
-    a[1] = s->mood == KISS ? 0 : 2;
-    if (s->mood == KISS) {
+    sntp_answer(q, r->true_ms + (s->mood == WRONG ? s->wrong_s * 1000 : 0), a);
+    if (s->mood == UNSYNCED) {
+        a[0] = 0xE4;
+    } else if (s->mood == KISS) {
+        a[1] = 0;
         memcpy(a + 12, s->kiss, 4);
     }
-    memcpy(a + 24, q + 40, 8);
-    int64_t ms = r->true_ms + (s->mood == WRONG ? s->wrong_s * 1000 : 0);
-    put_time(a + 32, ms);
-    put_time(a + 40, ms);
 }
 
 static void answer(struct rig *r, const uint8_t *a, size_t len)
@@ -143,7 +133,7 @@ static void forge(struct rig *r, const uint8_t *good)
 {
     uint8_t a[ELO_SNTP_BYTES];
     memcpy(a, good, sizeof a);
-    put_time(a + 40, 1000000000000);
+    sntp_put_time(a + 40, 1000000000000);
     memset(a + 24, 0, 8);
     answer(r, a, sizeof a);
     memcpy(a + 24, good + 24, 8);

@@ -33,6 +33,7 @@
 #include "elo/station/internal.h"
 #include "errors/explain.h"
 #include "tests/support/sim_flash.h"
+#include "tests/support/sntp_answer.h"
 
 #define SEEDS      2000
 #define TROUBLE_MS 150000u
@@ -225,13 +226,6 @@ static uint32_t true_time(void)
     return BUILD_TIME + 86400u + g.t / 1000u;
 }
 
-static void put32(uint8_t *p, uint32_t v)
-{
-    for (int i = 0; i < 4; i++) {
-        p[i] = (uint8_t)(v >> (24 - 8 * i));
-    }
-}
-
 static elo_err board_recv(void *ctx, uint8_t *out, size_t cap, size_t *out_len)
 {
     (void)ctx;
@@ -240,14 +234,7 @@ static elo_err board_recv(void *ctx, uint8_t *out, size_t cap, size_t *out_len)
     }
     RULE(cap >= ELO_SNTP_BYTES, "no room for an answer");
     g.asked = false;
-    uint32_t ntp = true_time() + (uint32_t)g.server_error_s + 2208988800u;
-    memset(out, 0, ELO_SNTP_BYTES);
-    out[0] = 0x24; /* version 4, server */
-    out[1] = 2;
-    memcpy(out + 24, g.question + 40, 8);
-    put32(out + 16, ntp);
-    put32(out + 32, ntp);
-    put32(out + 40, ntp);
+    sntp_answer(g.question, ((int64_t)true_time() + g.server_error_s) * 1000, out);
     *out_len = ELO_SNTP_BYTES;
     return ELO_OK;
 }

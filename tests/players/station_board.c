@@ -3,20 +3,23 @@
 // SPDX-FileCopyrightText: The Elo authors
 /*
  * A whole board on a pseudo-terminal: set-up and Station of lib/ (station/provision.h) with this
- * machine's network, its serial line on stdin and stdout, its flash in two files.
+ * machine's network, its serial line on stdin and stdout, its portal on 127.0.0.1, its flash in two
+ * files.
  *
  *     station_board FOLDER
  *
  * The radio is played: a passphrase "wrong-pass" is not taken, any other is. Each line on
- * descriptor 3, if it is open, is a command from the test: "reset" is the reset button. What
- * becomes of the board is told on stderr: "boot set-up|run", "online", "offline N", "delivered",
- * "restart".
+ * descriptor 3, if it is open, is a command from the test: "reset" is the reset button; "far" takes
+ * the board so far away that joining does not come to an end, "near" brings it back. What becomes
+ * of the board is told on stderr: "boot set-up|run", "portal PORT" and "dns PORT", "portal closed",
+ * "far", "near", "online", "offline N", "delivered", "restart".
  */
 #include "elo/station/provision.h"
 #include "ports/posix/clock.h"
 #include "ports/posix/entropy.h"
 #include "ports/posix/flash_file.h"
 #include "ports/posix/net.h"
+#include "tests/support/portal_sockets.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -41,6 +44,8 @@ static struct {
     struct elo_station_config station_config;
     struct elo_provision_config config;
     struct elo_provision p;
+    struct elo_portal_conn conns[PORTAL_CONNS];
+    struct portal_sockets portal;
     uint8_t bundle[ELO_BUNDLE_TEXT_BYTES];
     uint8_t tls_in[ELO_TLS_INPUT_BYTES(FRAGMENT)], tls_out[ELO_TLS_OUTPUT_BYTES(FRAGMENT)];
     uint8_t rx[512], tx[256], outbox[2048], scratch[ELO_SETTINGS_BYTES_MAX + 4];
@@ -48,7 +53,8 @@ static struct {
     uint8_t in[512];
     size_t in_len;
     char passphrase[ELO_PASSPHRASE_MAX + 1];
-    bool joined, heard, restart;
+    size_t heard; /* networks */
+    bool joined, far, restart;
 } b;
 
 /* --- the board -----------------------------------------------------------------------------------
@@ -86,12 +92,6 @@ static elo_err recall(void *ctx, uint8_t *out, size_t cap, size_t *out_len)
     return elo_slots_read(&b.slots, SLOT_STATION, out, cap, out_len);
 }
 
-static void restart(void *ctx)
-{
-    (void)ctx;
-    b.restart = true;
-}
-
 static void wifi_use(void *ctx, elo_span ssid, const char *passphrase)
 {
     (void)ctx;
@@ -118,24 +118,28 @@ static elo_wifi wifi_status(void *ctx, int *out_rssi)
     if (!b.joined) {
         return ELO_WIFI_OFF;
     }
+    if (b.far) {
+        return ELO_WIFI_JOINING;
+    }
     return strcmp(b.passphrase, "wrong-pass") == 0 ? ELO_WIFI_WRONG_PASSWORD : ELO_WIFI_JOINED;
 }
 
 static void wifi_scan(void *ctx)
 {
     (void)ctx;
-    b.heard = false;
+    b.heard = 0;
 }
 
 static elo_err wifi_heard(void *ctx, struct elo_setup_network *out)
 {
     (void)ctx;
-    if (b.heard) {
+    static const struct elo_setup_network networks[] = {
+        {.ssid = "Visitantes", .ssid_len = 10, .rssi = -71},
+        {.ssid = "Casa da Ana", .ssid_len = 11, .rssi = -49, .locked = true}};
+    if (b.heard == sizeof networks / sizeof networks[0]) {
         return ELO_END;
     }
-    b.heard = true;
-    *out = (struct elo_setup_network){
-        .ssid = "Casa da Ana", .ssid_len = 11, .rssi = -49, .locked = true};
+    *out = networks[b.heard++];
     return ELO_OK;
 }
 
@@ -159,6 +163,64 @@ static size_t console_write(void *ctx, elo_span bytes)
     return n > 0 ? (size_t)n : 0;
 }
 
+static void open_portal(void *ctx, bool open)
+{
+    (void)ctx;
+    if (open == b.portal.is_open) {
+        return;
+    }
+    if (open) {
+        portal_sockets_open(&b.portal);
+        fprintf(stderr, "portal %u\ndns %u\n", b.portal.port, b.portal.dns_port);
+    } else {
+        portal_sockets_shut(&b.portal);
+        fprintf(stderr, "portal closed\n");
+    }
+}
+
+static void restart(void *ctx)
+{
+    (void)ctx;
+    open_portal(NULL, false);
+    b.restart = true;
+}
+
+static elo_err portal_read(void *ctx, unsigned conn, uint8_t *out, size_t cap, size_t *out_len)
+{
+    (void)ctx;
+    return portal_sockets_read(&b.portal, conn, out, cap, out_len);
+}
+
+static size_t portal_room(void *ctx, unsigned conn)
+{
+    (void)ctx;
+    return portal_sockets_room(&b.portal, conn);
+}
+
+static void portal_write(void *ctx, unsigned conn, elo_span bytes)
+{
+    (void)ctx;
+    portal_sockets_write(&b.portal, conn, bytes);
+}
+
+static void portal_close(void *ctx, unsigned conn)
+{
+    (void)ctx;
+    portal_sockets_end(&b.portal, conn);
+}
+
+static elo_err dns_read(void *ctx, uint8_t *out, size_t cap, size_t *out_len)
+{
+    (void)ctx;
+    return portal_sockets_dns_read(&b.portal, out, cap, out_len);
+}
+
+static void dns_write(void *ctx, elo_span bytes)
+{
+    (void)ctx;
+    portal_sockets_dns_write(&b.portal, bytes);
+}
+
 static void make_board(void)
 {
     b.board = (struct elo_board){.name = "player",
@@ -168,6 +230,7 @@ static void make_board(void)
                                  .entropy = entropy,
                                  .keep = keep,
                                  .recall = recall,
+                                 .portal = open_portal,
                                  .restart = restart,
                                  .wifi_use = wifi_use,
                                  .wifi_join = wifi_join,
@@ -176,7 +239,14 @@ static void make_board(void)
                                  .wifi_scan = wifi_scan,
                                  .wifi_heard = wifi_heard,
                                  .console_read = console_read,
-                                 .console_write = console_write};
+                                 .console_write = console_write,
+                                 .portal_read = portal_read,
+                                 .portal_room = portal_room,
+                                 .portal_write = portal_write,
+                                 .portal_close = portal_close,
+                                 .portal_address = {127, 0, 0, 1},
+                                 .dns_read = dns_read,
+                                 .dns_write = dns_write};
 }
 
 /* --- its life ------------------------------------------------------------------------------------
@@ -223,6 +293,8 @@ static void configure(void)
                                              .firmware = "player-1",
                                              .bundle = b.bundle,
                                              .bundle_size = sizeof b.bundle,
+                                             .conns = b.conns,
+                                             .conn_count = PORTAL_CONNS,
                                              .tell = tell};
 }
 
@@ -237,6 +309,7 @@ static void boot(elo_reset reset)
 {
     static const char rubbish[] = "\x1c\x00\x82l\x9c|\x00\x8c$\xe2\x0c\xff\x0c\x8c elo< \x0c\x84o";
     posix_tcp_close(&b.tcp);
+    open_portal(NULL, false);
     b.board.reset = reset;
     b.joined = b.restart = false;
     b.in_len = 0;
@@ -266,6 +339,33 @@ static void take_input(void)
     b.in_len += n > 0 ? (size_t)n : 0;
 }
 
+static void obey(const char *order)
+{
+    if (strcmp(order, "reset") == 0) {
+        boot(ELO_RESET_PIN);
+        return;
+    }
+    b.far = strcmp(order, "far") == 0;
+    fprintf(stderr, "%s\n", order);
+}
+
+/* false: nobody gives orders any more. */
+static bool take_orders(void)
+{
+    char lines[64], *at = lines, *end;
+    ssize_t n = read(3, lines, sizeof lines - 1);
+    if (n <= 0) {
+        return false;
+    }
+    lines[n] = '\0';
+    while ((end = strchr(at, '\n')) != NULL) {
+        *end = '\0';
+        obey(at);
+        at = end + 1;
+    }
+    return true;
+}
+
 static void run(void)
 {
     bool orders = fcntl(3, F_GETFD) >= 0;
@@ -273,23 +373,22 @@ static void run(void)
         uint32_t now = posix_clock_ms();
         bool busy = elo_provision_step(&b.p, now);
         bool links = b.station_config.is_set_up;
-        struct pollfd polls[3] = {
+        struct pollfd polls[3 + PORTAL_POLLS] = {
             {.fd = b.in_len < sizeof b.in ? STDIN_FILENO : -1, .events = POLLIN},
             {.fd = orders ? 3 : -1, .events = POLLIN},
             {.fd = -1}};
         if (links) {
             polls[2] = posix_net_interest(elo_station_link(&b.station), &b.tcp);
         }
-        poll(polls, 3, busy ? 0 : posix_net_wait(-1, elo_provision_wait_ms(&b.p, now)));
+        portal_sockets_polls(&b.portal, polls + 3);
+        poll(polls, 3 + PORTAL_POLLS,
+             busy ? 0 : posix_net_wait(-1, elo_provision_wait_ms(&b.p, now)));
+        portal_sockets_turn(&b.portal, posix_clock_ms());
         if (polls[0].revents != 0) {
             take_input();
         }
         if (polls[1].revents != 0) {
-            char line[64];
-            orders = read(3, line, sizeof line) > 0;
-            if (orders) {
-                boot(ELO_RESET_PIN);
-            }
+            orders = take_orders();
         }
         if (b.restart) {
             fprintf(stderr, "restart\n");

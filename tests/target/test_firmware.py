@@ -46,15 +46,7 @@ class Firmware:
 
     def wait_told(self, pattern, what):
         """Waits until the board has told this, after what was waited for last."""
-        end = time.monotonic() + SLOW
-        while time.monotonic() < end:
-            found = re.search(pattern, self.line.board_said()[self.at:], re.M)
-            if found:
-                check(True, what)
-                self.at += found.end()
-                return
-            time.sleep(0.02)
-        need(False, what, self.line.board_said())
+        self.at = self.line.wait_said(pattern, what, self.at, SLOW)
 
     def add(self, name, *options, host="127.0.0.1"):
         secret = self.scene.path("pass")

@@ -7,8 +7,10 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -21,6 +23,12 @@ ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 
 class Failure(Exception):
     pass
+
+
+def need_chromium():
+    for tool in ("chromium", "chromedriver"):
+        if not shutil.which(tool):
+            sys.exit(f"{tool} is not installed: apt-get install chromium chromium-driver")
 
 
 class Browser:

@@ -6,16 +6,15 @@
     tests/web/test_portal.py build/dev/tests/portal_server [case]
 
 Screenshots go to $SHOTS, if that is set."""
-import http.client
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.parse
 
-from browser import Browser, Failure
+from browser import Browser, Failure, need_chromium
+from plain import ask
 
 CASES = []
 SHOTS = os.environ.get("SHOTS")
@@ -224,19 +223,6 @@ def many(s):
     s.quiet(b)
 
 
-def ask(url, path, form=None, **headers):
-    """Without a browser: status, headers, text. Redirects are not followed."""
-    connection = http.client.HTTPConnection(url.split("//")[1], timeout=30)
-    body = urllib.parse.urlencode(form) if form is not None else None
-    if body is not None:
-        headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
-    connection.request("POST" if form is not None else "GET", path, body, headers)
-    reply = connection.getresponse()
-    text = reply.read().decode()
-    connection.close()
-    return reply.status, reply.headers, text
-
-
 @case
 def without_scripts(s):
     """a browser without scripts; the probes of phones; who may not"""
@@ -263,9 +249,7 @@ def without_scripts(s):
 
 def main():
     server, only = os.path.abspath(sys.argv[1]), sys.argv[2:]
-    for tool in ("chromium", "chromedriver"):
-        if not shutil.which(tool):
-            sys.exit(f"test_portal: {tool} is not installed: apt-get install chromium chromium-driver")
+    need_chromium()
     if SHOTS:
         os.makedirs(SHOTS, exist_ok=True)
     checks = failed = 0

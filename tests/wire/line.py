@@ -11,7 +11,7 @@ import threading
 import time
 import tty
 
-from desk import PATIENCE, need
+from desk import PATIENCE, SANITIZER, check, need
 
 
 class Line:
@@ -36,14 +36,19 @@ class Line:
         self.log.write_text("")
         self.board = os.fork()
         if self.board == 0:
-            os.dup2(read_in, 0)
-            os.dup2(write_out, 1)
-            os.dup2(os.open(self.log, os.O_WRONLY | os.O_APPEND), 2)
-            os.dup2(orders, 3)
-            for fd in (0, 1, 2, 3):
-                os.set_inheritable(fd, True)
-            os.closerange(4, 256)
-            os.execv(player, [str(player), *map(str, argv[1:])])
+            try:
+                os.dup2(read_in, 0)
+                os.dup2(write_out, 1)
+                os.dup2(os.open(self.log, os.O_WRONLY | os.O_APPEND), 2)
+                os.dup2(orders, 3)
+                for fd in (0, 1, 2, 3):
+                    os.set_inheritable(fd, True)
+                os.closerange(4, 256)
+                os.execv(player, [str(player), *map(str, argv[1:])])
+            except OSError as error:
+                os.write(2, f"{player}: {error}\n".encode())
+            finally:
+                os._exit(127)
         for fd in (read_in, write_out, orders):
             os.close(fd)
         self.closing = threading.Event()
@@ -84,6 +89,18 @@ class Line:
     def board_said(self):
         return self.log.read_text(errors="replace")
 
+    def wait_said(self, pattern, what, since=0, patience=PATIENCE):
+        """Waits until the board has told this; where it was told."""
+        end = time.monotonic() + patience
+        while time.monotonic() < end:
+            found = re.search(pattern, self.board_said()[since:], re.M)
+            if found:
+                check(True, what)
+                return since + found.end()
+            time.sleep(0.02)
+        need(False, what, self.board_said())
+        return 0
+
     def end(self, power_cut=False):
         if power_cut:
             os.kill(self.board, signal.SIGKILL)
@@ -93,6 +110,8 @@ class Line:
         self.pump.join()
         for fd in (self.master, self.slave, self.out, self.orders):
             os.close(fd)
+        if SANITIZER.search(self.board_said()):
+            check(False, "no sanitizer complains on the board", self.board_said())
 
 
 class Person:

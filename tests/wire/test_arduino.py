@@ -15,7 +15,6 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 
 import station
 from desk import case, check, endpoint_free, main, need
@@ -331,16 +330,8 @@ class Whole:
         self.at = 0
 
     def wait_told(self, pattern, what):
-        end = time.monotonic() + station.BACKOFF_PATIENCE
-        while time.monotonic() < end:
-            found = re.search(pattern, self.line.board_said()[self.at:], re.M)
-            if found:
-                check(True, what)
-                self.at += found.end()
-                return found
-            time.sleep(0.02)
-        need(False, what, self.line.board_said())
-        return None
+        """Waits until the board has told this, after what was waited for last."""
+        self.at = self.line.wait_said(pattern, what, self.at, station.BACKOFF_PATIENCE)
 
     def ask_page(self, path="/", host="192.168.4.1"):
         connection = http.client.HTTPConnection("127.0.0.1", self.http, timeout=30)

@@ -4,11 +4,7 @@
 """From blank flash to telemetry: the firmware's set-up and Station behind a pseudo-terminal, `elo
 add --port` at the other end, the real desk in between. The key is the board's own; what does not
 work is not saved; what is saved survives the power."""
-import os
-import re
-import time
-
-from desk import PATIENCE, case, check, main, need
+from desk import case, check, main, need
 from line import Line, Person
 from station import wait_seq
 
@@ -27,34 +23,22 @@ def add(scene, desk, line, *options, name="kitchen", password="segredo-bom"):
                      *options)
 
 
-def wait_said(line, pattern, what, since=0):
-    """Waits until the board has told this; where it was told."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        found = re.search(pattern, line.board_said()[since:], re.M)
-        if found:
-            check(True, what)
-            return since + found.end()
-        time.sleep(0.02)
-    need(False, what, line.board_said())
-    return 0
-
 
 @case
 def from_nothing(scene):
     """blank flash, elo add --port, telemetry at a subscriber; then the power goes"""
     desk, line = scene.desk(), board(scene)
-    wait_said(line, "^boot set-up", "blank flash: it waits to be set up")
+    line.wait_said("^boot set-up", "blank flash: it waits to be set up")
     laptop = desk.make_device("laptop", desk.make_policy("watcher", ("iot:*", "*")))
     sub = desk.sub(laptop, "elo/kitchen/telemetry", "-q", "1")
     result = add(scene, desk, line)
     need(result.code == 0 and result.out == "elo-4f22a1\n", "elo add --port: 0", result)
-    at = wait_said(line, "^restart\nboot run", "it restarts as the desk asks and runs")
-    wait_said(line, "^online\n(.*\n)*delivered", "it is online, telemetry is delivered", at)
+    at = line.wait_said("^restart\nboot run", "it restarts as the desk asks and runs")
+    line.wait_said("^online\n(.*\n)*delivered", "it is online, telemetry is delivered", at)
     check(wait_seq(sub, 2), "and arrives at a subscriber", sub.text())
     line.end(power_cut=True)
     line = board(scene)
-    at = wait_said(line, "^boot run\n(.*\n)*delivered", "after a power cut it goes on by itself")
+    at = line.wait_said("^boot run\n(.*\n)*delivered", "after a power cut it goes on by itself")
     who = Person(line)
     who.types(b"\rstatus\r")
     who.sees(rb"thing +kitchen\r\n(?s:.*)wifi: joined, -55 dBm\r\n(?s:.*)mqtt: online",
@@ -63,16 +47,16 @@ def from_nothing(scene):
     who.sees(rb"Nothing has failed", "why")
     who.types(b"interval 2\r")
     who.sees(rb"saved", "interval")
-    at = wait_said(line, "^restart\nboot run\n(.*\n)*delivered", "saved, and it restarts", at)
+    at = line.wait_said("^restart\nboot run\n(.*\n)*delivered", "saved, and it restarts", at)
     who.types(b"wifi Other wrong-pass\r")
     who.sees(rb"does not accept this passphrase", "another Wi-Fi that does not work")
-    at = wait_said(line, "^offline 0\n(.*\n)*online", "it goes back to the old one", at)
+    at = line.wait_said("^offline 0\n(.*\n)*online", "it goes back to the old one", at)
     who.types(b"forget yes\r")
     who.sees(rb"Forgotten", "forget")
-    at = wait_said(line, "^restart\nboot set-up", "it is blank again", at)
+    at = line.wait_said("^restart\n(.*\n)*boot set-up", "it is blank again", at)
     result = add(scene, desk, line, name="again")
     check(result.code == 0, "and can be added again", result)
-    wait_said(line, "^restart\nboot run\n(.*\n)*delivered", "and works", at)
+    line.wait_said("^restart\nboot run\n(.*\n)*delivered", "and works", at)
     line.end()
 
 
@@ -85,11 +69,11 @@ def bad_endings(scene):
     result = scene.elo("add", "kitchen", "--data", desk.data, "--port", line.path, "--host",
                        "127.0.0.2", "--wifi", "A", "--wifi-pass-file", scene.path("pass"))
     check(result.code != 0, "an endpoint where nobody is", result)
-    wait_said(line, "^boot set-up", "nothing was saved")
+    line.wait_said("^boot set-up", "nothing was saved")
     check("boot run" not in line.board_said(), "nothing was saved", line.board_said())
     result = add(scene, desk, line)
     check(result.code == 0, "then the right one", result)
-    wait_said(line, "^boot run\n(.*\n)*delivered", "works")
+    line.wait_said("^boot run\n(.*\n)*delivered", "works")
     line.end()
 
 
@@ -99,15 +83,15 @@ def recovery(scene):
     desk, line = scene.desk(), board(scene)
     result = add(scene, desk, line)
     need(result.code == 0, "set up", result)
-    at = wait_said(line, "^boot run", "it runs")
+    at = line.wait_said("^boot run", "it runs")
     for _ in range(4):
         line.order("reset")
-        at = wait_said(line, "^boot run", "a short start", at)
+        at = line.wait_said("^boot run", "a short start", at)
     line.order("reset")
-    wait_said(line, "^boot set-up", "the fifth opens set-up", at)
+    line.wait_said("^boot set-up", "the fifth opens set-up", at)
     line.end(power_cut=True)
     line = board(scene)
-    wait_said(line, "^boot run\n(.*\n)*delivered", "nothing was lost")
+    line.wait_said("^boot run\n(.*\n)*delivered", "nothing was lost")
     line.end()
 
 
