@@ -20,6 +20,7 @@
 static const uint32_t SLOTS_BYTES = 4 * ELO_FLASH_SECTOR;
 enum { SLOT_STATION = 1, SLOT_PASSWORD = 2 };
 
+static const uint32_t PORTAL_RETRY_MS = 30000;
 static const uint8_t ADDRESS[4] = {192, 168, 4, 1}; /* of the core's access point */
 
 static const char *const TIME_SERVERS[] = {"pool.ntp.org", "time.cloudflare.com", "time.google.com",
@@ -56,21 +57,35 @@ void EloStation::read(void *ctx, struct elo_board_reading *out)
     elo_esp8266_sensor_tell(&s->_sensor, out);
 }
 
-/* What the settings say hangs there. */
+/* What the settings say hangs there; a board that was told nothing drives nothing but its LED. */
 void EloStation::beginParts()
 {
+    bool told = isSetUp();
     if (pin(ELO_ROLE_LED) != ELO_PIN_NONE) {
         pinMode(pin(ELO_ROLE_LED), OUTPUT);
         setLed(this, false);
+        _board.led = setLed;
     }
-    if (pin(ELO_ROLE_RELAY) != ELO_PIN_NONE) {
+    if (told && pin(ELO_ROLE_RELAY) != ELO_PIN_NONE) {
         setRelay(this, false); /* before it is an output: no click */
         pinMode(pin(ELO_ROLE_RELAY), OUTPUT);
+        _board.relay = setRelay;
     }
     if (pin(ELO_ROLE_BUTTON) != ELO_PIN_NONE) {
         pinMode(pin(ELO_ROLE_BUTTON), INPUT_PULLUP);
+        _board.button = buttonDown;
     }
     elo_esp8266_sensor_begin(&_sensor, &_provision.stored, millis());
+}
+
+/* What is wrong with the sensor is told once, and again when it is something else. */
+void EloStation::measure(uint32_t now)
+{
+    if (elo_esp8266_sensor_step(&_sensor, now) && _sensor.reading.error != _sensorError) {
+        _sensorError = _sensor.reading.error;
+        say(_sensorError == ELO_OK ? F("the sensor answers") : FPSTR(elo_words(_sensorError)),
+            ELO_SPAN(""));
+    }
 }
 
 /* --- Wi-Fi, time, memory -------------------------------------------------------------------------
@@ -79,7 +94,8 @@ void EloStation::beginParts()
 void EloStation::useWifi(void *ctx, elo_span ssid, const char *passphrase)
 {
     EloStation *s = self(ctx);
-    size_t len = ssid.len < ELO_SSID_MAX ? ssid.len : (size_t)ELO_SSID_MAX;
+    bool text = ssid.len <= ELO_SSID_MAX && memchr(ssid.ptr, '\0', ssid.len) == nullptr;
+    size_t len = text ? ssid.len : 0; /* the core takes texts: no network with a NUL in its name */
     memcpy(s->_ssid, ssid.ptr, len);
     s->_ssid[len] = '\0';
     strncpy(s->_passphrase, passphrase, sizeof s->_passphrase - 1);
@@ -90,7 +106,7 @@ void EloStation::useWifi(void *ctx, elo_span ssid, const char *passphrase)
 void EloStation::join(void *ctx)
 {
     EloStation *s = self(ctx);
-    if (!s->_joined) {
+    if (!s->_joined && s->_ssid[0] != '\0') {
         elo_wifi_begin(s->_ssid, s->_passphrase, nullptr);
     }
     s->_joined = true;
@@ -104,8 +120,12 @@ void EloStation::leave(void *ctx)
 
 elo_wifi EloStation::wifiStatus(void *ctx, int *out_rssi)
 {
+    const EloStation *s = self(ctx);
     *out_rssi = 0;
-    return self(ctx)->_joined ? elo_wifi_status(out_rssi) : ELO_WIFI_OFF;
+    if (!s->_joined) {
+        return ELO_WIFI_OFF;
+    }
+    return s->_ssid[0] != '\0' ? elo_wifi_status(out_rssi) : ELO_WIFI_NO_NETWORK;
 }
 
 void EloStation::scan(void *)
@@ -163,43 +183,72 @@ void EloStation::restart(void *)
 /* --- set-up --------------------------------------------------------------------------------------
  */
 
-/* Eight digits, for whoever can read the serial line; the same for as long as the flash is not
- * erased. */
+/* Sixty bits for whoever can read the serial line; the same until the flash is erased. */
 elo_err EloStation::makePassword()
 {
-    size_t len = 0;
-    elo_err err = elo_slots_read(&_slots, SLOT_PASSWORD, _password, sizeof _password - 1, &len);
-    if (err == ELO_OK && len == sizeof _password - 1) {
+    static const char letters[] PROGMEM = "23456789abcdefghijkmnpqrstuvwxyz";
+    const size_t len = sizeof _password - 1;
+    size_t have = 0;
+    elo_err err = elo_slots_read(&_slots, SLOT_PASSWORD, _password, len, &have);
+    if (err == ELO_OK && have == len) {
         return ELO_OK;
     }
-    err = elo_esp8266_entropy(nullptr, (uint8_t *)_password, sizeof _password - 1);
-    for (size_t i = 0; i < sizeof _password - 1; i++) {
-        _password[i] = (char)('0' + (uint8_t)_password[i] % 10);
+    err = elo_esp8266_entropy(nullptr, (uint8_t *)_password, len);
+    for (size_t i = 0; i < len; i++) {
+        _password[i] = (char)pgm_read_byte(letters + ((uint8_t)_password[i] & 31));
     }
     return err != ELO_OK ? err
-                         : elo_slots_write(&_slots, SLOT_PASSWORD,
-                                           elo_span_of(_password, sizeof _password - 1));
+                         : elo_slots_write(&_slots, SLOT_PASSWORD, elo_span_of(_password, len));
 }
 
-void EloStation::openPortal(void *ctx, bool open)
+/* Noted only: it is called on the second stack, and the radio's change of mode yields. */
+void EloStation::wantPortal(void *ctx, bool open)
 {
-    EloStation *s = self(ctx);
-    if (!open) {
-        elo_esp8266_portal_close(&s->_portal);
+    self(ctx)->_portalWanted = open;
+}
+
+elo_err EloStation::hostPortal()
+{
+    const char *password = _parts.setupPassword;
+    if (password == nullptr) {
+        elo_err err = makePassword();
+        if (err != ELO_OK) {
+            return err;
+        }
+        password = _password;
+    }
+    if (!elo_wifi_host(_id, password)) {
+        return ELO_E_IO;
+    }
+    elo_err err = elo_esp8266_portal_open(&_portal, ADDRESS);
+    if (err != ELO_OK) {
+        return err;
+    }
+    say(F("set-up: http://192.168.4.1 in the Wi-Fi "), elo_span_str(_id));
+    if (password == _password) {
+        say(F("set-up: its password is "), elo_span_str(password));
+    }
+    return ELO_OK;
+}
+
+/* As it was last wished; tried again now and then if it cannot be. */
+void EloStation::movePortal(uint32_t now)
+{
+    if (_portalWanted == _portalOpen || (_portalFailed && now - _portalMs < PORTAL_RETRY_MS)) {
+        return;
+    }
+    _portalMs = now;
+    _portalFailed = false;
+    elo_err err = _portalWanted ? hostPortal() : ELO_OK;
+    if (!_portalWanted || err != ELO_OK) {
+        elo_esp8266_portal_close(&_portal);
         elo_wifi_host_end();
-        return;
     }
-    const char *password = s->_parts.setupPassword != nullptr ? s->_parts.setupPassword
-                           : s->makePassword() == ELO_OK      ? s->_password
-                                                              : nullptr;
-    if (password == nullptr || strlen(password) < 8 || !elo_wifi_host(s->_id, password) ||
-        elo_esp8266_portal_open(&s->_portal, ADDRESS) != ELO_OK) {
-        s->say(F("the set-up Wi-Fi could not be opened; the serial line is open"), ELO_SPAN(""));
-        return;
-    }
-    s->say(F("set-up: http://192.168.4.1 in the Wi-Fi "), elo_span_str(s->_id));
-    if (password == s->_password) {
-        s->say(F("set-up: its password is "), elo_span_str(password));
+    _portalOpen = _portalWanted && err == ELO_OK;
+    if (err != ELO_OK) {
+        _portalFailed = true;
+        say(F("the set-up Wi-Fi cannot be opened; this line is open"), ELO_SPAN(""));
+        say(FPSTR(elo_words(err)), ELO_SPAN(""));
     }
 }
 
@@ -275,7 +324,7 @@ void EloStation::makeBoard()
     _board.health = health;
     _board.keep = keep;
     _board.recall = recall;
-    _board.portal = openPortal;
+    _board.portal = wantPortal;
     _board.restart = restart;
     _board.console_read = consoleRead;
     _board.console_write = consoleWrite;
@@ -345,14 +394,25 @@ void EloStation::makeConfig()
     _config.tell_ctx = this;
 }
 
+elo_err EloStation::judge() const
+{
+    size_t len = _parts.setupPassword != nullptr ? strlen(_parts.setupPassword) : 8;
+    return len >= 8 && len <= 63 && _parts.queue % ELO_FLASH_SECTOR == 0 ? ELO_OK : ELO_E_USAGE;
+}
+
 bool EloStation::begin(Stream &serial, const EloParts &parts)
 {
-    _begun = false;
+    if (_begun) {
+        return true;
+    }
     _serial = &serial;
     _parts = parts;
     snprintf(_id, sizeof _id, "elo-%06x", (unsigned)(ESP.getChipId() & 0xFFFFFF));
     elo_wifi_on(); /* random bytes are better with the radio on */
-    _error = mount();
+    _error = judge();
+    if (_error == ELO_OK) {
+        _error = mount();
+    }
     if (_error == ELO_OK) {
         _error = elo_esp8266_stack_begin();
     }
@@ -364,9 +424,6 @@ bool EloStation::begin(Stream &serial, const EloParts &parts)
     _begun = _error == ELO_OK;
     if (_begun) {
         beginParts();
-        _board.relay = pin(ELO_ROLE_RELAY) != ELO_PIN_NONE ? setRelay : nullptr;
-        _board.led = pin(ELO_ROLE_LED) != ELO_PIN_NONE ? setLed : nullptr;
-        _board.button = pin(ELO_ROLE_BUTTON) != ELO_PIN_NONE ? buttonDown : nullptr;
     }
     return _begun;
 }
@@ -381,9 +438,10 @@ void EloStation::loop()
         return;
     }
     _inside = true;
-    elo_esp8266_sensor_step(&_sensor, now);
+    measure(now);
     elo_wifi_step(now);
     elo_esp8266_provision_step(&_provision, now);
+    movePortal(now);
     _inside = false;
 }
 
@@ -411,6 +469,10 @@ const __FlashStringHelper *EloStation::why() const
         return F("E-UNSUPPORTED: The flash layout has no room for the queue: choose "
                  "\"4MB (FS:2MB OTA:~1019KB)\".");
     }
+    if (_error == ELO_E_USAGE) {
+        return F("E-USAGE: EloParts: setupPassword has 8 to 63 characters, queue is a multiple of "
+                 "4096.");
+    }
     return FPSTR(elo_words(_error));
 }
 
@@ -423,6 +485,9 @@ void EloStation::explain(Print &out) const
         char line[80];
         elo_station_status(&_station, (elo_station_layer)layer, line, sizeof line);
         out.println(line);
+    }
+    if (_sensorError != ELO_OK) {
+        out.println(FPSTR(elo_words(_sensorError)));
     }
 }
 

@@ -20,9 +20,10 @@
  * Set-up
  *   A board that was told nothing yet, that was started five times in a row, or whose button was
  *   held for 5 s, opens a Wi-Fi "elo-" and six digits, with a password, and the page is on
- *   http://192.168.4.1. The password is the sketch's (EloParts.setupPassword), or eight digits that
- *   the board makes on its first start and tells on the serial line. The serial line is always
- *   open: `help` tells what it knows.
+ *   http://192.168.4.1. The password is the sketch's (EloParts.setupPassword), or twelve letters
+ *   and digits that the board makes on its first start and tells on the serial line. While it tries
+ *   a network it hears that network's channel: a phone may have to join the board's again. The
+ *   serial line is open all the time: `help` tells what it knows.
  *
  * Where things are
  *   Settings, certificates, the key, the queue and what a restart must not lose lie in a part of
@@ -34,8 +35,10 @@
  * Time comes from time servers by elo/time: plain NTP, of which nothing is believed that the board
  * knows to be wrong.
  *
- * begin() waits for nothing; loop() takes a small step. Memory: everything is in the object, about
- * 25 KB, make it a global; the core's second stack (6.2 KB), and connections, on the heap.
+ * begin() waits for nothing but the radio, 0.1 s; loop() takes a small step. Pins are outputs once
+ * the board was told what hangs there; until then only the LED. Memory: everything is in the
+ * object, about 25 KB, make it a global; the core's second stack (6.2 KB), and connections, on the
+ * heap.
  */
 #ifndef ELO_STATION_H
 #define ELO_STATION_H
@@ -58,15 +61,15 @@ struct EloParts {
     bool ledLow = true;                  /* it lights at LOW, as the one on most boards does */
     bool relayLow = false;               /* it closes at LOW */
     bool analog = true;                  /* the analog input is part of the telemetry */
-    const char *setupPassword = nullptr; /* of its own Wi-Fi, 8 to 63 characters, must stay */
+    const char *setupPassword = nullptr; /* of its own Wi-Fi, 8 to 63 characters; must stay */
     uint32_t queue = 64 * 1024;          /* bytes of flash for what waits, a multiple of 4096 */
 };
 
 class EloStation
 {
   public:
-    /* `serial` is read and written from now on: a stream whose availableForWrite() tells its room.
-     * False: why(); then there is no station, the flash is not as it should be. */
+    /* Once. `serial` is read and written from now on: a stream whose availableForWrite() tells its
+     * room. False: why(), and there is no station: the flash layout, the memory, or `parts`. */
     bool begin(Stream &serial, const EloParts &parts = EloParts());
     void loop();
 
@@ -118,7 +121,7 @@ class EloStation
     static void health(void *ctx, struct elo_board_health *out);
     static elo_err keep(void *ctx, elo_span bytes);
     static elo_err recall(void *ctx, uint8_t *out, size_t cap, size_t *out_len);
-    static void openPortal(void *ctx, bool open);
+    static void wantPortal(void *ctx, bool open);
     static elo_err portalRead(void *ctx, unsigned conn, uint8_t *out, size_t cap, size_t *out_len);
     static size_t portalRoom(void *ctx, unsigned conn);
     static void portalWrite(void *ctx, unsigned conn, elo_span bytes);
@@ -135,8 +138,11 @@ class EloStation
 
     elo_err mount();
     elo_err makePassword();
+    elo_err hostPortal();
+    void movePortal(uint32_t now);
+    void measure(uint32_t now);
+    elo_err judge() const;
     void makeBoard();
-    void makePins();
     void makeConfig();
     void beginParts();
     void say(const __FlashStringHelper *what, elo_span more);
@@ -166,10 +172,12 @@ class EloStation
     uint8_t _bundle[ELO_BUNDLE_TEXT_BYTES];
     uint8_t _rx[512], _tx[256], _scratch[ELO_SETTINGS_BYTES_MAX];
     uint8_t _outbox[ELO_STATION_OUTBOX_BYTES(ELO_SETTINGS_BYTES_MAX)];
-    char _id[11] = "", _password[9] = "";
+    char _id[11] = "", _password[13] = "";
     char _ssid[ELO_SSID_MAX + 1] = "", _passphrase[ELO_PASSPHRASE_MAX + 1] = "";
-    elo_err _error = ELO_OK;
+    elo_err _error = ELO_OK, _sensorError = ELO_OK;
+    uint32_t _portalMs = 0; /* of the last try to open it */
     bool _begun = false, _joined = false, _inside = false;
+    bool _portalWanted = false, _portalOpen = false, _portalFailed = false;
 };
 
 #endif

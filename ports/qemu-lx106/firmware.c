@@ -32,35 +32,31 @@ static uint8_t input[ELO_TLS_INPUT_BYTES(FRAGMENT)], output[ELO_TLS_OUTPUT_BYTES
 /* --- the machine, as set-up wants it -------------------------------------------------------------
  */
 
-static struct {
-    uint8_t ssid[ELO_SSID_MAX];
-    size_t ssid_len;
-    bool heard;
-} radio;
+static bool heard;
 
+/* Whatever network is drafted is the one that is lent. */
 static void on_use(void *ctx, elo_span ssid, const char *passphrase)
 {
     (void)ctx;
-    (void)passphrase; /* the network that is lent has none */
-    memcpy(radio.ssid, ssid.ptr, ssid.len);
-    radio.ssid_len = ssid.len;
+    (void)ssid;
+    (void)passphrase;
 }
 
 static void on_scan(void *ctx)
 {
     (void)ctx;
-    radio.heard = false;
+    heard = false;
 }
 
-/* Whatever network is drafted is the one that is lent; a scan shows that there is one. */
+/* A scan shows that there is one. */
 static elo_err on_heard(void *ctx, struct elo_setup_network *out)
 {
     static const char name[] ELO_FLASH = "lent by the host";
     (void)ctx;
-    if (radio.heard || !board_network_is_up()) {
+    if (heard || !board_network_is_up()) {
         return ELO_END;
     }
-    radio.heard = true;
+    heard = true;
     memset(out, 0, sizeof *out);
     elo_flash_copy(out->ssid, name, sizeof name - 1);
     out->ssid_len = sizeof name - 1;
@@ -142,11 +138,13 @@ static elo_err start(void)
 static bool options(elo_reset *reset, int argc, char **argv)
 {
     for (int i = 2; i < argc; i++) {
-        const char *v = board_option(argv[i], "reset=");
-        if (v == NULL) {
+        if (board_option(argv[i], "reset=pin") != NULL) {
+            *reset = ELO_RESET_PIN;
+        } else if (board_option(argv[i], "reset=software") != NULL) {
+            *reset = ELO_RESET_SOFTWARE;
+        } else {
             return false;
         }
-        *reset = board_option(v, "pin") != NULL ? ELO_RESET_PIN : ELO_RESET_SOFTWARE;
     }
     return argc >= 2;
 }

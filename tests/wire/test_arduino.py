@@ -339,6 +339,20 @@ class Whole:
         reply = connection.getresponse()
         return reply, reply.read().decode()
 
+    def post(self, body):
+        """To /try, in the name of nobody; the status."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.http, timeout=30)
+        connection.request("POST", "/try", body, {
+            "Host": "192.168.4.1", "Content-Type": "application/x-www-form-urlencoded"})
+        return connection.getresponse().status
+
+    def half_closed(self):
+        """What a visitor gets who sends no more after his request."""
+        with socket.create_connection(("127.0.0.1", self.http), timeout=30) as s:
+            s.sendall(b"GET / HTTP/1.1\r\nHost: 192.168.4.1\r\n\r\n")
+            s.shutdown(socket.SHUT_WR)
+            return s.makefile("rb").read()
+
     def ask_name(self, name):
         """The addresses that the board's name server has for it."""
         query = b"\x12\x34\x01\x00\x00\x01" + bytes(6)
@@ -357,7 +371,8 @@ def whole_station(scene):
     desk, board = scene.desk(), Whole(scene)
     sub = watch(scene, desk)
     numbers = lambda: [int(m[1]) for m in sub.matching(r'kitchen/telemetry.*seq\\":(\d+)')]
-    board.wait_told(r"^access point elo-123456 \d{8}$", "its own Wi-Fi is open, with a password")
+    board.wait_told(r"^access point elo-123456 [2-9a-kmnp-z]{12}$", "its own Wi-Fi is open, with a password")
+    opened = re.search("^access point.*$", board.line.board_said(), re.M)[0]
     check(board.ask_name("connectivitycheck.gstatic.com") == "192.168.4.1", "every name is the board")
     reply, _ = board.ask_page("/generate_204", "connectivitycheck.gstatic.com")
     check((reply.status, reply.headers["Location"]) == (302, "http://192.168.4.1/"),
@@ -371,6 +386,11 @@ def whole_station(scene):
           "the page has the networks, whoever connects and says nothing", page[-400:])
     for connection in idle:
         connection.close()
+    check(board.post(b"t=guessed&bundle=" + b"a" * 12000) == 403,
+          "a stranger's form is refused, and he sees that though he was still sending")
+    whole = board.half_closed()
+    check(whole.startswith(b"HTTP/1.1 200 ") and whole.endswith(b"</html>"),
+          "who sends no more still gets the page, whole", whole[-200:])
     secret = scene.path("pass")
     secret.write_text(PASSWORD + "\n")
     added = scene.elo("add", "kitchen", "--data", desk.data, "--port", board.line.path, "--host",
@@ -405,6 +425,10 @@ def whole_station(scene):
          "what was measured before the power went arrives after it", sub.text())
     station.check_unbroken(numbers(), min(numbers()), made, "from flash")
     check(min(numbers()) <= max(before) + 1, "and nothing in between is missing", (before, numbers()))
+    person = Person(board.line)
+    person.types(b"\rforget yes\r")
+    person.sees(b"Forgotten", "it forgets when it is told to")
+    board.wait_told("^" + opened + "$", "and waits to be set up again, with the same password")
     board.line.end()
 
 

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lwip/dns.h>
+#include <lwip/ip.h>
 #include <lwip/netif.h>
 #include <lwip/tcp.h>
 #include <netdb.h>
@@ -31,7 +32,8 @@ struct tcp_pcb {
     tcp_err_fn err = nullptr;
     tcp_connected_fn connected = nullptr;
     tcp_accept_fn accept = nullptr; /* it listens */
-    bool hosted = false;            /* in the board's own network, which is always there */
+    bool reuse = false;
+    bool hosted = false; /* in the board's own network, which is always there */
     bool connecting = false, ended = false, finishing = false;
     std::string out;
     tcp_pcb *next = nullptr;
@@ -177,12 +179,17 @@ err_t tcp_connect(struct tcp_pcb *pcb, const ip_addr_t *to, u16_t port, tcp_conn
     return ERR_OK;
 }
 
+void ip_set_option(struct tcp_pcb *pcb, int option)
+{
+    pcb->reuse = option == SOF_REUSEADDR;
+}
+
 /* In the board's own network: its port 80 is FAKE_HTTP on loopback. */
 err_t tcp_bind(struct tcp_pcb *pcb, const ip_addr_t *, u16_t port)
 {
     const char *mapped = fake_env("FAKE_HTTP");
     struct sockaddr_in a = {};
-    int one = 1;
+    int reuse = pcb->reuse;
     if (port != 80 || mapped == nullptr) {
         return ERR_OK; /* nobody will come */
     }
@@ -190,7 +197,7 @@ err_t tcp_bind(struct tcp_pcb *pcb, const ip_addr_t *, u16_t port)
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     a.sin_port = htons((uint16_t)atoi(mapped));
     pcb->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    setsockopt(pcb->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    setsockopt(pcb->fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof reuse);
     return bind(pcb->fd, (struct sockaddr *)&a, sizeof a) == 0 ? ERR_OK : ERR_MEM;
 }
 

@@ -159,6 +159,8 @@ void interrupts(void)
 /* --- pins, chip ----------------------------------------------------------------------------------
  */
 
+volatile uint32_t GPES, GPEC, GPI = 0xFFFFFFFF; /* all lines rest high, nobody pulls one */
+
 void pinMode(uint8_t, uint8_t)
 {
 }
@@ -345,7 +347,7 @@ uint32_t crc32(const void *data, size_t len, uint32_t crc)
  */
 
 static struct {
-    bool in_the_air = true, wanted, up, told;
+    bool in_the_air = true, wanted, up, told, hosting;
     std::string ssid, password;
     void (*lost)(const WiFiEventStationModeDisconnected &event);
     void (*linked)(const WiFiEventStationModeConnected &event);
@@ -392,8 +394,12 @@ void ESP8266WiFiClass::persistent(bool)
 {
 }
 
-bool ESP8266WiFiClass::mode(WiFiMode_t)
+bool ESP8266WiFiClass::mode(WiFiMode_t mode)
 {
+    if (air.hosting && (mode & WIFI_AP) == 0) {
+        say("access point closed\n");
+        air.hosting = false;
+    }
     return true;
 }
 
@@ -456,12 +462,7 @@ WiFiEventHandler ESP8266WiFiClass::onStationModeConnected(
 bool ESP8266WiFiClass::softAP(const char *ssid, const char *password)
 {
     say("access point %s %s\n", ssid, password);
-    return true;
-}
-
-bool ESP8266WiFiClass::softAPdisconnect(bool)
-{
-    say("access point closed\n");
+    air.hosting = true;
     return true;
 }
 

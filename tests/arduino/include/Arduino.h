@@ -35,6 +35,10 @@ typedef uint8_t byte;
 #define FALLING      2
 #define D2           4
 #define D5           14
+
+/* Registers of the pins: output on, output off, input. */
+extern volatile uint32_t GPES, GPEC, GPI;
+
 #define IRAM_ATTR
 #define digitalPinToInterrupt(pin) (pin)
 #define OUTPUT                     1

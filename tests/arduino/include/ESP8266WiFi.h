@@ -74,7 +74,6 @@ class ESP8266WiFiClass
     wl_status_t status();
     bool disconnect(bool off = false);
     bool softAP(const char *ssid, const char *password = nullptr);
-    bool softAPdisconnect(bool off = false);
     int8_t scanNetworks(bool async = false);
     int8_t scanComplete();
     void scanDelete();

@@ -12,6 +12,8 @@ extern "C" {
 
 void twi_init(unsigned char sda, unsigned char scl);
 void twi_setClock(unsigned int hz);
+void twi_setClockStretchLimit(uint32_t us);
+uint8_t twi_status(void);
 uint8_t
 twi_writeTo(unsigned char address, unsigned char *bytes, unsigned int len, unsigned char stop);
 uint8_t

@@ -186,7 +186,7 @@ static elo_err begin_portal(struct elo_provision *p)
     if (err == ELO_OK) {
         elo_portal_init(&p->portal, &p->setup, board->portal_address, random);
     }
-    memset(random, 0, sizeof random);
+    elo__provision_wipe(random, sizeof random);
     return err;
 }
 

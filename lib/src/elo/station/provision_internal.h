@@ -41,6 +41,9 @@ elo_err elo__provision_use_bundle(struct elo_provision *p);
 elo_err elo__provision_save(struct elo_provision *p);
 elo_err elo__provision_forget(struct elo_provision *p);
 
+/* Secrets are overwritten where a compiler would leave them: memset() of what dies is nothing. */
+void elo__provision_wipe(void *mem, size_t len);
+
 /* Is there a key of the board's own? */
 bool elo__provision_has_key(const struct elo_provision *p);
 

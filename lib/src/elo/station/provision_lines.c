@@ -21,7 +21,7 @@ static bool hear(struct elo_provision *p, uint32_t now)
     uint8_t in[PIECE];
     size_t n = board->console_read(board->ctx, in, sizeof in);
     elo_console_input(&p->console, elo_span_of(in, n), now);
-    memset(in, 0, sizeof in); /* a passphrase, perhaps */
+    elo__provision_wipe(in, n); /* a passphrase, perhaps */
     return n > 0;
 }
 
@@ -85,7 +85,7 @@ static bool take_in(struct elo_provision *p, unsigned i, uint32_t now, bool *bus
                                    now); /* the rest comes after the answer */
             *busy = true;
         }
-        memset(in, 0, sizeof in);
+        elo__provision_wipe(in, n);
         return true;
     }
     return false;

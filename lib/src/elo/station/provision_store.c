@@ -25,7 +25,7 @@
 #define ENTROPY_SIZE 48u
 
 /* Overwrites secrets in a way that the compiler keeps. */
-static void wipe(void *mem, size_t len)
+void elo__provision_wipe(void *mem, size_t len)
 {
     volatile uint8_t *p = (volatile uint8_t *)mem;
     while (len-- > 0) {
@@ -119,7 +119,7 @@ elo_err elo__provision_load(struct elo_provision *p)
                     station->scratch, station->scratch_size, &n);
     if (err == ELO_OK) {
         err = elo_settings_load(&p->stored, elo_span_of(station->scratch, n));
-        wipe(station->scratch, n);
+        elo__provision_wipe(station->scratch, n);
     }
     if (err == ELO_E_CORRUPT || err == ELO_E_NO_SPACE) {
         elo_settings_defaults(&p->stored); /* as if there were none: it can be set up anew */
@@ -137,14 +137,14 @@ bool elo__provision_has_key(const struct elo_provision *p)
     size_t n = 0;
     bool has =
         elo_slots_read(slots_of(p), SLOT_KEY, key, sizeof key, &n) == ELO_OK && n == sizeof key;
-    wipe(key, sizeof key);
+    elo__provision_wipe(key, sizeof key);
     return has;
 }
 
 static void drop(struct elo_provision *p)
 {
     p->_internal.has_identity = false;
-    wipe(p->_internal.key, sizeof p->_internal.key);
+    elo__provision_wipe(p->_internal.key, sizeof p->_internal.key);
     elo_tls_anchors_init(&p->_internal.anchors, p->_internal.table, ELO_BUNDLE_ROOTS_MAX,
                          p->_internal.roots, sizeof p->_internal.roots);
 }
@@ -256,7 +256,7 @@ static elo_err save_settings(const struct elo_provision *p, unsigned b)
     if (err == ELO_OK) {
         err = elo_slots_write(slots_of(p), SLOT_SETTINGS(b), elo_span_of(station->scratch, n));
     }
-    wipe(station->scratch, n);
+    elo__provision_wipe(station->scratch, n);
     return err;
 }
 
@@ -267,7 +267,7 @@ static elo_err save_brought(const struct elo_provision *p, unsigned b)
     if (find_key(p->setup.bundle.key, key)) {
         err = elo_slots_write(slots_of(p), SLOT_BROUGHT(b), elo_span_of(key, sizeof key));
     }
-    wipe(key, sizeof key);
+    elo__provision_wipe(key, sizeof key);
     return err;
 }
 
@@ -340,8 +340,8 @@ static elo_err make_key(struct elo_provision *p)
     if (err == ELO_OK) {
         err = elo_slots_write(slots_of(p), SLOT_KEY, elo_span_of(key, sizeof key));
     }
-    wipe(entropy, sizeof entropy);
-    wipe(key, sizeof key);
+    elo__provision_wipe(entropy, sizeof entropy);
+    elo__provision_wipe(key, sizeof key);
     p->setup.config.has_key = err == ELO_OK;
     return err;
 }
@@ -355,7 +355,7 @@ static elo_err make_request(struct elo_provision *p)
         err = elo_tls_csr(elo_span_str(p->_internal.config->id), key, p->_internal.csr,
                           sizeof p->_internal.csr, &n);
     }
-    wipe(key, sizeof key);
+    elo__provision_wipe(key, sizeof key);
     p->_internal.csr_len = err == ELO_OK ? (uint16_t)n : 0;
     return err;
 }

@@ -16,6 +16,7 @@ typedef ip4_addr_t ip_addr_t;
 #define ip_addr_cmp(a, b)   ((a)->addr == (b)->addr)
 #define IP_ADDR4(p, a, b, c, d)                                                                    \
     ((p)->addr = (u32_t)(d) << 24 | (u32_t)(c) << 16 | (u32_t)(b) << 8 | (u32_t)(a))
+#define IP_ADDR_ANY            ((const ip_addr_t *)0)
 #define ip_addr_copy(to, from) ((to).addr = (from).addr)
 
 #ifdef __cplusplus

@@ -9,12 +9,16 @@
 
 #if defined(ARDUINO) && defined(ESP8266)
 
+#include <Arduino.h>
+#include <lwip/ip.h>
 #include <lwip/pbuf.h>
 #include <lwip/tcp.h>
 #include <lwip/udp.h>
 #include <string.h>
 
 enum { HTTP_PORT = 80, DNS_PORT = 53 };
+
+static const uint32_t LEAVE_MS = 3000;
 
 static struct elo_esp8266_portal *self(void *ctx)
 {
@@ -24,34 +28,37 @@ static struct elo_esp8266_portal *self(void *ctx)
 /* --- peers ---------------------------------------------------------------------------------------
  */
 
-/* What was written is still sent. */
-static void let_go(struct elo_esp8266_peer *peer)
+/* What was written is still sent. The result is for lwIP, which must know if the connection it is
+ * calling back about is no more. */
+static err_t let_go(struct elo_esp8266_peer *peer)
 {
     struct tcp_pcb *pcb = peer->pcb;
     elo_esp8266_received_drop(&peer->in, pcb);
     memset(peer, 0, sizeof *peer);
     if (pcb == NULL) {
-        return;
+        return ERR_OK;
     }
     tcp_arg(pcb, NULL);
     tcp_recv(pcb, NULL);
     tcp_err(pcb, NULL);
     if (tcp_close(pcb) != ERR_OK) {
         tcp_abort(pcb);
+        return ERR_ABRT;
     }
+    return ERR_OK;
 }
 
 static err_t on_received(void *arg, struct tcp_pcb *pcb, struct pbuf *in, err_t err)
 {
     struct elo_esp8266_peer *peer = (struct elo_esp8266_peer *)arg;
-    (void)pcb;
     (void)err;
-    if (in != NULL) {
-        elo_esp8266_received_add(&peer->in, in);
-    } else if (peer->conn == 0 && peer->in.first == NULL) {
-        let_go(peer); /* it came and went */
-    } else {
-        peer->ended = true;
+    if (in == NULL) { /* it sends no more; an answer it may still want */
+        bool silent = peer->conn == 0 && peer->in.first == NULL;
+        return silent || peer->leaving ? let_go(peer) : (err_t)ERR_OK;
+    }
+    elo_esp8266_received_add(&peer->in, in);
+    if (peer->leaving) {
+        elo_esp8266_received_drop(&peer->in, pcb);
     }
     return ERR_OK;
 }
@@ -61,7 +68,6 @@ static void on_error(void *arg, err_t err)
     struct elo_esp8266_peer *peer = (struct elo_esp8266_peer *)arg;
     (void)err;
     peer->pcb = NULL;
-    peer->ended = true;
     if (peer->conn == 0) {
         let_go(peer);
     }
@@ -72,23 +78,23 @@ static bool is_free(const struct elo_esp8266_peer *peer)
     return peer->pcb == NULL && peer->conn == 0;
 }
 
-/* A free place, else that of one who has said nothing; NULL: all are busy. */
+/* A free place, else that of one who was hung up or has said nothing; NULL: all are busy. */
 static struct elo_esp8266_peer *place(struct elo_esp8266_portal *p)
 {
-    struct elo_esp8266_peer *silent = NULL;
+    struct elo_esp8266_peer *idle = NULL;
     for (unsigned i = 0; i < ELO_ESP8266_PORTAL_PEERS; i++) {
         struct elo_esp8266_peer *peer = &p->_internal.peers[i];
         if (is_free(peer)) {
             return peer;
         }
-        if (silent == NULL && peer->conn == 0 && peer->in.first == NULL) {
-            silent = peer;
+        if (peer->conn == 0 && peer->in.first == NULL && (idle == NULL || peer->leaving)) {
+            idle = peer;
         }
     }
-    if (silent != NULL) {
-        let_go(silent);
+    if (idle != NULL) {
+        let_go(idle);
     }
-    return silent;
+    return idle;
 }
 
 static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
@@ -160,6 +166,7 @@ static elo_err listen(struct elo_esp8266_portal *p, const ip_addr_t *address)
     if (pcb == NULL) {
         return ELO_E_NO_MEMORY;
     }
+    ip_set_option(pcb, SOF_REUSEADDR); /* visitors of before may still be in TIME_WAIT */
     if (tcp_bind(pcb, address, HTTP_PORT) != ERR_OK) {
         tcp_close(pcb);
         return ELO_E_IO;
@@ -231,12 +238,23 @@ static struct elo_esp8266_peer *find(struct elo_esp8266_portal *p, unsigned conn
     return NULL;
 }
 
+/* Who was hung up and does not close is closed. */
+static void sweep(struct elo_esp8266_portal *p)
+{
+    for (unsigned i = 0; i < ELO_ESP8266_PORTAL_PEERS; i++) {
+        struct elo_esp8266_peer *peer = &p->_internal.peers[i];
+        if (peer->leaving && (uint32_t)millis() - peer->left_ms >= LEAVE_MS) {
+            let_go(peer);
+        }
+    }
+}
+
 /* One that has said something gets the number. */
 static struct elo_esp8266_peer *admit(struct elo_esp8266_portal *p, unsigned conn)
 {
     for (unsigned i = 0; i < ELO_ESP8266_PORTAL_PEERS; i++) {
         struct elo_esp8266_peer *peer = &p->_internal.peers[i];
-        if (peer->conn == 0 && peer->in.first != NULL) {
+        if (peer->conn == 0 && peer->in.first != NULL && !peer->leaving) {
             peer->conn = (uint8_t)(conn + 1);
             return peer;
         }
@@ -248,6 +266,7 @@ elo_err elo_esp8266_portal_read(void *ctx, unsigned conn, uint8_t *out, size_t c
 {
     struct elo_esp8266_portal *p = self(ctx);
     struct elo_esp8266_peer *peer = find(p, conn);
+    sweep(p);
     if (peer == NULL) {
         peer = admit(p, conn);
     }
@@ -258,7 +277,7 @@ elo_err elo_esp8266_portal_read(void *ctx, unsigned conn, uint8_t *out, size_t c
     if (*out_len > 0) {
         return ELO_OK;
     }
-    if (peer->ended) {
+    if (peer->pcb == NULL) {
         let_go(peer);
         return ELO_END;
     }
@@ -286,7 +305,6 @@ void elo_esp8266_portal_write(void *ctx, unsigned conn, elo_span bytes)
         tcp_err(pcb, NULL);
         tcp_abort(pcb); /* better no page than one with a hole; no heap, it may come again */
         peer->pcb = NULL;
-        peer->ended = true;
         return;
     }
     tcp_output(pcb);
@@ -295,9 +313,17 @@ void elo_esp8266_portal_write(void *ctx, unsigned conn, elo_span bytes)
 void elo_esp8266_portal_hang_up(void *ctx, unsigned conn)
 {
     struct elo_esp8266_peer *peer = find(self(ctx), conn);
-    if (peer != NULL) {
-        let_go(peer);
+    if (peer == NULL) {
+        return;
     }
+    if (peer->pcb == NULL || tcp_shutdown(peer->pcb, 0, 1) != ERR_OK) {
+        let_go(peer);
+        return;
+    }
+    elo_esp8266_received_drop(&peer->in, peer->pcb);
+    peer->conn = 0;
+    peer->leaving = true;
+    peer->left_ms = millis();
 }
 
 #endif

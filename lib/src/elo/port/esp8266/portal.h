@@ -7,7 +7,9 @@
  *
  * A browser opens connections that it may never use. So ELO_ESP8266_PORTAL_PEERS are accepted, and
  * one gets a number, of ELO_ESP8266_PORTAL_CONNS, when its first bytes have come. One that is too
- * many takes the place of one that says nothing, or is refused.
+ * many takes the place of one that says nothing, or is refused. One that is hung up is given what
+ * was written, and some seconds to close in its turn: a page that was refused in the middle of what
+ * it sent is to see the refusal, not a reset.
  *
  * Life cycle: memory that is all zero is closed. Open once there is an access point, close, any
  * number of times. Nothing waits. To be called from setup() and loop() only.
@@ -38,8 +40,9 @@ struct udp_pcb;
 struct elo_esp8266_peer {
     struct tcp_pcb *pcb; /* NULL: the place is free, or lwIP has freed it */
     struct elo_esp8266_received in;
-    uint8_t conn; /* its number and 1; 0: none yet */
-    bool ended;   /* the peer sends no more */
+    uint32_t left_ms; /* when it was hung up */
+    uint8_t conn;     /* its number and 1; 0: none yet, or none any more */
+    bool leaving;     /* it is hung up */
 };
 
 struct elo_esp8266_portal {

@@ -9,6 +9,7 @@
 
 static const uint32_t INTERVAL_MS = 2500; /* between two readings; telemetry takes the last */
 static const uint32_t I2C_HZ = 100000;
+static const uint32_t I2C_STRETCH_US = 300; /* neither chip stretches the clock */
 
 /* --- DHT11, DHT22 --------------------------------------------------------------------------------
  */
@@ -51,38 +52,45 @@ static uint8_t pin_of(void *ctx)
     return ((const struct elo_esp8266_sensor *)ctx)->_internal.pin;
 }
 
-static void pull(uint8_t pin)
+/* The output is low for good (wire_reset): the line is pulled by switching it on. By register, for
+ * the core's functions take as long as a slot allows. */
+static inline void pull(uint8_t pin)
 {
-    digitalWrite(pin, LOW);
-    pinMode(pin, OUTPUT);
+    GPES = 1u << pin;
 }
 
-static void release(uint8_t pin)
+static inline void release(uint8_t pin)
 {
-    pinMode(pin, INPUT);
+    GPEC = 1u << pin;
+}
+
+static inline bool is_high(uint8_t pin)
+{
+    return (GPI >> pin & 1u) != 0;
 }
 
 static elo_onewire_presence wire_reset(void *ctx)
 {
     uint8_t pin = pin_of(ctx);
-    release(pin);
+    pinMode(pin, INPUT);
+    digitalWrite(pin, LOW);
     delayMicroseconds(5);
-    if (digitalRead(pin) == LOW) {
+    if (!is_high(pin)) {
         return ELO_ONEWIRE_STUCK;
     }
     pull(pin);
     delayMicroseconds(480);
     release(pin);
     delayMicroseconds(70);
-    bool present = digitalRead(pin) == LOW;
+    bool present = !is_high(pin);
     delayMicroseconds(410);
-    if (digitalRead(pin) == LOW) {
+    if (!is_high(pin)) {
         return ELO_ONEWIRE_STUCK;
     }
     return present ? ELO_ONEWIRE_PRESENT : ELO_ONEWIRE_NOBODY;
 }
 
-static void wire_write(void *ctx, bool bit)
+static void IRAM_ATTR wire_write(void *ctx, bool bit)
 {
     uint8_t pin = pin_of(ctx);
     unsigned low = bit ? 6 : 60;
@@ -96,17 +104,17 @@ static void wire_write(void *ctx, bool bit)
     delayMicroseconds(71 - low);
 }
 
-static bool wire_read(void *ctx)
+static bool IRAM_ATTR wire_read(void *ctx)
 {
     uint8_t pin = pin_of(ctx);
     noInterrupts();
     pull(pin);
-    delayMicroseconds(6);
+    delayMicroseconds(3);
     release(pin);
-    delayMicroseconds(9);
-    bool bit = digitalRead(pin) != LOW;
+    delayMicroseconds(8); /* 15 us after the low began is the last moment; calls take some */
+    bool bit = is_high(pin);
     interrupts();
-    delayMicroseconds(56);
+    delayMicroseconds(60);
     return bit;
 }
 
@@ -142,6 +150,8 @@ static void begin_bme280(struct elo_esp8266_sensor *s, uint8_t scl, uint32_t now
     s->_internal.i2c.read = i2c_read;
     twi_init(s->_internal.pin, scl);
     twi_setClock(I2C_HZ);
+    twi_setClockStretchLimit(I2C_STRETCH_US); /* else a clock that is stuck costs seconds */
+    (void)twi_status(); /* frees a chip that was left in the middle of a byte by a reset */
     elo_bme280_init(&s->_internal.u.bme280, &s->_internal.i2c, ELO_BME280_ANY, INTERVAL_MS, now);
 }
 
@@ -211,6 +221,9 @@ bool elo_esp8266_sensor_step(struct elo_esp8266_sensor *s, uint32_t now_ms)
         fresh = elo_bme280_tick(&s->_internal.u.bme280, now_ms, &s->reading);
         if (fresh && elo_bme280_get_kind(&s->_internal.u.bme280) == ELO_BME280_BMP) {
             s->reading.source = "BMP280";
+        }
+        if (fresh && s->reading.error != ELO_OK) {
+            (void)twi_status();
         }
         break;
     default:

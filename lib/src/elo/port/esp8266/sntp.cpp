@@ -6,6 +6,7 @@
 
 #include "elo/time/sntp.h"
 
+#include <Arduino.h>
 #include <lwip/dns.h>
 #include <lwip/pbuf.h>
 #include <lwip/udp.h>
@@ -103,12 +104,15 @@ elo_err elo_esp8266_time_send(void *ctx, elo_span datagram)
     struct elo_esp8266_sntp *s = self(ctx);
     drop_answer(s);
     if (s->_internal.pcb != NULL) {
-        udp_remove(s->_internal.pcb); /* a fresh port: one thing more that a forger has to guess */
+        udp_remove(s->_internal.pcb);
     }
     s->_internal.pcb = udp_new();
     if (s->_internal.pcb == NULL) {
         return ELO_E_NO_MEMORY;
     }
+    /* A port by chance is one thing more that a forger has to guess; if it is taken, lwIP's next.
+     */
+    (void)udp_bind(s->_internal.pcb, IP_ADDR_ANY, (u16_t)(0xC000u | (RANDOM_REG32 & 0x3FFFu)));
     udp_recv(s->_internal.pcb, on_answer, s);
     return send_to(s, datagram);
 }

@@ -15,8 +15,9 @@ static struct {
     uint32_t linked_ms; /* since when the access point has let us in */
     uint16_t losses;
     uint8_t reason;
-    int8_t heard; /* of a scan, the next to be told; under 0: none is on */
-    bool hosting; /* a network of our own */
+    int16_t heard; /* of a scan, the next to be told; under 0: none is on */
+    bool hosting;  /* a network of our own */
+    bool asked;    /* we have left, and shall be told so */
     bool linked;
     bool hinted; /* the first try goes straight to a remembered access point */
     bool was_up;
@@ -44,12 +45,15 @@ void elo_wifi_begin(const char *ssid, const char *password, const struct elo_wif
     self.hinted = ssid != nullptr && hint != nullptr && hint->channel != 0;
     connected = WiFi.onStationModeConnected([](const WiFiEventStationModeConnected &) {
         self.linked = true;
+        self.asked = false;
         self.linked_ms = millis();
     });
     disconnected =
         WiFi.onStationModeDisconnected([](const WiFiEventStationModeDisconnected &event) {
             self.linked = false;
-            self.reason = (uint8_t)event.reason;
+            bool ours = self.asked && event.reason == WIFI_DISCONNECT_REASON_ASSOC_LEAVE;
+            self.asked = false;
+            self.reason = ours ? 0 : (uint8_t)event.reason;
         });
     if (ssid == nullptr) {
         return;
@@ -72,6 +76,7 @@ void elo_wifi_end(void)
 {
     self.hinted = false;
     self.was_up = false;
+    self.asked = elo_wifi_up();
     WiFi.disconnect();
     self.reason = 0;
     self.linked = false;
@@ -119,8 +124,7 @@ bool elo_wifi_host(const char *ssid, const char *password)
 void elo_wifi_host_end(void)
 {
     self.hosting = false;
-    WiFi.softAPdisconnect(false);
-    set_mode();
+    set_mode(); /* it ends with the mode: an access point without a password never is */
 }
 
 void elo_wifi_scan(void)
@@ -131,11 +135,12 @@ void elo_wifi_scan(void)
 
 elo_err elo_wifi_heard(struct elo_setup_network *out)
 {
-    int8_t count = self.heard < 0 ? WIFI_SCAN_FAILED : WiFi.scanComplete();
+    int8_t count = self.heard < 0 ? (int8_t)WIFI_SCAN_FAILED : WiFi.scanComplete();
     if (count == WIFI_SCAN_RUNNING) {
         return ELO_NEED_MORE;
     }
-    const bss_info *bss = count > self.heard ? WiFi.getScanInfoByIndex(self.heard) : nullptr;
+    bool more = count != WIFI_SCAN_FAILED && self.heard < (uint8_t)count;
+    const bss_info *bss = more ? WiFi.getScanInfoByIndex(self.heard) : nullptr;
     if (bss == nullptr) {
         WiFi.scanDelete();
         self.heard = -1;
