@@ -214,6 +214,26 @@ static void without_the_time_a_board_goes_back_to_what_it_had(void **state)
     assert_false(servers.open);
 }
 
+/* Nobody listens for an answer any more when the portal opens, or for another network's trial. */
+static void a_question_ends_with_the_station_that_asked(void **state)
+{
+    (void)state;
+    set_up(&pki.old, "old", BRINGS_SEC1);
+    servers.mood = SILENT;
+    boot(ELO_RESET_SOFTWARE);
+    pass(1000);
+    assert_true(servers.open);
+    elo_station_set_up(&b.station, b.now);
+    assert_false(servers.open);
+    boot(ELO_RESET_SOFTWARE);
+    pass(1000);
+    assert_true(servers.open);
+    elo_station_stop(&b.station, b.now);
+    pass(5000);
+    assert_int_equal(elo_station_get_mode(&b.station), ELO_STATION_STOPPED);
+    assert_false(servers.open);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make_without_clock, unmake)
 
 int main(void)
@@ -223,6 +243,7 @@ int main(void)
         TEST(a_server_that_answers_late_is_soon_enough),
         TEST(without_the_time_a_blank_board_stays_blank),
         TEST(without_the_time_a_board_goes_back_to_what_it_had),
+        TEST(a_question_ends_with_the_station_that_asked),
     };
     return cmocka_run_group_tests(tests, make_pki, free_pki);
 }

@@ -31,10 +31,22 @@ void elo__tell(struct elo_station *s, const struct elo_station_news *news)
     }
 }
 
+static void end_question(struct elo_station *s)
+{
+    const struct elo_board *board = s->_internal.config->board;
+    if (s->_internal.time_open) {
+        s->_internal.time_open = false;
+        board->time_close(board->ctx);
+    }
+}
+
 static void set_mode(struct elo_station *s, elo_station_mode mode)
 {
     struct elo_station_news n;
     memset(&n, 0, sizeof n);
+    if (mode != ELO_STATION_RUN) {
+        end_question(s);
+    }
     s->_internal.mode = (uint8_t)mode;
     n.type = ELO_STATION_NEWS_MODE;
     elo__tell(s, &n);
@@ -431,9 +443,8 @@ static void time_events(struct elo_station *s)
 
 static void step_time(struct elo_station *s)
 {
-    const struct elo_board *board = s->_internal.config->board;
     uint8_t server = 0;
-    if (board->wall != NULL) {
+    if (s->_internal.config->board->wall != NULL) {
         return;
     }
     if (elo__passed(s->_internal.now_ms, elo_clock_next_deadline(&s->clock))) {
@@ -444,9 +455,8 @@ static void step_time(struct elo_station *s)
         ask_time(s, server);
     } else if (wish == ELO_CLOCK_WANTS_ANSWER) {
         hear_time(s);
-    } else if (s->_internal.time_open) {
-        s->_internal.time_open = false;
-        board->time_close(board->ctx);
+    } else {
+        end_question(s);
     }
     time_events(s);
 }
