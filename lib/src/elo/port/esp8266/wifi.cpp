@@ -18,6 +18,7 @@ static struct {
     int16_t heard; /* of a scan, the next to be told; under 0: none is on */
     bool hosting;  /* a network of our own */
     bool asked;    /* we have left, and shall be told so */
+    bool wanted;   /* begun, and not ended */
     bool linked;
     bool hinted; /* the first try goes straight to a remembered access point */
     bool was_up;
@@ -58,6 +59,7 @@ void elo_wifi_begin(const char *ssid, const char *password, const struct elo_wif
     if (ssid == nullptr) {
         return;
     }
+    self.wanted = true;
     set_mode();
     WiFi.setAutoReconnect(true);
     if (self.hinted) {
@@ -76,6 +78,7 @@ void elo_wifi_end(void)
 {
     self.hinted = false;
     self.was_up = false;
+    self.wanted = false;
     self.asked = elo_wifi_up();
     WiFi.disconnect();
     self.reason = 0;
@@ -144,6 +147,9 @@ elo_err elo_wifi_heard(struct elo_setup_network *out)
     if (bss == nullptr) {
         WiFi.scanDelete();
         self.heard = -1;
+        if (self.wanted && !elo_wifi_up()) {
+            WiFi.begin(self.ssid, self.password); /* the core gave up joining to listen */
+        }
         return ELO_END;
     }
     memset(out, 0, sizeof *out);
