@@ -266,6 +266,26 @@ static elo_err find_head(struct elo_queue *q)
     return ELO_OK;
 }
 
+/* A sector whose number is not one of the head's round, or is in another's place, is no part of
+ * this queue, however right its header is. One day it would be taken for the head: it becomes
+ * nothing. */
+static elo_err disown_strangers(const struct elo_queue *q)
+{
+    for (uint32_t i = 0; i < q->internal.sectors; i++) {
+        uint32_t head[S_N], base = i * ELO_FLASH_SECTOR;
+        elo_err err = read_header(q, base, head);
+        bool ours = err == ELO_OK && q->internal.seq - head[S_SEQ] < q->internal.sectors &&
+                    base_of(q, head[S_SEQ]) == base;
+        if (err == ELO_OK && !ours) {
+            err = elo__dev_zero(device(q), base, SECTOR_HEAD);
+        }
+        if (err != ELO_OK && err != ELO_E_CORRUPT) {
+            return err;
+        }
+    }
+    return ELO_OK;
+}
+
 /* A record as the power left it: counted, or buried. */
 static elo_err judge(struct elo_queue *q, struct place *p)
 {
@@ -348,6 +368,9 @@ elo_queue_mount(struct elo_queue *q, const struct elo_flash_dev *dev, elo_queue_
     q->internal.unsure = true;
     struct place p;
     elo_err err = find_head(q);
+    if (err == ELO_OK) {
+        err = disown_strangers(q);
+    }
     for (uint32_t back = sectors; err == ELO_OK && back-- > 0;) {
         err = enter(q, q->internal.seq - back, &p);
         if (err == ELO_OK && back == sectors - 1 && q->internal.erases > 0) {
