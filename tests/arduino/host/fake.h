@@ -30,10 +30,12 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string>
 
 /* lwip.cpp: lets what has happened on the network happen to the sketch; waits up to `wait_ms` for
  * something. True if something did. */
 bool fake_network_turn(int wait_ms);
+void fake_network_up(bool up);
 
 /* Makes one of lwIP's buffers. */
 struct pbuf;
@@ -41,7 +43,6 @@ struct pbuf *fake_pbuf(const char *bytes, size_t len);
 
 /* udp.cpp: what has come for those who listen; waits for nothing. */
 bool fake_udp_turn();
-void fake_network_up(bool up);
 
 /* wifi.cpp */
 void fake_wifi(bool in_the_air);
@@ -51,7 +52,8 @@ void fake_wifi_turn();
 void fake_time_known();
 bool fake_time(int64_t *out_unix_s);
 void fake_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-const char *fake_env(const char *name); /* NULL: not set, or empty */
+const char *fake_env(const char *name);  /* nullptr: not set, or empty */
+std::string fake_text(const char *name); /* the same, empty for nullptr */
 void fake_restart(const char *reset);
 
 #endif

@@ -1,29 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
+/* Its chip: time, pins, resets, RTC memory, flash; and how the surroundings are asked. */
 #include "fake.h"
 
 #include <Arduino.h>
-#include <ESP8266WiFi.h>
-#include <LittleFS.h>
 #include <coredecls.h>
 #include <fcntl.h>
 #include <flash_hal.h>
-#include <poll.h>
 #include <string>
 #include <sys/mman.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 #include <user_interface.h>
 
-HardwareSerial Serial;
 EspClass ESP;
-FS LittleFS;
-ESP8266WiFiClass WiFi;
 
-static std::string env(const char *name)
+std::string fake_text(const char *name)
 {
     const char *value = getenv(name);
     return value != nullptr ? value : "";
@@ -44,7 +38,6 @@ void fake_say(const char *format, ...)
     va_end(args);
     fflush(out);
 }
-#define say fake_say
 
 /* --- time ----------------------------------------------------------------------------------------
  */
@@ -60,7 +53,7 @@ static uint64_t since_start_us()
 {
     static const uint64_t start = monotonic_us();
     static const uint64_t fast =
-        env("FAKE_FAST").empty() ? 1 : strtoull(getenv("FAKE_FAST"), nullptr, 10);
+        fake_text("FAKE_FAST").empty() ? 1 : strtoull(getenv("FAKE_FAST"), nullptr, 10);
     return (monotonic_us() - start) * fast;
 }
 
@@ -116,14 +109,14 @@ void fake_time_known()
 bool fake_time(int64_t *out_unix_s)
 {
     *out_unix_s = real_time();
-    return env("FAKE_CLOCK").empty() || time_known;
+    return fake_text("FAKE_CLOCK").empty() || time_known;
 }
 
 void configTime(int, int, const char *server1, const char *, const char *)
 {
-    say("time of %s\n", server1);
+    fake_say("time of %s\n", server1);
     asked = true;
-    if (env("FAKE_CLOCK").empty() || time_known) {
+    if (fake_text("FAKE_CLOCK").empty() || time_known) {
         fake_time_known();
     }
 }
@@ -167,7 +160,7 @@ void pinMode(uint8_t, uint8_t)
 
 void digitalWrite(uint8_t pin, uint8_t value)
 {
-    say("pin %u %s\n", pin, value == LOW ? "low" : "high");
+    fake_say("pin %u %s\n", pin, value == LOW ? "low" : "high");
 }
 
 int digitalRead(uint8_t)
@@ -225,22 +218,22 @@ uint32_t EspClass::getChipId()
 struct rst_info *EspClass::getResetInfoPtr()
 {
     static struct rst_info info;
-    info.reason = !env("FAKE_WOKE").empty()         ? REASON_DEEP_SLEEP_AWAKE
-                  : env("FAKE_RESET") == "software" ? REASON_SOFT_RESTART
-                  : env("FAKE_RESET") == "pin"      ? REASON_EXT_SYS_RST
-                                                    : REASON_DEFAULT_RST;
+    info.reason = !fake_text("FAKE_WOKE").empty()         ? REASON_DEEP_SLEEP_AWAKE
+                  : fake_text("FAKE_RESET") == "software" ? REASON_SOFT_RESTART
+                  : fake_text("FAKE_RESET") == "pin"      ? REASON_EXT_SYS_RST
+                                                          : REASON_DEFAULT_RST;
     return &info;
 }
 
 void EspClass::deepSleep(uint64_t microseconds)
 {
-    say("deep sleep %llu\n", (unsigned long long)(microseconds / 1000000u));
+    fake_say("deep sleep %llu\n", (unsigned long long)(microseconds / 1000000u));
     exit(0);
 }
 
 void fake_restart(const char *reset)
 {
-    say("restart\n");
+    fake_say("restart\n");
     if (fake_env("FAKE_LINE") == nullptr) {
         exit(0);
     }
@@ -266,7 +259,7 @@ bool EspClass::rtcUserMemoryRead(uint32_t word, uint32_t *data, size_t bytes)
     if (!rtc_place(word, bytes)) {
         return false;
     }
-    FILE *file = fopen(env("FAKE_RTC").c_str(), "rb");
+    FILE *file = fopen(fake_text("FAKE_RTC").c_str(), "rb");
     if (file != nullptr) {
         (void)!fread(rtc, 1, sizeof rtc, file);
         fclose(file);
@@ -281,7 +274,7 @@ bool EspClass::rtcUserMemoryWrite(uint32_t word, uint32_t *data, size_t bytes)
         return false;
     }
     memcpy(rtc + word * 4, data, bytes);
-    FILE *file = fopen(env("FAKE_RTC").c_str(), "wb");
+    FILE *file = fopen(fake_text("FAKE_RTC").c_str(), "wb");
     if (file != nullptr) {
         fwrite(rtc, 1, sizeof rtc, file);
         fclose(file);
@@ -298,7 +291,7 @@ static uint8_t *chip()
     if (bytes != nullptr) {
         return bytes;
     }
-    int fd = ::open(env("FAKE_FLASH").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int fd = ::open(fake_text("FAKE_FLASH").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     bool fresh = fd < 0 || lseek(fd, 0, SEEK_END) == 0;
     if (fd >= 0 && ftruncate(fd, (off_t)size) != 0) {
         abort();
@@ -341,431 +334,4 @@ uint32_t crc32(const void *data, size_t len, uint32_t crc)
         }
     }
     return crc;
-}
-
-/* --- Wi-Fi ---------------------------------------------------------------------------------------
- */
-
-static struct {
-    bool in_the_air = true, wanted, up, told, hosting;
-    std::string ssid, password;
-    void (*lost)(const WiFiEventStationModeDisconnected &event);
-    void (*linked)(const WiFiEventStationModeConnected &event);
-    unsigned scanning; /* turns that a scan still takes */
-} air;
-
-void fake_wifi(bool in_the_air)
-{
-    air.in_the_air = in_the_air;
-    air.told = false;
-}
-
-static void lose(WiFiDisconnectReason reason)
-{
-    WiFiEventStationModeDisconnected event = {reason};
-    air.up = false;
-    air.told = true;
-    fake_network_up(false);
-    if (air.lost != nullptr) {
-        air.lost(event);
-    }
-}
-
-/* As the SDK does it: it goes on trying by itself. */
-void fake_wifi_turn()
-{
-    if (!air.wanted || (!air.up && air.told)) {
-        return;
-    }
-    if (!air.in_the_air || air.ssid != env("FAKE_SSID")) {
-        lose(air.up ? WIFI_DISCONNECT_REASON_BEACON_TIMEOUT : WIFI_DISCONNECT_REASON_NO_AP_FOUND);
-    } else if (air.password != env("FAKE_PASSWORD")) {
-        lose(WIFI_DISCONNECT_REASON_AUTH_FAIL);
-    } else if (!air.up) {
-        if (air.linked != nullptr) {
-            air.linked({6});
-        }
-        air.up = true;
-        fake_network_up(true);
-    }
-}
-
-void ESP8266WiFiClass::persistent(bool)
-{
-}
-
-bool ESP8266WiFiClass::mode(WiFiMode_t mode)
-{
-    if (air.hosting && (mode & WIFI_AP) == 0) {
-        say("access point closed\n");
-        air.hosting = false;
-    }
-    return true;
-}
-
-bool ESP8266WiFiClass::setAutoReconnect(bool)
-{
-    return true;
-}
-
-wl_status_t ESP8266WiFiClass::begin(
-    const char *ssid, const char *password, int32_t channel, const uint8_t *, bool)
-{
-    say("wifi begin %s channel %d\n", ssid, channel);
-    air.ssid = ssid;
-    air.password = password != nullptr ? password : "";
-    air.wanted = true;
-    air.told = false;
-    return WL_DISCONNECTED;
-}
-
-bool ESP8266WiFiClass::disconnect(bool)
-{
-    air.wanted = air.up = false;
-    fake_network_up(false);
-    return true;
-}
-
-wl_status_t ESP8266WiFiClass::status()
-{
-    return air.up ? WL_CONNECTED : WL_DISCONNECTED;
-}
-
-uint8_t *ESP8266WiFiClass::BSSID()
-{
-    static uint8_t bssid[6] = {2, 0, 0, 0, 0, 1};
-    return bssid;
-}
-
-int32_t ESP8266WiFiClass::channel()
-{
-    return 6;
-}
-
-int8_t ESP8266WiFiClass::RSSI()
-{
-    return -60;
-}
-
-IPAddress ESP8266WiFiClass::localIP()
-{
-    return IPAddress(127, 0, 0, 1);
-}
-
-WiFiEventHandler ESP8266WiFiClass::onStationModeConnected(
-    void (*callback)(const WiFiEventStationModeConnected &event))
-{
-    air.linked = callback;
-    return this;
-}
-
-bool ESP8266WiFiClass::softAP(const char *ssid, const char *password)
-{
-    say("access point %s %s\n", ssid, password);
-    air.hosting = true;
-    return true;
-}
-
-int8_t ESP8266WiFiClass::scanNetworks(bool)
-{
-    air.scanning = 20;
-    return WIFI_SCAN_RUNNING;
-}
-
-int8_t ESP8266WiFiClass::scanComplete()
-{
-    return air.scanning > 0 ? (int8_t)(--air.scanning, WIFI_SCAN_RUNNING) : (int8_t)2;
-}
-
-void ESP8266WiFiClass::scanDelete()
-{
-}
-
-/* The network in the air, and one of a neighbour. */
-const bss_info *ESP8266WiFiClass::getScanInfoByIndex(int index)
-{
-    static bss_info info;
-    std::string name = index == 0 ? env("FAKE_SSID") : "neighbour";
-    memset(&info, 0, sizeof info);
-    info.ssid_len = (uint8_t)name.size();
-    memcpy(info.ssid, name.data(), name.size());
-    info.rssi = (int8_t)(-60 - 10 * index);
-    info.authmode = index == 0 ? AUTH_WPA2_PSK : AUTH_OPEN;
-    return index < 2 ? &info : nullptr;
-}
-
-WiFiEventHandler ESP8266WiFiClass::onStationModeDisconnected(
-    void (*callback)(const WiFiEventStationModeDisconnected &event))
-{
-    air.lost = callback;
-    return this;
-}
-
-IPAddress::IPAddress(uint8_t a, uint8_t b, uint8_t c, uint8_t d) : _bytes{a, b, c, d}
-{
-}
-
-uint8_t IPAddress::operator[](int index) const
-{
-    return _bytes[index];
-}
-
-size_t IPAddress::printTo(Print &out) const
-{
-    return out.printf("%u.%u.%u.%u", _bytes[0], _bytes[1], _bytes[2], _bytes[3]);
-}
-
-/* --- files ---------------------------------------------------------------------------------------
- */
-
-void LittleFSConfig::setAutoFormat(bool)
-{
-}
-
-bool FS::setConfig(const LittleFSConfig &)
-{
-    return true;
-}
-
-bool FS::begin()
-{
-    return !env("FAKE_FS").empty();
-}
-
-void FS::end()
-{
-}
-
-File FS::open(const char *path, const char *mode)
-{
-    File file;
-    file._file = fopen((env("FAKE_FS") + path).c_str(), mode);
-    return file;
-}
-
-bool FS::exists(const char *path)
-{
-    return access((env("FAKE_FS") + path).c_str(), F_OK) == 0;
-}
-
-bool FS::rename(const char *from, const char *to)
-{
-    return ::rename((env("FAKE_FS") + from).c_str(), (env("FAKE_FS") + to).c_str()) == 0;
-}
-
-bool FS::remove(const char *path)
-{
-    return ::remove((env("FAKE_FS") + path).c_str()) == 0;
-}
-
-File::operator bool() const
-{
-    return _file != nullptr;
-}
-
-size_t File::size() const
-{
-    struct stat st;
-    return fstat(fileno(_file), &st) == 0 ? (size_t)st.st_size : 0;
-}
-
-int File::read(uint8_t *out, size_t cap)
-{
-    return (int)fread(out, 1, cap, _file);
-}
-
-size_t File::write(const uint8_t *bytes, size_t len)
-{
-    return fwrite(bytes, 1, len, _file);
-}
-
-void File::close()
-{
-    if (_file != nullptr) {
-        fclose(_file);
-    }
-    _file = nullptr;
-}
-
-/* --- printing ------------------------------------------------------------------------------------
- */
-
-size_t Print::write(const uint8_t *bytes, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        write(bytes[i]);
-    }
-    return len;
-}
-
-size_t Print::write(const char *text)
-{
-    return write((const uint8_t *)text, strlen(text));
-}
-
-size_t Print::write(const char *text, size_t len)
-{
-    return write((const uint8_t *)text, len);
-}
-
-size_t Print::print(const char *text)
-{
-    return write(text);
-}
-
-size_t Print::print(const __FlashStringHelper *text)
-{
-    return write((const char *)text);
-}
-
-size_t Print::print(char c)
-{
-    return write((uint8_t)c);
-}
-
-size_t Print::print(int n)
-{
-    return write(std::to_string(n).c_str());
-}
-
-size_t Print::print(unsigned n)
-{
-    return write(std::to_string(n).c_str());
-}
-
-size_t Print::print(long n)
-{
-    return write(std::to_string(n).c_str());
-}
-
-size_t Print::print(unsigned long n)
-{
-    return write(std::to_string(n).c_str());
-}
-
-size_t Print::print(const Printable &what)
-{
-    return what.printTo(*this);
-}
-
-size_t Print::println()
-{
-    return write("\r\n");
-}
-
-size_t Print::println(const char *text)
-{
-    return print(text) + println();
-}
-
-size_t Print::println(const __FlashStringHelper *text)
-{
-    return print(text) + println();
-}
-
-size_t Print::println(int n)
-{
-    return print(n) + println();
-}
-
-size_t Print::println(unsigned n)
-{
-    return print(n) + println();
-}
-
-size_t Print::println(unsigned long n)
-{
-    return print(n) + println();
-}
-
-size_t Print::println(const Printable &what)
-{
-    return print(what) + println();
-}
-
-static size_t formatted(Print &out, const char *format, va_list args)
-{
-    char text[1024];
-    int len = vsnprintf(text, sizeof text, format, args);
-    return out.write((const uint8_t *)text,
-                     (size_t)len < sizeof text ? (size_t)len : sizeof text - 1);
-}
-
-size_t Print::printf(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    size_t len = formatted(*this, format, args);
-    va_end(args);
-    return len;
-}
-
-size_t Print::printf_P(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    size_t len = formatted(*this, format, args);
-    va_end(args);
-    return len;
-}
-
-void Stream::setTimeout(unsigned long ms)
-{
-    _timeout = ms;
-}
-
-void HardwareSerial::begin(unsigned long)
-{
-}
-
-size_t HardwareSerial::write(uint8_t c)
-{
-    if (fake_env("FAKE_LINE") != nullptr) {
-        return ::write(STDOUT_FILENO, &c, 1) == 1 ? 1 : 0;
-    }
-    if (c != '\r') {
-        putchar(c);
-    }
-    if (c == '\n') {
-        fflush(stdout);
-    }
-    return 1;
-}
-
-size_t HardwareSerial::write(const uint8_t *bytes, size_t len)
-{
-    return Print::write(bytes, len);
-}
-
-int HardwareSerial::availableForWrite()
-{
-    return 128;
-}
-
-/* Without FAKE_LINE nobody types. */
-int HardwareSerial::available()
-{
-    struct pollfd p = {STDIN_FILENO, POLLIN, 0};
-    return fake_env("FAKE_LINE") != nullptr && poll(&p, 1, 0) == 1 ? 1 : 0;
-}
-
-int HardwareSerial::read()
-{
-    uint8_t c;
-    if (available() == 0) {
-        return -1;
-    }
-    if (::read(STDIN_FILENO, &c, 1) != 1) {
-        exit(0); /* the line is gone */
-    }
-    return c;
-}
-
-int HardwareSerial::peek()
-{
-    return -1;
-}
-
-void HardwareSerial::flush()
-{
 }
