@@ -310,6 +310,16 @@ void board_net_address(void *ctx, char *out, size_t cap)
     out[len] = '\0';
 }
 
+const struct elo_net board_net = {.open = board_net_open,
+                                  .step = board_net_step,
+                                  .give_up = board_net_give_up,
+                                  .send = board_net_send,
+                                  .recv = board_net_recv,
+                                  .finish = board_net_finish,
+                                  .close = board_net_close,
+                                  .error = board_net_error,
+                                  .address = board_net_address};
+
 /* --- serial line, pins, sensors -----------------------------------------------------------------
  */
 

@@ -23,6 +23,7 @@
 
 #include "elo/base/err.h"
 #include "elo/base/span.h"
+#include "elo/link/net.h"
 #include "elo/store/flash.h"
 #include "ports/qemu-lx106/wire.h"
 
@@ -59,8 +60,11 @@ unsigned board_wait(uint32_t ms, unsigned interest);
 /* Is there a network, as the last wait has said? */
 bool board_network_is_up(void);
 
-/* --- network: one connection; in the shape of struct elo_net (elo/link/net.h) -------------------
+/* --- network: one connection --------------------------------------------------------------------
  */
+
+/* All of them, as a link wants it. */
+extern const struct elo_net board_net;
 
 elo_err board_net_open(void *ctx, const char *host, uint16_t port);
 elo_err board_net_step(void *ctx);

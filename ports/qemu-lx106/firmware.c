@@ -15,19 +15,15 @@
 #include "elo/station/provision.h"
 #include "ports/qemu-lx106/machine.h"
 
-enum { FRAGMENT = 512 };
-
 static struct machine machine;
 static struct elo_board board;
 static struct elo_station station;
 static struct elo_station_config station_config;
 static struct elo_provision provision;
 static struct elo_provision_config config;
-static struct elo_tls_handshake handshake;
 static uint8_t bundle[ELO_BUNDLE_TEXT_BYTES];
-static uint8_t rx[512], tx[256], scratch[ELO_SETTINGS_BYTES_MAX];
+static uint8_t scratch[ELO_SETTINGS_BYTES_MAX];
 static uint8_t outbox[ELO_STATION_OUTBOX_BYTES(sizeof scratch)];
-static uint8_t input[ELO_TLS_INPUT_BYTES(FRAGMENT)], output[ELO_TLS_OUTPUT_BYTES(FRAGMENT)];
 
 /* --- the machine, as set-up wants it -------------------------------------------------------------
  */
@@ -99,27 +95,11 @@ static void configure_board(elo_reset reset)
 
 static void configure_station(void)
 {
-    struct elo_station_config *c = &station_config;
-    elo_station_defaults(c);
-    c->board = &board;
-    c->queue = &machine.queue;
-    c->net = machine_net();
-    c->tls.profile = &elo_tls_profile_aws_small;
-    c->tls.handshake = &handshake;
-    c->tls.input = input;
-    c->tls.input_cap = sizeof input;
-    c->tls.output = output;
-    c->tls.output_cap = sizeof output;
-    c->small_steps = true;
-    c->keep_session = true;
-    c->rx = rx;
-    c->rx_size = sizeof rx;
-    c->tx = tx;
-    c->tx_size = sizeof tx;
-    c->outbox = outbox;
-    c->outbox_size = sizeof outbox;
-    c->scratch = scratch;
-    c->scratch_size = sizeof scratch;
+    machine_configure(&station_config, &board, &machine);
+    station_config.outbox = outbox;
+    station_config.outbox_size = sizeof outbox;
+    station_config.scratch = scratch;
+    station_config.scratch_size = sizeof scratch;
 }
 
 static elo_err start(void)

@@ -2,7 +2,11 @@
 // SPDX-FileCopyrightText: The Elo authors
 #include "ports/qemu-lx106/machine.h"
 
-enum { KEY_KEPT = 1 };
+enum { KEY_KEPT = 1, FRAGMENT = 512 };
+
+static struct elo_tls_handshake handshake;
+static uint8_t rx[512], tx[256];
+static uint8_t input[ELO_TLS_INPUT_BYTES(FRAGMENT)], output[ELO_TLS_OUTPUT_BYTES(FRAGMENT)];
 
 /* --- pins, sensors, time, network ---------------------------------------------------------------
  */
@@ -98,17 +102,26 @@ void machine_board(struct elo_board *board, struct machine *m)
                                 .restart = on_restart};
 }
 
-struct elo_net machine_net(void)
+void machine_configure(struct elo_station_config *config,
+                       const struct elo_board *board,
+                       struct machine *m)
 {
-    return (struct elo_net){.open = board_net_open,
-                            .step = board_net_step,
-                            .give_up = board_net_give_up,
-                            .send = board_net_send,
-                            .recv = board_net_recv,
-                            .finish = board_net_finish,
-                            .close = board_net_close,
-                            .error = board_net_error,
-                            .address = board_net_address};
+    elo_station_defaults(config);
+    config->board = board;
+    config->queue = &m->queue;
+    config->net = board_net;
+    config->tls.profile = &elo_tls_profile_aws_small;
+    config->tls.handshake = &handshake;
+    config->tls.input = input;
+    config->tls.input_cap = sizeof input;
+    config->tls.output = output;
+    config->tls.output_cap = sizeof output;
+    config->small_steps = true;
+    config->keep_session = true;
+    config->rx = rx;
+    config->rx_size = sizeof rx;
+    config->tx = tx;
+    config->tx_size = sizeof tx;
 }
 
 elo_err machine_mount(struct machine *m, const char *path)

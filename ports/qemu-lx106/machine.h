@@ -29,7 +29,12 @@ ELO_MUST_USE elo_err machine_mount(struct machine *m, const char *path);
 /* Members that concern set-up only are NULL, the reset is by power. `m` is kept by reference. */
 void machine_board(struct elo_board *board, struct machine *m);
 
-struct elo_net machine_net(void);
+/* Everything of a Station's config that is the board's: board, queue, network, TLS without identity
+ * and roots, buffers. `scratch` and `outbox` differ between the images and are the caller's. The
+ * rest of the memory is one for the program. */
+void machine_configure(struct elo_station_config *config,
+                       const struct elo_board *board,
+                       struct machine *m);
 
 /* Waits for the station's link (`linked`: it has one), the serial line, or `ms`; the wire_news. */
 unsigned machine_wait(struct elo_station *s, bool linked, uint32_t ms);

@@ -267,16 +267,6 @@ static uint32_t now_unix(void *ctx)
     return probe.now != 0 ? probe.now : board_unix();
 }
 
-static const struct elo_net net = {.open = board_net_open,
-                                   .step = board_net_step,
-                                   .give_up = board_net_give_up,
-                                   .send = board_net_send,
-                                   .recv = board_net_recv,
-                                   .finish = board_net_finish,
-                                   .close = board_net_close,
-                                   .error = board_net_error,
-                                   .address = board_net_address};
-
 static void start_link(void)
 {
     static struct elo_link_config config;
@@ -288,7 +278,7 @@ static void start_link(void)
     config.tls.input_cap = sizeof both_input.input;
     config.tls.output = rest_output;
     config.tls.output_cap = sizeof rest_output;
-    config.net = net;
+    config.net = board_net;
     config.client = &rest_client;
     config.address = probe.host;
     config.port = probe.port;

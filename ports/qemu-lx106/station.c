@@ -1,23 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
 /*
- * The Station (elo/station/station.h) on the emulated board: the whole firmware, with the board's
- * flash for what is not delivered yet and for what a restart must not lose.
+ * The Station (elo/station/station.h) on the emulated board, with credentials from files and the
+ * board's flash for what is not delivered yet and for what a restart must not lose.
  *
  * Its arguments, its flash and what it says on the serial line: station.h.
  */
 #include "ports/qemu-lx106/machine.h"
 
-enum { FRAGMENT = 512 };
-
 static struct elo_station station;
 static struct machine machine;
 static struct elo_board board;
-static uint8_t rx[512], tx[256], outbox[ELO_STATION_OUTBOX_MIN], scratch[ELO_STATION_SCRATCH_MIN];
-static uint8_t input[ELO_TLS_INPUT_BYTES(FRAGMENT)], output[ELO_TLS_OUTPUT_BYTES(FRAGMENT)];
+static uint8_t outbox[ELO_STATION_OUTBOX_MIN], scratch[ELO_STATION_SCRATCH_MIN];
 
 /* Of a handshake only. */
-static struct elo_tls_handshake validator;
 static struct elo_tls_identity identity;
 static uint8_t certificate[STATION_CERTIFICATE_MAX], key[ELO_TLS_P256_KEY_BYTES];
 static struct elo_tls_anchors anchors;
@@ -41,9 +37,10 @@ static void on_news(void *ctx, const struct elo_station_news *news)
  * -----------------------------------------------------------------------------------
  */
 
-static elo_err load_credentials(const char *dir)
+/* `room` is free until the first handshake. */
+static elo_err load_credentials(const char *dir, struct elo_tls_handshake *room)
 {
-    elo_span root = board_folder_read(dir, "ca.der", &validator, sizeof validator);
+    elo_span root = board_folder_read(dir, "ca.der", room, sizeof *room);
     elo_span own = board_folder_read(dir, "cert.der", certificate, sizeof certificate);
     if (board_folder_read(dir, "key.bin", key, sizeof key).len != sizeof key) {
         return ELO_E_KEYPAIR;
@@ -53,37 +50,17 @@ static elo_err load_credentials(const char *dir)
     return err == ELO_OK ? elo_tls_identity_ec(&identity, own, key) : err;
 }
 
-static void configure_tls(struct elo_tls_config *tls, const char *host)
-{
-    tls->profile = &elo_tls_profile_aws_small;
-    tls->host = host;
-    tls->anchors = &anchors;
-    tls->identity = &identity;
-    tls->handshake = &validator;
-    tls->input = input;
-    tls->input_cap = sizeof input;
-    tls->output = output;
-    tls->output_cap = sizeof output;
-}
-
 static void configure(struct elo_station_config *config, char **argv)
 {
-    elo_station_defaults(config);
     machine_board(&board, &machine);
-    config->board = &board;
-    config->queue = &machine.queue;
+    machine_configure(config, &board, &machine);
     config->is_set_up = true;
-    config->net = machine_net();
-    configure_tls(&config->tls, argv[3]);
+    config->tls.host = argv[3];
+    config->tls.anchors = &anchors;
+    config->tls.identity = &identity;
     config->port = (uint16_t)board_number(argv[4]);
     config->client_id = argv[5];
     config->prefix = argv[6];
-    config->small_steps = true;
-    config->keep_session = true;
-    config->rx = rx;
-    config->rx_size = sizeof rx;
-    config->tx = tx;
-    config->tx_size = sizeof tx;
     config->outbox = outbox;
     config->outbox_size = sizeof outbox;
     config->scratch = scratch;
@@ -152,11 +129,11 @@ int app_main(int argc, char **argv)
              elo_span_of(NULL, 0));
         return 2;
     }
+    configure(&config, argv);
     elo_err err = machine_mount(&machine, argv[1]);
     if (err == ELO_OK) {
-        err = load_credentials(argv[2]);
+        err = load_credentials(argv[2], config.tls.handshake);
     }
-    configure(&config, argv);
     if (!options(&config, argc, argv)) {
         return 2;
     }
