@@ -19,31 +19,21 @@ elo_err thunk_elo_provision_init(struct elo_provision *p,
 bool thunk_elo_provision_step(struct elo_provision *p, uint32_t now_ms);
 }
 
-elo_err elo_esp8266_provision_init(struct elo_provision *p,
-                                   const struct elo_provision_config *config,
-                                   uint32_t now_ms)
-{
-    return thunk_elo_provision_init(p, config, now_ms);
-}
-
-bool elo_esp8266_provision_step(struct elo_provision *p, uint32_t now_ms)
-{
-    return thunk_elo_provision_step(p, now_ms);
-}
-
+#define ON_THE_STACK(f) thunk_##f
 #else
+#define ON_THE_STACK(f) f
+#endif
 
 elo_err elo_esp8266_provision_init(struct elo_provision *p,
                                    const struct elo_provision_config *config,
                                    uint32_t now_ms)
 {
-    return elo_provision_init(p, config, now_ms);
+    return ON_THE_STACK(elo_provision_init)(p, config, now_ms);
 }
 
 bool elo_esp8266_provision_step(struct elo_provision *p, uint32_t now_ms)
 {
-    return elo_provision_step(p, now_ms);
+    return ON_THE_STACK(elo_provision_step)(p, now_ms);
 }
 
-#endif
 #endif
