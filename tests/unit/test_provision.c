@@ -225,11 +225,9 @@ static bool check_saved(const uint8_t key[ELO_TLS_P256_KEY_BYTES])
     return is_new;
 }
 
-/* Set up with "old" and a key of its own; then "next" is saved, and the power goes in step `at`.
- * Where it did not, `*out_cut` is false. */
-static bool save_with_a_cut(uint64_t at, enum sim_cut how, uint64_t second, bool *out_cut)
+/* A board anew, with a key of its own, set up with "old"; "next" is given and not saved yet. */
+static void make_old_and_give_next(uint8_t key[ELO_TLS_P256_KEY_BYTES])
 {
-    uint8_t key[ELO_TLS_P256_KEY_BYTES];
     unmake(NULL);
     make(NULL);
     struct elo_setup_config *c = &b.p.setup.config;
@@ -238,6 +236,14 @@ static bool save_with_a_cut(uint64_t at, enum sim_cut how, uint64_t second, bool
     read_key(key);
     set_up(&pki.old, "old", BRINGS_SEC1);
     give(&pki.next, "next", BRINGS_SEC1);
+}
+
+/* Set up with "old" and a key of its own; then "next" is saved, and the power goes in step `at`.
+ * Where it did not, `*out_cut` is false. */
+static bool save_with_a_cut(uint64_t at, enum sim_cut how, uint64_t second, bool *out_cut)
+{
+    uint8_t key[ELO_TLS_P256_KEY_BYTES];
+    make_old_and_give_next(key);
     sim_flash_cut(&b.slots_flash, at, how);
     assert_int_equal(elo_setup_keep(&b.p.setup), ELO_OK);
     pass(10);
@@ -279,14 +285,7 @@ static void a_flash_that_fails_once(void **state)
     uint8_t key[ELO_TLS_P256_KEY_BYTES];
     bool failed = true;
     for (unsigned at = 1; failed; at++) {
-        unmake(NULL);
-        make(NULL);
-        struct elo_setup_config *c = &b.p.setup.config;
-        (void)c->csr(c->csr_ctx);
-        pass(10);
-        read_key(key);
-        set_up(&pki.old, "old", BRINGS_SEC1);
-        give(&pki.next, "next", BRINGS_SEC1);
+        make_old_and_give_next(key);
         b.fail_program = at;
         assert_int_equal(elo_setup_keep(&b.p.setup), ELO_OK);
         pass(10);
