@@ -190,9 +190,13 @@ class Process:
         return code
 
     def end(self, number=signal.SIGTERM, patience=PATIENCE):
+        """The exit code after this signal. One that does not end is a failure, and None."""
         if self.popen.poll() is None:
             self.send_signal(number)
-        return self.wait_end(patience)
+        code = self.wait_end(patience)
+        if code is None:
+            check(False, f"{' '.join(self.argv[:2])} ends on signal {number}", self.text())
+        return code
 
     def kill(self):
         if self.popen.poll() is None:
