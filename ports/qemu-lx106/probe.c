@@ -297,9 +297,9 @@ BOARD_HARNESS static void note_stack(uint32_t *deepest)
 }
 
 /* What lies where the client's buffers are has to be there again for each connection. */
-static bool is_about_to_open(void)
+static bool is_about_to_open(uint32_t now)
 {
-    elo_client_tick(&rest_client, board_ms());
+    elo_client_tick(&rest_client, now);
     return elo_link_get_phase(&rest_link) == ELO_LINK_IDLE &&
            elo_client_wants(&rest_client) == ELO_CLIENT_WANTS_OPEN;
 }
@@ -319,10 +319,10 @@ BOARD_HARNESS static void note_phase(void)
 }
 
 /* One step, and whether there is more to do at once. */
-static bool turn(void)
+static bool turn(uint32_t now)
 {
     bool shaking = elo_link_get_phase(&rest_link) == ELO_LINK_SHAKING;
-    if (is_about_to_open()) {
+    if (is_about_to_open(now)) {
         board_stack_paint();
         board_begin(BOARD_HANDSHAKE);
         probe.reason = load_root();
@@ -330,7 +330,7 @@ static bool turn(void)
     if (shaking) {
         board_begin(BOARD_STEP);
     }
-    bool busy = probe.reason == ELO_OK && elo_link_step(&rest_link, board_ms());
+    bool busy = probe.reason == ELO_OK && elo_link_step(&rest_link, now);
     if (shaking) {
         board_end(BOARD_STEP);
     }
@@ -370,7 +370,8 @@ static void run(void)
 {
     struct elo_client_event event;
     while (!probe.over) {
-        bool busy = turn();
+        uint32_t now = board_ms();
+        bool busy = turn(now);
         while (elo_client_next_event(&rest_client, &event)) {
             on_event(&event);
             busy = true;
@@ -378,7 +379,7 @@ static void run(void)
         act();
         if (!busy && !probe.over) {
             unsigned wanted = elo_link_interest(&rest_link);
-            board_wait(elo_link_wait_ms(&rest_link, board_ms()),
+            board_wait(elo_link_wait_ms(&rest_link, now),
                        ((wanted & ELO_LINK_SEND) ? (unsigned)WIRE_CAN_SEND : 0u) |
                            ((wanted & ELO_LINK_RECEIVE) ? (unsigned)WIRE_CAN_RECEIVE : 0u));
         }

@@ -376,7 +376,7 @@ static void a_small_step_receives_once(void **state)
     struct world *w = world_make(0);
     w->config.small_steps = true;
     unsigned before_opens, before_recvs;
-    for (unsigned steps = 0; w->connected == 0; steps++) {
+    for (unsigned steps = 0; elo_link_get_phase(&w->link) != ELO_LINK_OPEN; steps++) {
         assert_true(steps < STEPS_MAX);
         before_opens = w->opens;
         before_recvs = w->recvs;
@@ -384,6 +384,27 @@ static void a_small_step_receives_once(void **state)
         step(w);
         assert_true(w->opens - before_opens + w->recvs - before_recvs <= 1);
     }
+    world_free(w);
+}
+
+/* Once the connection stands a small step may do more, but not without end. */
+static void a_small_step_of_an_open_link_is_bounded(void **state)
+{
+    (void)state;
+    struct world *w = world_make(0);
+    w->config.small_steps = true;
+    run_until(w, &w->connected, 1);
+    w->recv_max = 1;
+    publish(w);
+    unsigned most = 0;
+    for (unsigned steps = 0; w->published == 0; steps++) {
+        assert_true(steps < STEPS_MAX);
+        unsigned before = w->recvs;
+        w->now++;
+        step(w);
+        most = w->recvs - before > most ? w->recvs - before : most;
+    }
+    assert_int_equal(most, 4);
     world_free(w);
 }
 
@@ -631,6 +652,7 @@ int main(void)
         cmocka_unit_test(connects_publishes_and_leaves),
         cmocka_unit_test(bytes_may_come_one_by_one),
         cmocka_unit_test(a_small_step_receives_once),
+        cmocka_unit_test(a_small_step_of_an_open_link_is_bounded),
         cmocka_unit_test(an_identity_may_come_late),
         cmocka_unit_test(an_idle_step_is_not_busy),
         cmocka_unit_test(failures_before_a_connection),

@@ -369,6 +369,7 @@ static void begin_next(struct elo__outbox *o, uint16_t except, uint32_t now_ms)
             return;
         }
     }
+    o->first = p.at;
 }
 
 elo_span elo__outbox_output(struct elo__outbox *o, uint16_t except, uint32_t now_ms)

@@ -28,7 +28,8 @@
 
 /* Rounds in one step: a peer that sends faster than we read must not hold it, for then no time-out
  * would ever be looked at. */
-#define ROUNDS_MAX 64
+#define ROUNDS_MAX       64
+#define SMALL_ROUNDS_MAX 4
 
 /* --- states ------------------------------------------------------------------------------------
  */
@@ -400,9 +401,14 @@ static elo_err pump_round(struct elo_link *link, uint32_t now)
     return moved || got == ELO_OK ? ELO_OK : ELO_NEED_MORE;
 }
 
+/* A small step does one round while the handshake's arithmetic may be in it. Of the connection that
+ * stands it sees a record through, which BearSSL asks for in two pieces, and the answer to it. */
 static int rounds_max(const struct elo_link *link)
 {
-    return config_of(link)->small_steps ? 1 : ROUNDS_MAX;
+    if (!config_of(link)->small_steps) {
+        return ROUNDS_MAX;
+    }
+    return link->_internal.phase == ELO_LINK_OPEN ? SMALL_ROUNDS_MAX : 1;
 }
 
 /* SHAKING or OPEN. Moves bytes until nothing moves without waiting; true, at once, when the client

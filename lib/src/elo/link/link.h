@@ -20,8 +20,9 @@
  * it. The client is used directly, with the same clock.
  *
  * How much a step does: everything that can be done without waiting, in a bounded number of rounds.
- * With `small_steps` one round: at most one opening, or one reception, and of the handshake's
- * arithmetic at most one block (see elo_tls_config, stepwise, which it implies). That is for a
+ * With `small_steps` one round until the connection stands: at most one opening, or one reception,
+ * and of the handshake's arithmetic at most one block (see elo_tls_config, stepwise, which it
+ * implies); from then on four, which take a record in or send what the client has. That is for a
  * loop() with other duties and a watchdog; everything else is the same.
  *
  * Why a connection failed is what the client's DISCONNECTED event says; elo_link_diagnosis has the
@@ -69,7 +70,7 @@ struct elo_link_config {
     uint32_t handshake_timeout_ms;
 
     bool keep_session; /* resume the TLS session when reconnecting */
-    bool small_steps;  /* one round a step: see above */
+    bool small_steps;  /* few rounds a step: see above */
 
     /* Fills `out` with fresh random bytes, or fails: ELO_E_ENTROPY. */
     elo_err (*entropy)(void *ctx, uint8_t *out, size_t len);
