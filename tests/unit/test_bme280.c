@@ -5,8 +5,7 @@
  * floating point), and a simulated chip on a simulated bus. */
 #include "elo/sensor/bme280.h"
 
-#include "tests/support/guard.h"
-#include "tests/support/vectors.h"
+#include "tests/support/vector_file.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,37 +14,9 @@
 /* cmocka.h needs those above */
 #include <cmocka.h>
 
-static struct vectors vectors;
-static struct guard guard;
-
 static int open_vectors(void **state)
 {
-    (void)state;
-    vectors_add(&vectors, ELO_SOURCE_DIR "/tests/vectors/sensor/bme280.txt");
-    guard_open(&guard, 64);
-    return 0;
-}
-
-static int close_vectors(void **state)
-{
-    (void)state;
-    guard_close(&guard);
-    vectors_free(&vectors);
-    return 0;
-}
-
-static const char *name_of(elo_err err)
-{
-    switch (err) {
-    case ELO_OK:
-        return "OK";
-    case ELO_E_SENSOR_FRAME:
-        return "SENSOR_FRAME";
-    case ELO_E_SENSOR_RANGE:
-        return "SENSOR_RANGE";
-    default:
-        return "another";
-    }
+    return vector_file_open(state, ELO_SOURCE_DIR "/tests/vectors/sensor/bme280.txt", 64);
 }
 
 static elo_err read_vector(const struct vector *v, struct elo_reading *r)
@@ -78,9 +49,9 @@ static void every_vector(void **state)
             snprintf(got + n, sizeof got - (size_t)n, " centi_percent=%u", r.centi_percent);
         }
         const char *want = vector_get(v, "is");
-        if (strcmp(name_of(err), want ? "OK" : vector_get(v, "err")) != 0 || r.error != err ||
+        if (strcmp(err_name(err), want ? "OK" : vector_get(v, "err")) != 0 || r.error != err ||
             (want && strcmp(got, want) != 0)) {
-            fail_msg("%s:%u [%s]: %s %s", v->file, v->line, v->name, name_of(err), got);
+            fail_msg("%s:%u [%s]: %s %s", v->file, v->line, v->name, err_name(err), got);
         }
         assert_string_equal(r.source, "me");
     }
@@ -422,5 +393,5 @@ int main(void)
         cmocka_unit_test(what_can_be_wrong),
         cmocka_unit_test(each_transfer_fails_once),
     };
-    return cmocka_run_group_tests(tests, open_vectors, close_vectors);
+    return cmocka_run_group_tests(tests, open_vectors, vector_file_close);
 }

@@ -5,8 +5,7 @@
  * flipped, each length cut; a sensor that is woken, listened to and left in peace. */
 #include "elo/sensor/dht.h"
 
-#include "tests/support/guard.h"
-#include "tests/support/vectors.h"
+#include "tests/support/vector_file.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,39 +16,9 @@
 
 #define BITS 40
 
-static struct vectors vectors;
-static struct guard guard;
-
 static int open_vectors(void **state)
 {
-    (void)state;
-    vectors_add(&vectors, ELO_SOURCE_DIR "/tests/vectors/sensor/dht.txt");
-    guard_open(&guard, 256);
-    return 0;
-}
-
-static int close_vectors(void **state)
-{
-    (void)state;
-    guard_close(&guard);
-    vectors_free(&vectors);
-    return 0;
-}
-
-static const char *name_of(elo_err err)
-{
-    switch (err) {
-    case ELO_OK:
-        return "OK";
-    case ELO_E_SENSOR_FRAME:
-        return "SENSOR_FRAME";
-    case ELO_E_SENSOR_CHECKSUM:
-        return "SENSOR_CHECKSUM";
-    case ELO_E_SENSOR_RANGE:
-        return "SENSOR_RANGE";
-    default:
-        return "another";
-    }
+    return vector_file_open(state, ELO_SOURCE_DIR "/tests/vectors/sensor/dht.txt", 256);
 }
 
 static elo_dht_kind kind_of(const struct vector *v)
@@ -63,9 +32,9 @@ static void check(const struct vector *v, elo_err err, const struct elo_reading 
     char got[64];
     snprintf(got, sizeof got, "centi_celsius=%d centi_percent=%u", r->centi_celsius,
              r->centi_percent);
-    if (strcmp(name_of(err), want ? "OK" : vector_get(v, "err")) != 0 || r->error != err ||
+    if (strcmp(err_name(err), want ? "OK" : vector_get(v, "err")) != 0 || r->error != err ||
         (want && strcmp(got, want) != 0)) {
-        fail_msg("%s:%u [%s]: %s %s", v->file, v->line, v->name, name_of(err), got);
+        fail_msg("%s:%u [%s]: %s %s", v->file, v->line, v->name, err_name(err), got);
     }
     assert_int_equal(r->has, err == ELO_OK ? ELO_READING_TEMPERATURE | ELO_READING_HUMIDITY : 0);
     assert_string_equal(r->source, "me");
@@ -298,5 +267,5 @@ int main(void)
         cmocka_unit_test(a_round),
         cmocka_unit_test(a_longer_interval_and_late_ticks),
     };
-    return cmocka_run_group_tests(tests, open_vectors, close_vectors);
+    return cmocka_run_group_tests(tests, open_vectors, vector_file_close);
 }

@@ -5,8 +5,7 @@
  * that are found, convert, lose their power, are pulled out, and are disturbed. */
 #include "elo/sensor/ds18b20.h"
 
-#include "tests/support/guard.h"
-#include "tests/support/vectors.h"
+#include "tests/support/vector_file.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,46 +16,12 @@
 
 #define SENSORS 6
 
-static struct vectors vectors;
-static struct guard guard;
-
 static int open_vectors(void **state)
 {
-    (void)state;
-    vectors_add(&vectors, ELO_SOURCE_DIR "/tests/vectors/sensor/ds18b20.txt");
-    guard_open(&guard, 64);
-    return 0;
-}
-
-static int close_vectors(void **state)
-{
-    (void)state;
-    guard_close(&guard);
-    vectors_free(&vectors);
-    return 0;
+    return vector_file_open(state, ELO_SOURCE_DIR "/tests/vectors/sensor/ds18b20.txt", 64);
 }
 
 /* --- scratchpads ------------------------------------------------------------------------------ */
-
-static const char *name_of(elo_err err)
-{
-    static const struct {
-        elo_err err;
-        const char *name;
-    } names[] = {{ELO_OK, "OK"},
-                 {ELO_E_SENSOR_MISSING, "SENSOR_MISSING"},
-                 {ELO_E_SENSOR_BUS, "SENSOR_BUS"},
-                 {ELO_E_SENSOR_CHECKSUM, "SENSOR_CHECKSUM"},
-                 {ELO_E_SENSOR_KIND, "SENSOR_KIND"},
-                 {ELO_E_SENSOR_POWER, "SENSOR_POWER"},
-                 {ELO_E_SENSOR_RANGE, "SENSOR_RANGE"}};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (names[i].err == err) {
-            return names[i].name;
-        }
-    }
-    return "another";
-}
 
 static void every_scratchpad(void **state)
 {
@@ -71,9 +36,9 @@ static void every_scratchpad(void **state)
         snprintf(got, sizeof got, "centi_celsius=%d bits=%u suspect=%d", r.centi_celsius,
                  about.resolution_bits, about.suspect);
         const char *want = vector_get(v, "is");
-        if (strcmp(name_of(err), want ? "OK" : vector_get(v, "err")) != 0 || r.error != err ||
+        if (strcmp(err_name(err), want ? "OK" : vector_get(v, "err")) != 0 || r.error != err ||
             (want && strcmp(got, want) != 0)) {
-            fail_msg("%s:%u [%s]: %s %s", v->file, v->line, v->name, name_of(err), got);
+            fail_msg("%s:%u [%s]: %s %s", v->file, v->line, v->name, err_name(err), got);
         }
         assert_int_equal(r.has, err == ELO_OK ? ELO_READING_TEMPERATURE : 0);
         assert_string_equal(r.source, "me");
@@ -624,5 +589,5 @@ int main(void)
         cmocka_unit_test(power_from_the_line),
         cmocka_unit_test(noise),
     };
-    return cmocka_run_group_tests(tests, open_vectors, close_vectors);
+    return cmocka_run_group_tests(tests, open_vectors, vector_file_close);
 }

@@ -5,8 +5,7 @@
  * every bit; what is said to a server. */
 #include "elo/time/sntp.h"
 
-#include "tests/support/guard.h"
-#include "tests/support/vectors.h"
+#include "tests/support/vector_file.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,41 +15,10 @@
 #include <cmocka.h>
 
 static const struct elo_sntp_nonce nonce = {0x01234567, 0x89ABCDEF};
-static struct vectors vectors;
-static struct guard guard;
 
 static int open_vectors(void **state)
 {
-    (void)state;
-    vectors_add(&vectors, ELO_SOURCE_DIR "/tests/vectors/sntp/replies.txt");
-    guard_open(&guard, 256);
-    return 0;
-}
-
-static int close_vectors(void **state)
-{
-    (void)state;
-    guard_close(&guard);
-    vectors_free(&vectors);
-    return 0;
-}
-
-static const char *name_of(elo_err err)
-{
-    switch (err) {
-    case ELO_OK:
-        return "OK";
-    case ELO_E_MALFORMED:
-        return "MALFORMED";
-    case ELO_E_TIME_NOT_OURS:
-        return "TIME_NOT_OURS";
-    case ELO_E_TIME_KISS:
-        return "TIME_KISS";
-    case ELO_E_TIME_UNSYNCED:
-        return "TIME_UNSYNCED";
-    default:
-        return "another";
-    }
+    return vector_file_open(state, ELO_SOURCE_DIR "/tests/vectors/sntp/replies.txt", 256);
 }
 
 static uint32_t elapsed_of(const struct vector *v)
@@ -77,9 +45,9 @@ static void every_vector(void **state)
         const char *want = vector_get(v, "is");
         const char *want_err = want ? "OK" : vector_get(v, "err");
         const char *want_kiss = vector_get(v, "kiss");
-        if (strcmp(name_of(err), want_err) != 0 || (want && strcmp(got, want) != 0) ||
+        if (strcmp(err_name(err), want_err) != 0 || (want && strcmp(got, want) != 0) ||
             strcmp(r.kiss, want_kiss ? want_kiss : "") != 0) {
-            fail_msg("%s:%u [%s]: %s %s kiss=%s", v->file, v->line, v->name, name_of(err), got,
+            fail_msg("%s:%u [%s]: %s %s kiss=%s", v->file, v->line, v->name, err_name(err), got,
                      r.kiss);
         }
     }
@@ -138,5 +106,5 @@ int main(void)
         cmocka_unit_test(each_bit_changed),
         cmocka_unit_test(a_question_tells_nothing_but_its_nonce),
     };
-    return cmocka_run_group_tests(tests, open_vectors, close_vectors);
+    return cmocka_run_group_tests(tests, open_vectors, vector_file_close);
 }
