@@ -79,15 +79,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct sigv4_key key = {ELO_SPAN("AKID"), ELO_SPAN("a secret nobody has"), {NULL, 0}};
     elo_span rest = elo_span_of(data, size);
     struct sigv4_request request = {.headers = headers};
-    request.method = sigv4__cut(&rest, '\n');
-    request.path = sigv4__cut(&rest, '\n');
-    request.query = sigv4__cut(&rest, '\n');
+    request.method = text_cut(&rest, '\n');
+    request.path = text_cut(&rest, '\n');
+    request.query = text_cut(&rest, '\n');
     while (request.header_count < MOST_HEADERS) {
-        elo_span value = sigv4__cut(&rest, '\n');
+        elo_span value = text_cut(&rest, '\n');
         if (value.len == 0) {
             break;
         }
-        elo_span name = sigv4__cut(&value, ':');
+        elo_span name = text_cut(&value, ':');
         headers[request.header_count++] = (struct sigv4_header){name, value};
     }
     request.body = rest;

@@ -72,12 +72,12 @@ static aws_error no_route(struct call *c)
     char methods[64];
     if (!api__allowed(http->path, methods)) {
         return aws_fault_set(c->fault, AWS_UnknownOperationException,
-                             "There is no operation %s %s here", api__quote(http->method).text,
-                             api__quote(http->path).text);
+                             "There is no operation %s %s here", text_quote(http->method).text,
+                             text_quote(http->path).text);
     }
     buf_format(&c->out->headers, "Allow: %s\r\n", methods);
     return aws_fault_set(c->fault, AWS_MethodNotAllowedException, "%s is not allowed on %s, but %s",
-                         api__quote(http->method).text, api__quote(http->path).text, methods);
+                         text_quote(http->method).text, text_quote(http->path).text, methods);
 }
 
 /* --- log --------------------------------------------------------------------------------- */

@@ -162,7 +162,7 @@ static aws_error take_type(struct call *c, bool *exclusive, bool *out_there)
                         "1 validation error detected: Value '%s' at 'thingPrincipalType' failed to "
                         "satisfy constraint: Member must satisfy enum value set: [EXCLUSIVE_THING, "
                         "NON_EXCLUSIVE_THING]",
-                        api__quote(type).text);
+                        text_quote(type).text);
 }
 
 aws_error api__AttachThingPrincipal(struct call *c)

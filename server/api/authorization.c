@@ -140,7 +140,7 @@ static aws_error take_action(struct call *c, elo_span text, struct info *out)
                         "1 validation error detected: Value '%s' at 'authInfos.actionType' failed "
                         "to satisfy constraint: Member must satisfy enum value set: [CONNECT, "
                         "PUBLISH, SUBSCRIBE, RECEIVE]",
-                        api__quote(text).text);
+                        text_quote(text).text);
 }
 
 static aws_error take_info(struct call *c, elo_span json, struct info *out)

@@ -24,7 +24,7 @@ take_status(struct call *c, const struct field *field, bool *value, const bool *
     return *value || elo_span_eq(field->text, ELO_SPAN("INACTIVE"))
                ? AWS_OK
                : api__invalid(c, "Value '%s' at 'status' must be ACTIVE or INACTIVE",
-                              api__quote(field->text).text);
+                              text_quote(field->text).text);
 }
 
 struct given {
@@ -97,10 +97,8 @@ static aws_error write_description(struct call *c, struct elo_json_writer *w, vo
     api__put_text(w, "status", a->active ? ELO_SPAN("ACTIVE") : ELO_SPAN("INACTIVE"));
     api__put_time(w, "creationDate", a->created_ms);
     api__put_time(w, "lastModifiedDate", a->modified_ms);
-    elo_json_key(w, ELO_SPAN("signingDisabled"));
-    elo_json_bool(w, a->signing_disabled);
-    elo_json_key(w, ELO_SPAN("enableCachingForHttp"));
-    elo_json_bool(w, a->caching_for_http);
+    api__put_bool(w, "signingDisabled", a->signing_disabled);
+    api__put_bool(w, "enableCachingForHttp", a->caching_for_http);
     elo_json_end_object(w);
     elo_json_end_object(w);
     return AWS_OK;
@@ -231,8 +229,7 @@ static aws_error write_answer(struct call *c, struct elo_json_writer *w, void *c
     size_t count = custom_policies(custom, documents);
     (void)c;
     elo_json_begin_object(w);
-    elo_json_key(w, ELO_SPAN("isAuthenticated"));
-    elo_json_bool(w, true);
+    api__put_bool(w, "isAuthenticated", true);
     api__put_text(w, "principalId", custom_principal(custom));
     elo_json_key(w, ELO_SPAN("policyDocuments"));
     elo_json_begin_array(w);
@@ -240,10 +237,8 @@ static aws_error write_answer(struct call *c, struct elo_json_writer *w, void *c
         elo_json_string(w, documents[i]);
     }
     elo_json_end_array(w);
-    elo_json_key(w, ELO_SPAN("refreshAfterInSeconds"));
-    elo_json_int(w, custom_refresh_s(custom));
-    elo_json_key(w, ELO_SPAN("disconnectAfterInSeconds"));
-    elo_json_int(w, custom_disconnect_s(custom));
+    api__put_int(w, "refreshAfterInSeconds", custom_refresh_s(custom));
+    api__put_int(w, "disconnectAfterInSeconds", custom_disconnect_s(custom));
     elo_json_end_object(w);
     return AWS_OK;
 }
@@ -253,8 +248,7 @@ static aws_error write_no(struct call *c, struct elo_json_writer *w, void *ctx)
     (void)c;
     (void)ctx;
     elo_json_begin_object(w);
-    elo_json_key(w, ELO_SPAN("isAuthenticated"));
-    elo_json_bool(w, false);
+    api__put_bool(w, "isAuthenticated", false);
     elo_json_end_object(w);
     return AWS_OK;
 }

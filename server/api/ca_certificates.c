@@ -85,7 +85,7 @@ static aws_error check_mode(struct call *c, const struct field *fields)
                             "1 validation error detected: Value '%s' at 'certificateMode' failed "
                             "to satisfy constraint: Member must satisfy enum value set: [DEFAULT, "
                             "SNI_ONLY]",
-                            api__quote(fields[MODE].text).text);
+                            text_quote(fields[MODE].text).text);
     }
     if (sni_only && fields[VERIFICATION].is_there) {
         return api__invalid(c, "A verification certificate must not be given in SNI_ONLY mode");
@@ -189,8 +189,7 @@ put_description(struct call *c, struct elo_json_writer *w, const struct ca_certi
     api__put_text(w, "autoRegistrationStatus",
                   ca->auto_registration ? ELO_SPAN("ENABLE") : ELO_SPAN("DISABLE"));
     api__put_time(w, "lastModifiedDate", ca->modified_ms);
-    elo_json_key(w, ELO_SPAN("customerVersion"));
-    elo_json_int(w, ca->customer_version);
+    api__put_int(w, "customerVersion", ca->customer_version);
     api__put_text(w, "generationId", ca->generation_id);
     elo_json_key(w, ELO_SPAN("validity"));
     elo_json_begin_object(w);
@@ -309,7 +308,7 @@ static aws_error take_word(
     return api__invalid(c,
                         "1 validation error detected: Value '%s' at '%s' failed to satisfy "
                         "constraint: Member must satisfy enum value set: [%s, %s]",
-                        api__quote(word).text, name, yes, no);
+                        text_quote(word).text, name, yes, no);
 }
 
 aws_error api__UpdateCACertificate(struct call *c)

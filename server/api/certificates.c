@@ -136,7 +136,7 @@ api__take_status(struct call *c, const char *member, elo_span text, enum certifi
                         "1 validation error detected: Value '%s' at '%s' failed to satisfy "
                         "constraint: Member must satisfy enum value set: [ACTIVE, INACTIVE, "
                         "REVOKED, PENDING_TRANSFER, REGISTER_INACTIVE, PENDING_ACTIVATION]",
-                        api__quote(text).text, member);
+                        text_quote(text).text, member);
 }
 
 aws_error
@@ -196,8 +196,7 @@ static void put_description(const struct call *c,
     api__put_text(w, "ownedBy", elo_span_str(registry_account(c->api->registry)));
     api__put_time(w, "creationDate", certificate->created_ms);
     api__put_time(w, "lastModifiedDate", certificate->modified_ms);
-    elo_json_key(w, ELO_SPAN("customerVersion"));
-    elo_json_int(w, certificate->customer_version);
+    api__put_int(w, "customerVersion", certificate->customer_version);
     elo_json_key(w, ELO_SPAN("transferData"));
     elo_json_begin_object(w);
     elo_json_end_object(w);

@@ -29,7 +29,7 @@ static aws_error check_client_id(struct call *c, elo_span id)
 static aws_error unknown(struct call *c, elo_span id, const char *what)
 {
     return aws_fault_set(c->fault, AWS_ResourceNotFoundException, "Client %s %s",
-                         api__quote(id).text, what);
+                         text_quote(id).text, what);
 }
 
 static aws_error begin(struct call *c, enum policy_action action)
@@ -46,44 +46,32 @@ struct told {
     bool with_socket;
 };
 
-static void put_int(struct elo_json_writer *w, const char *name, int64_t value)
-{
-    elo_json_key(w, elo_span_str(name));
-    elo_json_int(w, value);
-}
-
-static void put_bool(struct elo_json_writer *w, const char *name, bool value)
-{
-    elo_json_key(w, elo_span_str(name));
-    elo_json_bool(w, value);
-}
-
 static aws_error write_connection(struct call *c, struct elo_json_writer *w, void *ctx)
 {
     const struct told *t = ctx;
     elo_json_begin_object(w);
-    put_bool(w, "connected", t->is.connected);
+    api__put_bool(w, "connected", t->is.connected);
     if (t->is.thing.len > 0) {
         api__put_text(w, "thingName", t->is.thing);
     }
-    put_bool(w, "cleanSession", t->is.clean);
+    api__put_bool(w, "cleanSession", t->is.clean);
     if (t->with_socket && t->is.connected) {
         api__put_text(w, "sourceIp", t->is.source_ip);
-        put_int(w, "sourcePort", t->is.source_port);
+        api__put_int(w, "sourcePort", t->is.source_port);
     }
     if (t->is.connected) {
-        put_int(w, "keepAliveDuration", t->is.keep_alive_s);
+        api__put_int(w, "keepAliveDuration", t->is.keep_alive_s);
     }
     if (t->is.connected_ms > 0) {
-        put_int(w, "connectedSince", t->is.connected_ms);
+        api__put_int(w, "connectedSince", t->is.connected_ms);
     }
     if (!t->is.connected && t->is.disconnected_ms > 0) {
-        put_int(w, "disconnectedSince", t->is.disconnected_ms);
+        api__put_int(w, "disconnectedSince", t->is.disconnected_ms);
         bool twin = strcmp(t->is.reason, "DUPLICATE_CLIENT_ID") == 0;
         api__put_text(w, "disconnectReason",
                       elo_span_str(twin ? "DUPLICATE_CLIENTID" : t->is.reason));
     }
-    put_int(w, "sessionExpiry", t->is.expiry_s);
+    api__put_int(w, "sessionExpiry", t->is.expiry_s);
     api__put_text(w, "clientId", c->vars[0]);
     elo_json_end_object(w);
     return AWS_OK;
@@ -142,7 +130,7 @@ static aws_error write_subscriptions(struct call *c, struct elo_json_writer *w, 
            broker_subscription_at(c->api->broker, c->vars[0], i, &filter, &qos)) {
         elo_json_begin_object(w);
         api__put_text(w, "topicFilter", filter);
-        put_int(w, "qos", qos);
+        api__put_int(w, "qos", qos);
         elo_json_end_object(w);
         i++;
     }
@@ -181,23 +169,13 @@ static aws_error check_message(struct call *c, elo_span topic)
     if (!elo_utf8_valid_mqtt(topic) || !elo_topic_name_valid(topic) || topic.ptr[0] == '$' ||
         !elo_topic_within_quota(topic)) {
         return api__invalid(c, "Topic %s is not one that can be published to",
-                            api__quote(topic).text);
+                            text_quote(topic).text);
     }
     if (c->request->http.body.len > LIMIT_PAYLOAD_BYTES) {
         return aws_fault_set(c->fault, AWS_RequestEntityTooLargeException,
                              "The payload has %zu bytes; at most %u are allowed",
                              c->request->http.body.len, LIMIT_PAYLOAD_BYTES);
     }
-    return AWS_OK;
-}
-
-static aws_error write_ok(struct call *c, struct elo_json_writer *w, void *ctx)
-{
-    (void)ctx;
-    elo_json_begin_object(w);
-    api__put_text(w, "message", ELO_SPAN("OK"));
-    api__put_text(w, "traceId", elo_span_str(c->out->request_id));
-    elo_json_end_object(w);
     return AWS_OK;
 }
 
@@ -231,7 +209,7 @@ aws_error api__SendDirectMessage(struct call *c)
     error = error ? error : api__query_bool(c, "confirmation", &direct.confirm);
     error = error ? error : api__query_int(c, "timeout", 1, TIMEOUT_MAX_S, &timeout_s, NULL);
     /* The answer is written first: once the message is sent nothing may fail. */
-    error = error ? error : api__reply(c, write_ok, NULL);
+    error = error ? error : api__reply_ok(c);
     if (error != AWS_OK) {
         return error;
     }

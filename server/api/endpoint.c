@@ -7,21 +7,6 @@
  */
 #include "server/api/internal.h"
 
-static bool same_text(elo_span a, elo_span b)
-{
-    if (a.len != b.len) {
-        return false;
-    }
-    for (size_t i = 0; i < a.len; i++) {
-        uint8_t ch = a.ptr[i];
-        uint8_t lower = ch >= 'A' && ch <= 'Z' ? ch | 0x20 : ch;
-        if (lower != b.ptr[i]) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static aws_error write_endpoint(struct call *c, struct elo_json_writer *w, void *ctx)
 {
     (void)ctx;
@@ -35,10 +20,10 @@ aws_error api__DescribeEndpoint(struct call *c)
 {
     elo_span type = ELO_SPAN("iot:Data");
     bool is_given = api__query(c, "endpointType", &type);
-    if (same_text(type, ELO_SPAN("iot:data-ats"))) {
+    if (text_same(type, ELO_SPAN("iot:data-ats"))) {
         return api__reply(c, write_endpoint, NULL);
     }
-    bool is_old = same_text(type, ELO_SPAN("iot:data")) || same_text(type, ELO_SPAN("iot:jobs"));
+    bool is_old = text_same(type, ELO_SPAN("iot:data")) || text_same(type, ELO_SPAN("iot:jobs"));
     if (is_old && c->api->compat.describe_endpoint_data != 0) {
         return api__reply(c, write_endpoint, NULL);
     }
@@ -46,10 +31,10 @@ aws_error api__DescribeEndpoint(struct call *c)
         return api__invalid(c,
                             "Endpoint type %s%s is not supported any more. Use iot:Data-ATS: aws "
                             "iot describe-endpoint --endpoint-type iot:Data-ATS",
-                            api__quote(type).text, is_given ? "" : " (meant when none is given)");
+                            text_quote(type).text, is_given ? "" : " (meant when none is given)");
     }
-    if (same_text(type, ELO_SPAN("iot:credentialprovider"))) {
+    if (text_same(type, ELO_SPAN("iot:credentialprovider"))) {
         return api__invalid(c, "There is no credential provider on the desk");
     }
-    return api__invalid(c, "Endpoint type %s not recognized.", api__quote(type).text);
+    return api__invalid(c, "Endpoint type %s not recognized.", text_quote(type).text);
 }

@@ -12,6 +12,7 @@
 #include "elo/json/write.h"
 #include "server/api/api.h"
 #include "server/base/limits.h"
+#include "server/base/text.h"
 
 #define API_VARS   2u
 #define API_PARAMS 32u
@@ -89,12 +90,6 @@ void api__free_all(struct call *c);
 aws_error api__out_of_memory(struct call *c);
 aws_error api__invalid(struct call *c, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-
-/* A span for "%s": at most 64 bytes of it, printable. */
-struct quoted {
-    char text[68];
-};
-struct quoted api__quote(elo_span text);
 
 /* Decodes the path's variables and the query. InvalidRequest for a bad escape. */
 aws_error api__decode(struct call *c);
@@ -223,10 +218,13 @@ aws_error api__reserve(struct call *c, size_t len);
 size_t api__json_len(elo_span text);
 aws_error api__reply(struct call *c, writer *write, void *ctx);
 aws_error api__reply_text(struct call *c, const char *text);
+aws_error api__reply_ok(struct call *c); /* "OK", as the data plane says it */
 void api__reply_fault(struct call *c);
 void api__allow_origins(struct call *c);
 
 void api__put_text(struct elo_json_writer *w, const char *name, elo_span value);
+void api__put_int(struct elo_json_writer *w, const char *name, int64_t value);
+void api__put_bool(struct elo_json_writer *w, const char *name, bool value);
 void api__put_time(struct elo_json_writer *w, const char *name, int64_t unix_ms);
 void api__put_arn(const struct call *c,
                   struct elo_json_writer *w,

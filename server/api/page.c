@@ -66,7 +66,7 @@ static aws_error take_token(struct call *c, struct paging *p, const char *parame
               memcmp(text, c->route->operation, head) == 0 && text[head] == ':' &&
               len - head - 1 <= sizeof p->key;
     if (!ok) {
-        return api__invalid(c, "Value '%s' at '%s' is not a token of %s", api__quote(token).text,
+        return api__invalid(c, "Value '%s' at '%s' is not a token of %s", text_quote(token).text,
                             parameter, c->route->operation);
     }
     memcpy(p->key, text + head + 1, len - head - 1);

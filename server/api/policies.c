@@ -51,7 +51,7 @@ static aws_error take_version(struct call *c, int64_t *out)
                         "1 validation error detected: Value '%s' at 'policyVersionId' failed to "
                         "satisfy constraint: Member must satisfy regular expression pattern: "
                         "[0-9]+",
-                        api__quote(text).text);
+                        text_quote(text).text);
 }
 
 static void put_version_id(struct elo_json_writer *w, const char *name, int64_t version)
@@ -63,8 +63,7 @@ static void put_version_id(struct elo_json_writer *w, const char *name, int64_t 
 
 static void put_is_default(struct elo_json_writer *w, const struct policy_reply *r)
 {
-    elo_json_key(w, ELO_SPAN("isDefaultVersion"));
-    elo_json_bool(w, r->version->version == r->policy->default_version);
+    api__put_bool(w, "isDefaultVersion", r->version->version == r->policy->default_version);
 }
 
 static size_t reply_room(elo_span document)

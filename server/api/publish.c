@@ -33,11 +33,11 @@ static aws_error check_topic(struct call *c, elo_span topic)
     }
     if (!elo_topic_name_valid(topic)) {
         return api__invalid(c, "Topic %s has a wildcard (+ or #): only filters may",
-                            api__quote(topic).text);
+                            text_quote(topic).text);
     }
     if (!elo_topic_within_quota(topic)) {
         return api__invalid(c, "Topic %s is longer than %u bytes, or has more than %u slashes",
-                            api__quote(topic).text, LIMIT_TOPIC_BYTES, LIMIT_TOPIC_SLASHES);
+                            text_quote(topic).text, LIMIT_TOPIC_BYTES, LIMIT_TOPIC_SLASHES);
     }
     return AWS_OK;
 }
@@ -56,7 +56,7 @@ static aws_error take_number(struct call *c, struct mqtt5 *m)
         return api__invalid(c,
                             "Value '%s' at 'payloadFormatIndicator' must be UNSPECIFIED_BYTES "
                             "or UTF8_DATA",
-                            api__quote(format).text);
+                            text_quote(format).text);
     }
     if (utf8 && !elo_utf8_valid(c->request->http.body)) {
         return api__invalid(c, "The payload is not UTF-8, as payloadFormatIndicator says");
@@ -77,7 +77,7 @@ static aws_error take_texts(struct call *c, struct mqtt5 *m)
     if (api__query(c, "responseTopic", &text)) {
         if (!elo_utf8_valid_mqtt(text) || !elo_topic_name_valid(text)) {
             return api__invalid(c, "Value '%s' at 'responseTopic' is not a topic name",
-                                api__quote(text).text);
+                                text_quote(text).text);
         }
         elo_mqtt_put_text(&m->w, ELO_MQTT_PROP_RESPONSE_TOPIC, text);
     }
@@ -138,16 +138,6 @@ static aws_error take_mqtt5(struct call *c, struct mqtt5 *m)
     return error;
 }
 
-static aws_error write_ok(struct call *c, struct elo_json_writer *w, void *ctx)
-{
-    (void)ctx;
-    elo_json_begin_object(w);
-    api__put_text(w, "message", ELO_SPAN("OK"));
-    api__put_text(w, "traceId", elo_span_str(c->out->request_id));
-    elo_json_end_object(w);
-    return AWS_OK;
-}
-
 static aws_error not_stored(struct call *c)
 {
     c->out->after_seq = 0;
@@ -170,7 +160,7 @@ publish(struct call *c, elo_span topic, const struct mqtt5 *m, uint8_t qos, bool
                              "There are as many retained messages as may be kept (%u)",
                              LIMIT_RETAINED_MESSAGES);
     case ELO_E_TOPIC:
-        return api__invalid(c, "Topic %s cannot be published to", api__quote(topic).text);
+        return api__invalid(c, "Topic %s cannot be published to", text_quote(topic).text);
     case ELO_E_NO_MEMORY:
         return api__out_of_memory(c);
     default:
@@ -200,5 +190,5 @@ aws_error api__Publish(struct call *c)
     }
     error = error ? error : api__reserve(c, 128);
     error = error ? error : publish(c, topic, &m, (uint8_t)qos, retain);
-    return error ? error : api__reply(c, write_ok, NULL);
+    return error ? error : api__reply_ok(c);
 }

@@ -106,6 +106,21 @@ static void mend_message(char *message)
     }
 }
 
+static aws_error write_ok(struct call *c, struct elo_json_writer *w, void *ctx)
+{
+    (void)ctx;
+    elo_json_begin_object(w);
+    api__put_text(w, "message", ELO_SPAN("OK"));
+    api__put_text(w, "traceId", elo_span_str(c->out->request_id));
+    elo_json_end_object(w);
+    return AWS_OK;
+}
+
+aws_error api__reply_ok(struct call *c)
+{
+    return api__reply(c, write_ok, NULL);
+}
+
 static aws_error write_fault(struct call *c, struct elo_json_writer *w, void *ctx)
 {
     const struct aws_fault *fault = ctx;
@@ -166,6 +181,18 @@ void api__put_text(struct elo_json_writer *w, const char *name, elo_span value)
 {
     elo_json_key(w, elo_span_str(name));
     elo_json_string(w, value);
+}
+
+void api__put_int(struct elo_json_writer *w, const char *name, int64_t value)
+{
+    elo_json_key(w, elo_span_str(name));
+    elo_json_int(w, value);
+}
+
+void api__put_bool(struct elo_json_writer *w, const char *name, bool value)
+{
+    elo_json_key(w, elo_span_str(name));
+    elo_json_bool(w, value);
 }
 
 void api__put_time(struct elo_json_writer *w, const char *name, int64_t unix_ms)

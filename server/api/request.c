@@ -56,17 +56,6 @@ aws_error api__invalid(struct call *c, const char *format, ...)
     return aws_fault_set(c->fault, AWS_InvalidRequestException, "%s", text);
 }
 
-struct quoted api__quote(elo_span text)
-{
-    struct quoted q;
-    size_t len = text.len < 64 ? text.len : 64;
-    for (size_t i = 0; i < len; i++) {
-        q.text[i] = text.ptr[i] >= ' ' && text.ptr[i] <= '~' ? (char)text.ptr[i] : '?';
-    }
-    memcpy(q.text + len, text.len > 64 ? "..." : "", text.len > 64 ? 4 : 1);
-    return q;
-}
-
 /* --- percent-encoding -------------------------------------------------------------------- */
 
 static int hex_digit(uint8_t c)
@@ -100,15 +89,6 @@ static bool decode(elo_span text, uint8_t **to, elo_span *out)
     return true;
 }
 
-static elo_span cut(elo_span *rest, uint8_t divider)
-{
-    const uint8_t *at = rest->len > 0 ? memchr(rest->ptr, divider, rest->len) : NULL;
-    size_t len = at ? (size_t)(at - rest->ptr) : rest->len;
-    elo_span first = elo_span_first(*rest, len);
-    *rest = elo_span_from(*rest, at ? len + 1 : len);
-    return first;
-}
-
 aws_error api__decode(struct call *c)
 {
     elo_span query = c->request->http.query;
@@ -119,13 +99,13 @@ aws_error api__decode(struct call *c)
     for (size_t i = 0; i < c->var_count; i++) {
         elo_span raw = c->vars[i];
         if (!decode(raw, &to, &c->vars[i])) {
-            return api__invalid(c, "'%s' in the path is not percent-encoded", api__quote(raw).text);
+            return api__invalid(c, "'%s' in the path is not percent-encoded", text_quote(raw).text);
         }
     }
     while (query.len > 0) {
-        elo_span value = cut(&query, '&');
+        elo_span value = text_cut(&query, '&');
         elo_span raw = value;
-        elo_span name = cut(&value, '=');
+        elo_span name = text_cut(&value, '=');
         if (raw.len == 0) {
             continue;
         }
@@ -135,7 +115,7 @@ aws_error api__decode(struct call *c)
         struct param *param = &c->params[c->param_count++];
         if (!decode(name, &to, &param->name) || !decode(value, &to, &param->value)) {
             return api__invalid(c, "'%s' in the query is not percent-encoded",
-                                api__quote(raw).text);
+                                text_quote(raw).text);
         }
     }
     return AWS_OK;
@@ -168,7 +148,7 @@ aws_error api__query_bool(struct call *c, const char *name, bool *value)
         elo_span_eq(text, ELO_SPAN("false")) || (capitals && elo_span_eq(text, ELO_SPAN("FALSE")));
     if (!is_true && !is_false) {
         return api__invalid(c, "Value '%s' at '%s' is neither true nor false",
-                            api__quote(text).text, name);
+                            text_quote(text).text, name);
     }
     *value = is_true;
     return AWS_OK;
@@ -205,14 +185,14 @@ aws_error api__query_int(
         return AWS_OK;
     }
     if (!parse_int(text, &number)) {
-        return api__invalid(c, "Value '%s' at '%s' is not a whole number", api__quote(text).text,
+        return api__invalid(c, "Value '%s' at '%s' is not a whole number", text_quote(text).text,
                             name);
     }
     if (number < min || number > max) {
         return api__invalid(c,
                             "1 validation error detected: Value '%s' at '%s' failed to satisfy "
                             "constraint: Member must have value %s than or equal to %lld",
-                            api__quote(text).text, name, number < min ? "greater" : "less",
+                            text_quote(text).text, name, number < min ? "greater" : "less",
                             (long long)(number < min ? min : max));
     }
     *value = number;

@@ -74,10 +74,8 @@ static aws_error write_message(struct call *c, struct elo_json_writer *w, void *
     elo_json_begin_object(w);
     api__put_text(w, "topic", r->message.topic);
     api__put_text(w, "payload", r->payload);
-    elo_json_key(w, ELO_SPAN("qos"));
-    elo_json_int(w, r->message.qos);
-    elo_json_key(w, ELO_SPAN("lastModifiedTime"));
-    elo_json_int(w, r->message.modified_ms);
+    api__put_int(w, "qos", r->message.qos);
+    api__put_int(w, "lastModifiedTime", r->message.modified_ms);
     elo_json_key(w, ELO_SPAN("userProperties"));
     if (r->users.len > 0) {
         elo_json_string(w, r->users);
@@ -99,7 +97,7 @@ aws_error api__GetRetainedMessage(struct call *c)
     }
     if (!broker_retained(c->api->broker, topic, &r.message)) {
         return aws_fault_set(c->fault, AWS_ResourceNotFoundException,
-                             "There is no retained message on %s", api__quote(topic).text);
+                             "There is no retained message on %s", text_quote(topic).text);
     }
     error = encode(c, r.message.payload, &r.payload);
     error = error ? error : user_properties(c, r.message.properties, &r.users);
@@ -123,12 +121,9 @@ static aws_error write_list(struct call *c, struct elo_json_writer *w, void *ctx
         const struct broker_retained *m = &list->item[i];
         elo_json_begin_object(w);
         api__put_text(w, "topic", m->topic);
-        elo_json_key(w, ELO_SPAN("payloadSize"));
-        elo_json_int(w, (int64_t)m->payload.len);
-        elo_json_key(w, ELO_SPAN("qos"));
-        elo_json_int(w, m->qos);
-        elo_json_key(w, ELO_SPAN("lastModifiedTime"));
-        elo_json_int(w, m->modified_ms);
+        api__put_int(w, "payloadSize", (int64_t)m->payload.len);
+        api__put_int(w, "qos", m->qos);
+        api__put_int(w, "lastModifiedTime", m->modified_ms);
         elo_json_end_object(w);
     }
     elo_json_end_array(w);

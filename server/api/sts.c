@@ -30,7 +30,7 @@ aws_error api__GetCallerIdentity(struct call *c)
     if (!elo_span_eq(action, ELO_SPAN("GetCallerIdentity"))) {
         return aws_fault_set(c->fault, AWS_InvalidRequestException,
                              "Could not find operation %s: the desk has GetCallerIdentity only",
-                             api__quote(action).text);
+                             text_quote(action).text);
     }
     const char *account = registry_account(c->api->registry);
     buf_format(&c->out->body,

@@ -26,7 +26,7 @@ static aws_error take_type(struct call *c, const struct field *field, elo_span *
         c,
         "1 validation error detected: Value '%s' at 'type' failed to satisfy "
         "constraint: Member must satisfy enum value set: [FLEET_PROVISIONING, JITP]",
-        api__quote(*out).text);
+        text_quote(*out).text);
 }
 
 static aws_error take_version(struct call *c, elo_span text, int64_t *out)
@@ -37,22 +37,10 @@ static aws_error take_version(struct call *c, elo_span text, int64_t *out)
     return api__invalid(c,
                         "1 validation error detected: Value '%s' at 'versionId' failed to "
                         "satisfy constraint: Member must be an integer",
-                        api__quote(text).text);
+                        text_quote(text).text);
 }
 
 /* --- replies ----------------------------------------------------------------------------- */
-
-static void put_int(struct elo_json_writer *w, const char *name, int64_t value)
-{
-    elo_json_key(w, elo_span_str(name));
-    elo_json_int(w, value);
-}
-
-static void put_bool(struct elo_json_writer *w, const char *name, bool value)
-{
-    elo_json_key(w, elo_span_str(name));
-    elo_json_bool(w, value);
-}
 
 static void
 put_head(const struct call *c, struct elo_json_writer *w, const struct provisioning_template *t)
@@ -64,7 +52,7 @@ put_head(const struct call *c, struct elo_json_writer *w, const struct provision
     }
     api__put_time(w, "creationDate", t->created_ms);
     api__put_time(w, "lastModifiedDate", t->modified_ms);
-    put_bool(w, "enabled", t->enabled);
+    api__put_bool(w, "enabled", t->enabled);
     api__put_text(w, "type", t->type);
 }
 
@@ -74,7 +62,7 @@ static aws_error write_created(struct call *c, struct elo_json_writer *w, void *
     elo_json_begin_object(w);
     api__put_arn(c, w, "templateArn", "provisioningtemplate", t->name);
     api__put_text(w, "templateName", t->name);
-    put_int(w, "defaultVersionId", t->default_version);
+    api__put_int(w, "defaultVersionId", t->default_version);
     elo_json_end_object(w);
     return AWS_OK;
 }
@@ -84,7 +72,7 @@ static aws_error write_template(struct call *c, struct elo_json_writer *w, void 
     const struct provisioning_template *t = ctx;
     elo_json_begin_object(w);
     put_head(c, w, t);
-    put_int(w, "defaultVersionId", t->default_version);
+    api__put_int(w, "defaultVersionId", t->default_version);
     api__put_text(w, "templateBody", registry_template_version(t, t->default_version)->body);
     api__put_text(w, "provisioningRoleArn", t->role_arn);
     if (t->hook.len > 0) {
@@ -221,8 +209,8 @@ static aws_error write_new_version(struct call *c, struct elo_json_writer *w, vo
     elo_json_begin_object(w);
     api__put_arn(c, w, "templateArn", "provisioningtemplate", reply->t->name);
     api__put_text(w, "templateName", reply->t->name);
-    put_int(w, "versionId", reply->version);
-    put_bool(w, "isDefaultVersion", reply->t->default_version == reply->version);
+    api__put_int(w, "versionId", reply->version);
+    api__put_bool(w, "isDefaultVersion", reply->t->default_version == reply->version);
     elo_json_end_object(w);
     return AWS_OK;
 }
@@ -250,10 +238,10 @@ static aws_error write_version(struct call *c, struct elo_json_writer *w, void *
     const struct template_version *version = registry_template_version(reply->t, reply->version);
     (void)c;
     elo_json_begin_object(w);
-    put_int(w, "versionId", version->version);
+    api__put_int(w, "versionId", version->version);
     api__put_time(w, "creationDate", version->created_ms);
     api__put_text(w, "templateBody", version->body);
-    put_bool(w, "isDefaultVersion", reply->t->default_version == version->version);
+    api__put_bool(w, "isDefaultVersion", reply->t->default_version == version->version);
     elo_json_end_object(w);
     return AWS_OK;
 }
@@ -266,7 +254,7 @@ aws_error api__DescribeProvisioningTemplateVersion(struct call *c)
     if (error == AWS_OK && registry_template_version(reply.t, reply.version) == NULL) {
         error = aws_fault_set(c->fault, AWS_ResourceNotFoundException,
                               "Provisioning template %s has no version %s",
-                              api__quote(c->vars[0]).text, api__quote(c->vars[1]).text);
+                              text_quote(c->vars[0]).text, text_quote(c->vars[1]).text);
     }
     return error ? error : api__reply(c, write_version, &reply);
 }
@@ -292,9 +280,9 @@ static aws_error write_versions(struct call *c, struct elo_json_writer *w, void 
     elo_json_begin_array(w);
     for (size_t i = 0; i < t->version_count; i++) {
         elo_json_begin_object(w);
-        put_int(w, "versionId", t->versions[i].version);
+        api__put_int(w, "versionId", t->versions[i].version);
         api__put_time(w, "creationDate", t->versions[i].created_ms);
-        put_bool(w, "isDefaultVersion", t->default_version == t->versions[i].version);
+        api__put_bool(w, "isDefaultVersion", t->default_version == t->versions[i].version);
         elo_json_end_object(w);
     }
     elo_json_end_array(w);

@@ -87,8 +87,7 @@ static aws_error write_group(struct call *c, struct elo_json_writer *w, void *ct
     api__put_text(w, "thingGroupName", group->name);
     api__put_text(w, "thingGroupId", group->id);
     api__put_text(w, "thingGroupArn", group->arn);
-    elo_json_key(w, ELO_SPAN("version"));
-    elo_json_int(w, group->version);
+    api__put_int(w, "version", group->version);
     put_properties(w, group);
     elo_json_key(w, ELO_SPAN("thingGroupMetadata"));
     elo_json_begin_object(w);
@@ -107,8 +106,7 @@ static aws_error write_version(struct call *c, struct elo_json_writer *w, void *
     const struct thing_group *group = ctx;
     (void)c;
     elo_json_begin_object(w);
-    elo_json_key(w, ELO_SPAN("version"));
-    elo_json_int(w, group->version);
+    api__put_int(w, "version", group->version);
     elo_json_end_object(w);
     return AWS_OK;
 }
@@ -267,7 +265,7 @@ static aws_error name_or_arn(struct call *c,
     size_t len = registry_arn(c->api->registry, kind, elo_span_of("", 0), prefix);
     if (!elo_span_starts_with(arn->text, elo_span_of(prefix, len))) {
         return aws_fault_set(c->fault, AWS_ResourceNotFoundException, "%s %s does not exist",
-                             arn->name, api__quote(arn->text).text);
+                             arn->name, text_quote(arn->text).text);
     }
     elo_span named = elo_span_from(arn->text, len);
     if (name->is_there && !elo_span_eq(name->text, named)) {

@@ -60,8 +60,7 @@ static void put_metadata(struct elo_json_writer *w, const struct thing_type *typ
 {
     elo_json_key(w, ELO_SPAN("thingTypeMetadata"));
     elo_json_begin_object(w);
-    elo_json_key(w, ELO_SPAN("deprecated"));
-    elo_json_bool(w, type->deprecated_ms != 0);
+    api__put_bool(w, "deprecated", type->deprecated_ms != 0);
     if (type->deprecated_ms != 0) {
         api__put_time(w, "deprecationDate", type->deprecated_ms);
     }

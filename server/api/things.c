@@ -38,7 +38,7 @@ static aws_error take_change(struct call *c, size_t members, struct thing_change
     if (members == EXPECTED_VERSION && fields[BILLING_GROUP].is_there) {
         return aws_fault_set(c->fault, AWS_ResourceNotFoundException,
                              "Billing group %s does not exist: there are none on the desk",
-                             api__quote(fields[BILLING_GROUP].text).text);
+                             text_quote(fields[BILLING_GROUP].text).text);
     }
     if (fields[TYPE].is_there && fields[TYPE].text.len == 0) {
         return api__invalid(c, "1 validation error detected: Value '' at 'thingTypeName' failed to "
@@ -83,8 +83,7 @@ static aws_error write_thing(struct call *c, struct elo_json_writer *w, void *ct
     api__put_arn(c, w, "thingArn", "thing", thing->name);
     put_type(w, thing);
     api__put_attributes(w, thing->attributes, thing->attribute_count);
-    elo_json_key(w, ELO_SPAN("version"));
-    elo_json_int(w, thing->version);
+    api__put_int(w, "version", thing->version);
     elo_json_end_object(w);
     return AWS_OK;
 }
@@ -153,8 +152,7 @@ static void put_item(void *ctx, const struct thing *thing)
     put_type(w, thing);
     api__put_arn(list->c, w, "thingArn", "thing", thing->name);
     api__put_attributes(w, thing->attributes, thing->attribute_count);
-    elo_json_key(w, ELO_SPAN("version"));
-    elo_json_int(w, thing->version);
+    api__put_int(w, "version", thing->version);
     elo_json_end_object(w);
 }
 

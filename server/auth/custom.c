@@ -17,6 +17,7 @@
 #include "elo/base/utf8.h"
 #include "elo/json/write.h"
 #include "server/base/mem.h"
+#include "server/base/text.h"
 #include "server/pki/pki.h"
 
 enum { TOKEN_MAX = 6144, SIGNATURE_MAX = 2560, EVENT_MAX = 262144, HTTP_MAX = 65536 };
@@ -45,30 +46,6 @@ const char *custom_why(const struct custom *c)
 
 /* --- looking for what the client has shown ---------------------------------------------------- */
 
-static uint8_t lower(uint8_t c)
-{
-    return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
-}
-
-static bool same(elo_span a, elo_span b)
-{
-    for (size_t i = 0; a.len == b.len && i < a.len; i++) {
-        if (lower(a.ptr[i]) != lower(b.ptr[i])) {
-            return false;
-        }
-    }
-    return a.len == b.len;
-}
-
-static elo_span cut(elo_span *rest, uint8_t divider)
-{
-    const uint8_t *at = rest->len > 0 ? memchr(rest->ptr, divider, rest->len) : NULL;
-    size_t len = at ? (size_t)(at - rest->ptr) : rest->len;
-    elo_span first = elo_span_first(*rest, len);
-    *rest = elo_span_from(*rest, at ? len + 1 : len);
-    return first;
-}
-
 static int hex_digit(uint8_t c)
 {
     if (c >= '0' && c <= '9') {
@@ -92,8 +69,8 @@ static void add_decoded(elo_span text, struct buf *out)
 static bool in_query(elo_span query, elo_span key, struct buf *out)
 {
     while (query.len > 0) {
-        elo_span value = cut(&query, '&');
-        if (same(cut(&value, '='), key)) {
+        elo_span value = text_cut(&query, '&');
+        if (text_same(text_cut(&value, '='), key)) {
             add_decoded(value, out);
             return true;
         }
@@ -105,8 +82,8 @@ static bool in_query(elo_span query, elo_span key, struct buf *out)
 static bool look(const struct custom *c, elo_span user_query, elo_span key, struct buf *out)
 {
     for (elo_span rest = buf_span(&c->headers); rest.len > 0;) {
-        elo_span value = cut(&rest, '\n');
-        if (same(cut(&value, '\0'), key)) {
+        elo_span value = text_cut(&rest, '\n');
+        if (text_same(text_cut(&value, '\0'), key)) {
             add_decoded(value, out);
             return true;
         }
@@ -117,7 +94,7 @@ static bool look(const struct custom *c, elo_span user_query, elo_span key, stru
 static elo_span user_query(const struct custom_mqtt *mqtt)
 {
     elo_span rest = mqtt != NULL ? mqtt->username : elo_span_of(NULL, 0);
-    (void)cut(&rest, '?');
+    (void)text_cut(&rest, '?');
     return rest;
 }
 
@@ -216,14 +193,14 @@ static void put_headers(const struct custom *c, struct elo_json_writer *w)
     elo_json_key(w, ELO_SPAN("headers"));
     elo_json_begin_object(w);
     for (elo_span rest = buf_span(&c->headers); rest.len > 0;) {
-        elo_span value = cut(&rest, '\n');
-        elo_span name = cut(&value, '\0');
+        elo_span value = text_cut(&rest, '\n');
+        elo_span name = text_cut(&value, '\0');
         uint8_t key[256];
         if (name.len > sizeof key || !elo_utf8_valid(name) || !elo_utf8_valid(value)) {
             continue;
         }
         for (size_t i = 0; i < name.len; i++) {
-            key[i] = lower(name.ptr[i]);
+            key[i] = text_lower(name.ptr[i]);
         }
         elo_json_key(w, elo_span_of(key, name.len));
         elo_json_string(w, value);

@@ -45,14 +45,6 @@ static size_t encode(elo_span text, uint8_t *out)
     return n;
 }
 
-elo_span sigv4__cut(elo_span *rest, char separator)
-{
-    const uint8_t *end = rest->len > 0 ? memchr(rest->ptr, separator, rest->len) : NULL;
-    elo_span piece = end != NULL ? elo_span_first(*rest, (size_t)(end - rest->ptr)) : *rest;
-    *rest = end != NULL ? elo_span_from(*rest, piece.len + 1) : elo_span_of(NULL, 0);
-    return piece;
-}
-
 /* The length of `path` without its last "/segment". */
 static size_t parent(const uint8_t *path, size_t len)
 {
@@ -69,7 +61,7 @@ void sigv4__canonical_path(elo_span path, struct buf *out)
     }
     size_t n = 0;
     for (elo_span rest = path; rest.len > 0;) {
-        elo_span segment = sigv4__cut(&rest, '/');
+        elo_span segment = text_cut(&rest, '/');
         if (elo_span_eq(segment, ELO_SPAN(".."))) {
             n = parent(room, n);
         } else if (segment.len > 0 && !elo_span_eq(segment, ELO_SPAN("."))) {
@@ -125,8 +117,8 @@ bool sigv4__canonical_query(elo_span query, struct buf *out)
         return false;
     }
     for (size_t i = 0; i < count; i++) {
-        pairs[i].value = sigv4__cut(&query, '&');
-        pairs[i].name = sigv4__cut(&pairs[i].value, '=');
+        pairs[i].value = text_cut(&query, '&');
+        pairs[i].name = text_cut(&pairs[i].value, '=');
     }
     qsort(pairs, count, sizeof *pairs, compare_pairs);
     for (size_t i = 0; i < count; i++) {
@@ -141,18 +133,13 @@ bool sigv4__canonical_query(elo_span query, struct buf *out)
 
 /* --- headers --------------------------------------------------------------------------------- */
 
-static uint8_t lower(uint8_t c)
-{
-    return c >= 'A' && c <= 'Z' ? (uint8_t)(c + ('a' - 'A')) : c;
-}
-
 bool sigv4__is_named(const struct sigv4_header *header, elo_span name)
 {
     if (header->name.len != name.len) {
         return false;
     }
     for (size_t i = 0; i < name.len; i++) {
-        if (lower(header->name.ptr[i]) != name.ptr[i]) {
+        if (text_lower(header->name.ptr[i]) != name.ptr[i]) {
             return false;
         }
     }
@@ -209,7 +196,7 @@ bool sigv4__canonical_headers(const struct sigv4_header *headers,
     bool ends_open = names.len > 0 && names.ptr[names.len - 1] == ';';
     elo_span previous = ELO_SPAN("");
     do {
-        elo_span name = sigv4__cut(&names, ';');
+        elo_span name = text_cut(&names, ';');
         /* Ascending also bounds the work: no header can be asked for again and again. */
         if (compare_spans(previous, name) >= 0 || !add_header(headers, count, name, out)) {
             return false;

@@ -12,6 +12,7 @@
 
 #include "server/auth/sigv4.h"
 #include "server/base/buf.h"
+#include "server/base/text.h"
 
 /* Room for a canonical request whose path is percent-encoded once more. */
 #define SIGV4__CANONICAL_MAX 131072u
@@ -70,10 +71,6 @@ bool sigv4__date_format(int64_t time_s, char out[17]);
 
 /* An HTTP Date header, "Fri, 02 Jan 2026 03:04:05 GMT". */
 bool sigv4__http_date_parse(elo_span text, int64_t *out_s);
-
-/* Cuts the text up to the next `separator`, which goes too, off the front; without one: all of it.
- */
-elo_span sigv4__cut(elo_span *rest, char separator);
 
 /* Is the header's name `name`, which is in lower case? */
 bool sigv4__is_named(const struct sigv4_header *header, elo_span name);

@@ -22,13 +22,6 @@ struct sigv4__claim {
     int64_t date_s;
 };
 
-struct sigv4__quoted {
-    char text[68];
-};
-
-/* At most 64 bytes for a message that travels as JSON: printable ASCII, the rest as '?'. */
-struct sigv4__quoted sigv4__quote(elo_span text);
-
 /* Takes `credential` apart. IncompleteSignature: it has not five parts. */
 aws_error sigv4__claim_credential(struct sigv4__claim *c, struct aws_fault *fault);
 

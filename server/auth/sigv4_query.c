@@ -65,8 +65,8 @@ static int parameter_of(elo_span name)
 bool sigv4_is_in_query(const struct sigv4_request *request)
 {
     for (elo_span rest = request->query; rest.len > 0;) {
-        elo_span pair = sigv4__cut(&rest, '&');
-        if (parameter_of(sigv4__cut(&pair, '=')) == SIGNATURE) {
+        elo_span pair = text_cut(&rest, '&');
+        if (parameter_of(text_cut(&pair, '=')) == SIGNATURE) {
             return true;
         }
     }
@@ -82,8 +82,8 @@ static bool read_query(elo_span query, struct query *out)
     }
     uint8_t *to = out->text;
     while (query.len > 0) {
-        elo_span value = sigv4__cut(&query, '&');
-        int i = parameter_of(sigv4__cut(&value, '='));
+        elo_span value = text_cut(&query, '&');
+        int i = parameter_of(text_cut(&value, '='));
         if (i >= 0) {
             out->value[i] = decode(value, to);
             out->count[i]++;
@@ -113,7 +113,7 @@ static aws_error check_complete(const struct query *q, struct aws_fault *fault)
     if (!elo_span_eq(q->value[ALGORITHM], ELO_SPAN(SIGV4__ALGORITHM))) {
         return aws_fault_set(fault, AWS_IncompleteSignatureException,
                              "Unsupported AWS 'algorithm': '%s'.",
-                             sigv4__quote(q->value[ALGORITHM]).text);
+                             text_quote(q->value[ALGORITHM]).text);
     }
     return AWS_OK;
 }
@@ -124,7 +124,7 @@ static aws_error parse_date(const struct query *q, struct sigv4__claim *c, struc
         return aws_fault_set(fault, AWS_IncompleteSignatureException,
                              "Date must be in ISO-8601 'basic format'. Got '%s'. See "
                              "http://en.wikipedia.org/wiki/ISO_8601",
-                             sigv4__quote(q->value[DATE]).text);
+                             text_quote(q->value[DATE]).text);
     }
     return AWS_OK;
 }
@@ -144,7 +144,7 @@ static aws_error parse_expires(const struct query *q, int64_t *out, struct aws_f
     }
     return aws_fault_set(fault, AWS_IncompleteSignatureException,
                          "X-Amz-Expires must be a number of seconds, at most a week; got '%s'",
-                         sigv4__quote(text).text);
+                         text_quote(text).text);
 }
 
 static aws_error check_time(const struct query *q,
@@ -168,9 +168,9 @@ static aws_error check_time(const struct query *q,
 static void signed_query(elo_span query, bool with_token, struct buf *out)
 {
     while (query.len > 0) {
-        elo_span pair = sigv4__cut(&query, '&');
+        elo_span pair = text_cut(&query, '&');
         elo_span rest = pair;
-        int i = parameter_of(sigv4__cut(&rest, '='));
+        int i = parameter_of(text_cut(&rest, '='));
         if (pair.len > 0 && i != SIGNATURE && (with_token || i != TOKEN)) {
             buf_text(out, buf_span(out).len > 0 ? "&" : "");
             buf_add(out, pair);

@@ -21,18 +21,6 @@
 
 /* --- helpers --------------------------------------------------------------------------------- */
 
-/* At most 64 bytes for a message that travels as JSON: printable ASCII, the rest as '?'. */
-struct sigv4__quoted sigv4__quote(elo_span text)
-{
-    struct sigv4__quoted q;
-    size_t len = text.len < 64 ? text.len : 64;
-    for (size_t i = 0; i < len; i++) {
-        q.text[i] = text.ptr[i] >= ' ' && text.ptr[i] <= '~' ? (char)text.ptr[i] : '?';
-    }
-    memcpy(q.text + len, text.len > 64 ? "..." : "", text.len > 64 ? 4 : 1);
-    return q;
-}
-
 /* How many headers have the name; `out` is the value of the last. */
 static size_t find_header(const struct sigv4_request *request, elo_span name, elo_span *out)
 {
@@ -44,17 +32,6 @@ static size_t find_header(const struct sigv4_request *request, elo_span name, el
         }
     }
     return found;
-}
-
-static elo_span trim(elo_span text)
-{
-    while (text.len > 0 && (text.ptr[0] == ' ' || text.ptr[0] == '\t')) {
-        text = elo_span_from(text, 1);
-    }
-    while (text.len > 0 && (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t')) {
-        text = elo_span_first(text, text.len - 1);
-    }
-    return text;
 }
 
 /* --- the Authorization header ---------------------------------------------------------------- */
@@ -73,10 +50,10 @@ static aws_error set_parameter(elo_span parameter, struct sigv4__claim *c, struc
         return aws_fault_set(
             fault, AWS_IncompleteSignatureException,
             "'%s' not a valid key=value pair (missing equal-sign) in Authorization header.",
-            sigv4__quote(parameter).text);
+            text_quote(parameter).text);
     }
     elo_span value = parameter;
-    elo_span name = sigv4__cut(&value, '=');
+    elo_span name = text_cut(&value, '=');
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (!elo_span_eq(name, known[i].name)) {
             continue;
@@ -84,7 +61,7 @@ static aws_error set_parameter(elo_span parameter, struct sigv4__claim *c, struc
         if (known[i].value->len > 0) {
             return aws_fault_set(fault, AWS_IncompleteSignatureException,
                                  "Authorization header has more than one '%s' parameter.",
-                                 sigv4__quote(name).text);
+                                 text_quote(name).text);
         }
         *known[i].value = value;
     }
@@ -111,17 +88,17 @@ check_complete(const struct sigv4__claim *c, bool has_date, struct aws_fault *fa
 static aws_error
 parse_parameters(elo_span authorization, struct sigv4__claim *c, struct aws_fault *fault)
 {
-    elo_span rest = trim(authorization);
-    elo_span algorithm = sigv4__cut(&rest, ' ');
+    elo_span rest = text_trim(authorization);
+    elo_span algorithm = text_cut(&rest, ' ');
     if (!elo_span_eq(algorithm, ELO_SPAN(SIGV4__ALGORITHM))) {
         if (!elo_span_starts_with(algorithm, ELO_SPAN("AWS4-"))) {
             return AWS_OK;
         }
         return aws_fault_set(fault, AWS_IncompleteSignatureException,
-                             "Unsupported AWS 'algorithm': '%s'.", sigv4__quote(algorithm).text);
+                             "Unsupported AWS 'algorithm': '%s'.", text_quote(algorithm).text);
     }
     while (rest.len > 0) {
-        elo_span parameter = trim(sigv4__cut(&rest, ','));
+        elo_span parameter = text_trim(text_cut(&rest, ','));
         aws_error error = parameter.len > 0 ? set_parameter(parameter, c, fault) : AWS_OK;
         if (error != AWS_OK) {
             return error;
@@ -142,11 +119,11 @@ aws_error sigv4__claim_credential(struct sigv4__claim *c, struct aws_fault *faul
         return aws_fault_set(fault, AWS_IncompleteSignatureException,
                              "Credential must have exactly 5 slash-delimited elements, e.g. "
                              "keyid/date/region/service/term, got '%s'",
-                             sigv4__quote(c->credential).text);
+                             text_quote(c->credential).text);
     }
     elo_span rest = c->credential;
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        *parts[i] = sigv4__cut(&rest, '/');
+        *parts[i] = text_cut(&rest, '/');
     }
     return AWS_OK;
 }
@@ -170,14 +147,14 @@ parse_date(const struct sigv4_request *request, struct sigv4__claim *c, struct a
     if (error != AWS_OK) {
         return error;
     }
-    text = trim(text);
+    text = text_trim(text);
     bool is_date = sigv4__date_parse(text, &c->date_s) ||
                    (is_http && sigv4__http_date_parse(text, &c->date_s));
     if (!is_date || !sigv4__date_format(c->date_s, c->date)) {
         return aws_fault_set(fault, AWS_IncompleteSignatureException,
                              "Date must be in ISO-8601 'basic format'. Got '%s'. See "
                              "http://en.wikipedia.org/wiki/ISO_8601",
-                             sigv4__quote(text).text);
+                             text_quote(text).text);
     }
     return AWS_OK;
 }
@@ -204,7 +181,7 @@ aws_error sigv4__claim_scope(const struct sigv4__claim *c,
     if (!is_region) {
         return aws_fault_set(fault, invalid,
                              "Credential should be scoped to a valid region, not '%s'. ",
-                             sigv4__quote(c->scope.region).text);
+                             text_quote(c->scope.region).text);
     }
     if (!is_one_of(c->scope.service, services)) {
         return aws_fault_set(fault, invalid,
@@ -215,13 +192,13 @@ aws_error sigv4__claim_scope(const struct sigv4__claim *c,
         return aws_fault_set(fault, invalid,
                              "Credential should be scoped with a valid terminator: '%s', not "
                              "'%s'. ",
-                             SIGV4__TERMINATOR, sigv4__quote(c->terminator).text);
+                             SIGV4__TERMINATOR, text_quote(c->terminator).text);
     }
     if (!elo_span_eq(c->scope.date, day)) {
         return aws_fault_set(fault, invalid,
                              "Date in Credential scope does not match YYYYMMDD from ISO-8601 "
                              "version of date from HTTP: '%s' != '%.8s', from '%s'. ",
-                             sigv4__quote(c->scope.date).text, c->date, c->date);
+                             text_quote(c->scope.date).text, c->date, c->date);
     }
     return AWS_OK;
 }
@@ -270,13 +247,13 @@ static aws_error check_key(const struct sigv4_request *request,
 {
     elo_span token = ELO_SPAN("");
     size_t tokens = find_header(request, ELO_SPAN("x-amz-security-token"), &token);
-    return sigv4__claim_key(c, trim(token), tokens <= 1 ? key : NULL, fault);
+    return sigv4__claim_key(c, text_trim(token), tokens <= 1 ? key : NULL, fault);
 }
 
 static bool lists(elo_span names, elo_span name)
 {
     while (names.len > 0) {
-        if (elo_span_eq(sigv4__cut(&names, ';'), name)) {
+        if (elo_span_eq(text_cut(&names, ';'), name)) {
             return true;
         }
     }

@@ -10,54 +10,19 @@
 
 #include <openssl/evp.h>
 
+#include "server/base/text.h"
 #include "server/net/internal.h"
 
 #define MAGIC "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
-static uint8_t lower(uint8_t c)
-{
-    return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
-}
-
-static bool same_word(elo_span text, const char *word)
-{
-    size_t len = strlen(word);
-    for (size_t i = 0; i < len && i < text.len; i++) {
-        if (lower(text.ptr[i]) != lower((uint8_t)word[i])) {
-            return false;
-        }
-    }
-    return text.len == len;
-}
-
-static elo_span trim(elo_span text)
-{
-    while (text.len > 0 && (text.ptr[0] == ' ' || text.ptr[0] == '\t')) {
-        text = elo_span_from(text, 1);
-    }
-    while (text.len > 0 && (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t')) {
-        text = elo_span_first(text, text.len - 1);
-    }
-    return text;
-}
-
 static elo_span header(const struct sigv4_request *request, const char *name)
 {
     for (size_t i = 0; i < request->header_count; i++) {
-        if (same_word(request->headers[i].name, name)) {
-            return trim(request->headers[i].value);
+        if (text_same(request->headers[i].name, elo_span_str(name))) {
+            return text_trim(request->headers[i].value);
         }
     }
     return elo_span_of(NULL, 0);
-}
-
-static elo_span next_word(elo_span *list)
-{
-    const uint8_t *comma = list->len > 0 ? memchr(list->ptr, ',', list->len) : NULL;
-    size_t len = comma ? (size_t)(comma - list->ptr) : list->len;
-    elo_span word = trim(elo_span_first(*list, len));
-    *list = elo_span_from(*list, comma ? len + 1 : len);
-    return word;
 }
 
 /* A header that is a list, in one line or several. */
@@ -65,8 +30,8 @@ static bool lists(const struct sigv4_request *request, const char *name, const c
 {
     for (size_t i = 0; i < request->header_count; i++) {
         elo_span list = request->headers[i].value;
-        while (same_word(request->headers[i].name, name) && list.len > 0) {
-            if (same_word(next_word(&list), word)) {
+        while (text_same(request->headers[i].name, elo_span_str(name)) && list.len > 0) {
+            if (text_same(text_trim(text_cut(&list, ',')), elo_span_str(word))) {
                 return true;
             }
         }

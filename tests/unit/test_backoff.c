@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The Elo authors
 // links: elo_client
 /* The wait before a reconnection: bounds, growth, jitter, extremes. */
-#include "elo/client/backoff.h"
+#include "elo/base/backoff.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

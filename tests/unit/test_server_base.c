@@ -19,6 +19,7 @@
 #include "server/base/log.h"
 #include "server/base/map.h"
 #include "server/base/mem.h"
+#include "server/base/text.h"
 
 static void buf_holds_its_cap_and_no_byte_more(void **state)
 {
@@ -346,6 +347,49 @@ static void aws_errors_have_names_and_statuses(void **state)
     assert_int_equal(aws_error_status(AWS_ServiceUnavailableException), 503);
 }
 
+static void assert_span(elo_span got, const char *want)
+{
+    assert_int_equal(got.len, strlen(want));
+    assert_memory_equal(got.len > 0 ? (const char *)got.ptr : "", want, got.len);
+}
+
+static void text_is_cut_and_trimmed(void **state)
+{
+    (void)state;
+    elo_span rest = ELO_SPAN("a; b ;;c");
+    const char *const pieces[] = {"a", " b ", "", "c", "", ""};
+    for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
+        assert_span(text_cut(&rest, ';'), pieces[i]);
+    }
+    assert_span(text_trim(ELO_SPAN("\t two words \t ")), "two words");
+    assert_span(text_trim(ELO_SPAN(" \t ")), "");
+    assert_span(text_trim(ELO_SPAN("\r\n")), "\r\n");
+    assert_span(text_trim(elo_span_of(NULL, 0)), "");
+}
+
+static void text_is_the_same_in_either_case(void **state)
+{
+    (void)state;
+    assert_true(text_same(ELO_SPAN("Sec-WebSocket-Key"), ELO_SPAN("sEC-wEBSOCKET-kEY")));
+    assert_true(text_same(elo_span_of(NULL, 0), ELO_SPAN("")));
+    assert_false(text_same(ELO_SPAN("host"), ELO_SPAN("hos")));
+    assert_false(text_same(ELO_SPAN("@["), ELO_SPAN("`{"))); /* the neighbours of A and Z */
+    assert_int_equal(text_lower(0xC4), 0xC4);
+}
+
+static void text_is_quoted_printable_and_short(void **state)
+{
+    (void)state;
+    char long_one[66];
+    memset(long_one, 'x', sizeof long_one);
+    assert_string_equal(text_quote(ELO_SPAN("a\n\x7f\xc3\xa9~ \"")).text, "a????~ \"");
+    assert_string_equal(text_quote(elo_span_of(NULL, 0)).text, "");
+    long_one[64] = '\0';
+    assert_string_equal(text_quote(elo_span_of(long_one, 64)).text, long_one);
+    assert_int_equal(strlen(text_quote(elo_span_of(long_one, 65)).text), 67);
+    assert_memory_equal(text_quote(elo_span_of(long_one, 65)).text + 64, "...", 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -364,6 +408,9 @@ int main(void)
         cmocka_unit_test(log_lines_say_why_and_cannot_steer_a_terminal),
         cmocka_unit_test(log_tells_of_clients_with_impossible_names),
         cmocka_unit_test(aws_errors_have_names_and_statuses),
+        cmocka_unit_test(text_is_cut_and_trimmed),
+        cmocka_unit_test(text_is_the_same_in_either_case),
+        cmocka_unit_test(text_is_quoted_printable_and_short),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -107,7 +107,7 @@ static elo_span signed_names(const struct vector *v)
     static const char mark[] = "SignedHeaders=";
     elo_span authorization = v->headers[v->request.header_count - 1].value;
     elo_span names = elo_span_str(strstr((const char *)authorization.ptr, mark) + strlen(mark));
-    return sigv4__cut(&names, ',');
+    return text_cut(&names, ',');
 }
 
 /* The canonical request, or what there is of it before the first fault. */

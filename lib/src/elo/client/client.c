@@ -21,7 +21,7 @@
 #include "elo/client/client.h"
 
 #include "elo/base/assert.h"
-#include "elo/client/backoff.h"
+#include "elo/base/backoff.h"
 #include "elo/client/internal.h"
 #include "elo/client/limits.h"
 #include "elo/client/mqtt5_hooks.h"

@@ -9,7 +9,7 @@
  *   event.c      what the owner is told
  *   publish.c    elo_client_publish(), the policies   outbox.c   the queue under it
  *   subscribe.c  remembered filters, SUBSCRIBE and UNSUBSCRIBE
- *   reasons.c    why a connection ended                backoff.c  how long to wait then
+ *   reasons.c    why a connection ended
  *   limits.c     what the server would refuse
  *   mqtt5.c      what is different in MQTT 5, behind mqtt5_hooks.h; alias.c its topic aliases
  */

@@ -12,6 +12,7 @@
 #include "elo/time/clock.h"
 
 #include "elo/base/assert.h"
+#include "elo/base/backoff.h"
 #include "elo/base/bytes.h"
 #include "elo/base/flash.h"
 
@@ -167,22 +168,17 @@ static void rest(struct elo__clock *e, uint32_t wait_ms)
 }
 
 /* low ... high, both included. */
-static uint32_t by_chance(struct elo__clock *e, uint32_t low, uint32_t high)
+static uint32_t chance(struct elo__clock *e)
 {
-    uint32_t range = high - low;
-    uint32_t random = e->config.random(e->config.random_ctx);
-    return low + (range == UINT32_MAX ? random : random % (range + 1));
+    return e->config.random(e->config.random_ctx);
 }
 
 static uint32_t backoff_ms(struct elo__clock *e)
 {
-    uint32_t cap = e->config.backoff_cap_ms;
-    uint32_t high = e->config.backoff_base_ms;
-    for (unsigned n = e->attempts; n > 0 && high < cap; n--) {
-        high = high > cap / 2 ? cap : high * 2;
-    }
-    high = high > cap || e->slow ? cap : high;
-    return e->config.backoff_floor_ms + by_chance(e, e->slow ? cap / 2 : 0, high);
+    const struct elo_clock_config *config = &e->config;
+    struct elo__backoff b = {config->backoff_base_ms, config->backoff_cap_ms,
+                             config->backoff_floor_ms};
+    return elo__backoff_wait_ms(&b, e->attempts, e->slow, chance(e));
 }
 
 static unsigned all_servers(const struct elo__clock *e)
@@ -288,7 +284,8 @@ static void got_time(struct elo__clock *e, const struct elo_sntp_reply *reply)
     e->told.round_trip_ms = reply->round_trip_ms;
     e->attempts = 0;
     e->slow = false;
-    rest(e, by_chance(e, e->config.resync_ms - e->config.resync_ms / 4, e->config.resync_ms));
+    uint32_t most_ms = e->config.resync_ms;
+    rest(e, elo__by_chance(most_ms - most_ms / 4, most_ms, chance(e)));
 }
 
 /* --- the doors -------------------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
-#include "elo/client/backoff.h"
+#include "elo/base/backoff.h"
 
 static uint32_t ceiling_ms(const struct elo__backoff *b, unsigned attempts)
 {
@@ -15,8 +15,5 @@ uint32_t
 elo__backoff_wait_ms(const struct elo__backoff *b, unsigned attempts, bool slow, uint32_t random)
 {
     uint32_t high = slow ? b->cap_ms : ceiling_ms(b, attempts);
-    uint32_t low = slow ? high / 2 : 0;
-    /* The bias of the modulo is under one in 2^32 / range: nothing, for waits of minutes. */
-    uint32_t range = high - low;
-    return b->floor_ms + low + (range == UINT32_MAX ? random : random % (range + 1));
+    return b->floor_ms + elo__by_chance(slow ? high / 2 : 0, high, random);
 }
