@@ -110,11 +110,22 @@ static bool properties_acceptable(struct broker_conn *c, const struct elo_mqtt_p
     return refuse(c, in, &r);
 }
 
+static bool fail_qos2(struct broker_conn *c, const struct elo_mqtt_publish *in)
+{
+    return fail(c, in, ELO_E_UNSUPPORTED, "AWS IoT Core has no QoS 2");
+}
+
+/* MQTT 5: asked before all else, for what else is wrong has its PUBACK, and this has none. */
+static bool qos_acceptable(struct broker_conn *c, const struct elo_mqtt_publish *in)
+{
+    return in->qos < 2 || c->version != ELO_MQTT_5 || fail_qos2(c, in);
+}
+
 /* AWS has no QoS 2: on MQTT 3.1.1 there is no PUBREC to wait for, only silence. */
 static void on_qos2(struct broker_conn *c, const struct elo_mqtt_publish *in)
 {
-    if (c->version == ELO_MQTT_5 || c->broker->compat.qos2_publish != 0) {
-        (void)fail(c, in, ELO_E_UNSUPPORTED, "AWS IoT Core has no QoS 2");
+    if (c->broker->compat.qos2_publish != 0) {
+        (void)fail_qos2(c, in);
         return;
     }
     struct report r = {.event = "Publish-In",
@@ -248,7 +259,7 @@ static bool within_window(struct broker_conn *c, const struct elo_mqtt_publish *
 static bool acceptable(struct broker_conn *c, struct elo_mqtt_publish *in, uint32_t *out_hash)
 {
     bool by_alias = (in->has & ELO_MQTT_HAS_ALIAS) != 0;
-    if (!payload_fits(c, in)) {
+    if (!qos_acceptable(c, in) || !payload_fits(c, in)) {
         return false;
     }
     if (!by_alias) {
@@ -309,7 +320,9 @@ void broker__on_wild_publish(struct broker_conn *c, const struct elo_mqtt_publis
 {
     struct report r = {.err = ELO_E_TOPIC, .details = "a topic name with a wildcard"};
     count_in(c, in->payload.len);
-    (void)refuse(c, in, &r);
+    if (qos_acceptable(c, in)) {
+        (void)refuse(c, in, &r);
+    }
 }
 
 /* --- routing ------------------------------------------------------------------------------------

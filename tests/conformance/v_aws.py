@@ -152,10 +152,14 @@ def payload_limit(b):
 def publish_with_qos_2(b):
     c = b.client()
     c.send(wire.publish(b.version, b.topic(), b"x", 2, packet_id=1))
-    if b.v5:
-        same(c.refused(0x9B), 0x9B, "DISCONNECT's code")
-    else:
+    if not b.v5:
         same(c.messages(), [], "what comes")
+        return
+    same(c.refused(0x9B), 0x9B, "DISCONNECT's code")
+    for topic in ("a/+", "$SYS/x", "a/b/c/d/e/f/g/h/i", "x" * 257):  # a PUBACK is for QoS 1
+        c = b.client()
+        c.send(wire.publish(5, topic, b"x", 2, packet_id=1))
+        same(c.refused(0x9B), 0x9B, f"DISCONNECT's code on {topic[:20]}")
 
 
 @aws("reserved topics: those AWS lists for clients are taken, others end the connection")
