@@ -5,6 +5,7 @@
 #include "server/broker/internal.h"
 
 #define PROPERTIES_MAX 128u
+#define CONNACK_MAX    (PROPERTIES_MAX + 16u)
 
 /* What a property says if it is not there [MQTT5-3.2.2.3]: such may be left out, with the switch.
  */
@@ -41,30 +42,44 @@ properties_of(const struct broker_conn *c, const struct acceptance *a, uint8_t *
 {
     struct elo_mqtt_property_writer w = elo_mqtt_properties_into(room, cap);
     if (a->expiry_adjusted) {
-        elo_mqtt_put_number(&w, ELO_MQTT_PROP_SESSION_EXPIRY, c->session->expiry_s);
+        elo_mqtt_put_number(&w, ELO_MQTT_PROP_SESSION_EXPIRY, a->expiry_s);
     }
-    if (a->id_assigned) {
-        elo_mqtt_put_text(&w, ELO_MQTT_PROP_ASSIGNED_CLIENT_ID, broker__client_id(c->session));
+    if (a->assigned_id.len > 0) {
+        elo_mqtt_put_text(&w, ELO_MQTT_PROP_ASSIGNED_CLIENT_ID, a->assigned_id);
     }
     elo_mqtt_put_number(&w, ELO_MQTT_PROP_SERVER_KEEP_ALIVE, a->keep_alive_s);
     put_offers(&c->broker->compat, &w);
     return elo_mqtt_properties_done(&w);
 }
 
-void broker__send_connack(struct broker_conn *c, const struct acceptance *a)
+/* Its size; 0: it does not fit in. */
+static size_t
+encode(const struct broker_conn *c, const struct acceptance *a, uint8_t packet[CONNACK_MAX])
 {
     uint8_t room[PROPERTIES_MAX];
-    uint8_t packet[PROPERTIES_MAX + 16];
     struct elo_mqtt_connack connack = {.session_present = a->session_present};
     size_t len;
     elo_err err;
     if (c->version == ELO_MQTT_5) {
         connack.properties = properties_of(c, a, room, sizeof room);
-        err = elo_mqtt5_encode_connack(&connack, packet, sizeof packet, &len);
+        err = elo_mqtt5_encode_connack(&connack, packet, CONNACK_MAX, &len);
     } else {
-        err = elo_mqtt_encode_connack(&connack, packet, sizeof packet, &len);
+        err = elo_mqtt_encode_connack(&connack, packet, CONNACK_MAX, &len);
     }
-    if (err == ELO_OK) {
+    return err == ELO_OK ? len : 0;
+}
+
+bool broker__takes_connack(const struct broker_conn *c, const struct acceptance *a)
+{
+    uint8_t packet[CONNACK_MAX];
+    return c->packet_max >= CONNACK_MAX || encode(c, a, packet) <= c->packet_max;
+}
+
+void broker__send_connack(struct broker_conn *c, const struct acceptance *a)
+{
+    uint8_t packet[CONNACK_MAX];
+    size_t len = encode(c, a, packet);
+    if (len > 0) {
         broker__send(c, elo_span_of(packet, len));
         c->connack_left = (uint16_t)len;
     }

@@ -154,6 +154,26 @@ static bool policy_allows(struct broker_conn *c, const struct entry *e)
     return false;
 }
 
+/* What the CONNACK will say, but for what the session adds: which changes nothing of its size. */
+static struct acceptance acceptance_of(const struct entry *e)
+{
+    struct acceptance a = {.expiry_s = e->expiry_s,
+                           .expiry_adjusted = e->expiry_s != e->terms.session_expiry_s};
+    if (e->in->client_id.len == 0) {
+        a.assigned_id = e->id;
+    }
+    return a;
+}
+
+/* [MQTT5-3.1.2-24]: whom no CONNACK can be sent to cannot be connected. */
+static bool can_be_told(struct broker_conn *c, const struct entry *e)
+{
+    struct acceptance a = acceptance_of(e);
+    return broker__takes_connack(c, &a) ||
+           broker__refuse_connect(c, e->id, ELO_E_TOO_LARGE,
+                                  "the CONNACK is larger than the client's Maximum Packet Size");
+}
+
 /* One CONNECT a second with one client id, and so many of all clients. */
 static bool in_time(struct broker_conn *c, struct entry *e)
 {
@@ -279,10 +299,9 @@ static void accept(struct broker_conn *c, const struct entry *e, struct session 
 {
     broker__hold_output(c, awaited(c, e, s, present));
     broker__session_attach(s, c);
-    struct acceptance a = {.session_present = present,
-                           .keep_alive_s = broker__keep_alive(c, e->in->keep_alive_s),
-                           .id_assigned = e->in->client_id.len == 0,
-                           .expiry_adjusted = s->expiry_s != e->terms.session_expiry_s};
+    struct acceptance a = acceptance_of(e);
+    a.session_present = present;
+    a.keep_alive_s = broker__keep_alive(c, e->in->keep_alive_s);
     broker__send_connack(c, &a);
     c->broker->stats.connects++;
     note_beginning(c, e->known, s);
@@ -327,7 +346,7 @@ void broker__on_connect(struct broker_conn *c, const struct elo_mqtt_connect *in
         return;
     }
     if (!user_acceptable(c, in) || !terms_acceptable(c, &e) || !choose_client_id(c, &e) ||
-        !policy_allows(c, &e) || !in_time(c, &e) || !keep_will(c, &e)) {
+        !policy_allows(c, &e) || !can_be_told(c, &e) || !in_time(c, &e) || !keep_will(c, &e)) {
         return;
     }
     bool present;

@@ -395,13 +395,17 @@ void broker__make_ready(struct broker_conn *c);
 
 /* What a CONNACK says that accepts. */
 struct acceptance {
+    elo_span assigned_id; /* empty: the client has said one */
+    uint32_t expiry_s;    /* of the session */
     uint16_t keep_alive_s;
     bool session_present;
-    bool id_assigned;
     bool expiry_adjusted; /* the session lives for another time than was asked for */
 };
 
 void broker__send_connack(struct broker_conn *c, const struct acceptance *a);
+
+/* Would the client take the CONNACK? MQTT 5: Maximum Packet Size. */
+bool broker__takes_connack(const struct broker_conn *c, const struct acceptance *a);
 
 /* An acknowledgement or the like. A client that leaves even these unread is ended. */
 void broker__send(struct broker_conn *c, elo_span packet);

@@ -110,7 +110,8 @@ static void send_refusing_connack(struct broker_conn *c, uint8_t code, const cha
     struct elo_mqtt_connack connack = {.code = code};
     size_t len;
     connack.properties = reason_of(c, text, room, sizeof room);
-    if (elo_mqtt5_encode_connack(&connack, packet, sizeof packet, &len) == ELO_OK) {
+    if (elo_mqtt5_encode_connack(&connack, packet, sizeof packet, &len) == ELO_OK &&
+        len <= c->packet_max) { /* who cannot take a CONNACK hears nothing else either */
         broker__send(c, elo_span_of(packet, len));
     }
 }

@@ -249,6 +249,15 @@ def maximum_packet_size_and_reasons(b):
         c.read_all()
 
 
+@test(v5="3.1.2-24")
+def maximum_packet_size_below_connack(b):
+    """(each read judges it) whom no CONNACK can be sent to is refused: in few words, or in none"""
+    for size, client_id in ((1, b.client_id()), (4, b.client_id()), (4, "$x"), (8, b.client_id())):
+        c = b.dial()
+        c.hello(client_id, props=[("maximum_packet", size)])
+        c.refused()
+
+
 @test(v5="3.5.2-2 3.5.2-3 3.6.2-2 3.6.2-3 3.7.2-2 3.7.2-3")
 def maximum_packet_size_and_qos_2(b):
     """PUBREC, PUBREL and PUBCOMP to a client that takes few bytes (each read judges their size)"""
