@@ -14,6 +14,7 @@ import contextlib
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -475,9 +476,40 @@ def policy_document(*statements):
         for action, resource in statements]})
 
 
+_claims = []  # sockets whose names say which ports are this test's
+
+
 def endpoint_free(host="127.0.0.1"):
-    """A port that nobody had a moment ago, for software that cannot be given port 0."""
-    with socket.socket() as s:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.bind((host, 0))
-        return s.getsockname()[1]
+    """A port for software that cannot be given port 0, or that must come back on the one it had. It
+    is this test's until the test ends: the kernel gives it to nobody who asks for any port, and no
+    other test takes it."""
+    first, last = map(int, pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    ports = [p for p in range(10000, 65536) if not first <= p <= last]
+    for port in random.sample(ports, len(ports)):
+        claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            claim.bind(f"\0elo-test-port-{port}")
+            with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+                tcp.bind((host, port))
+                udp.bind((host, port))
+        except OSError:
+            claim.close()
+            continue
+        _claims.append(claim)
+        return port
+    raise Failure("no port is free")
+
+
+def endpoints_free():
+    """Ports of a desk that is to be found there again after its end, and nobody else meanwhile."""
+    return tuple(endpoint_free() for _ in range(3))
+
+
+def occupy_usual_ports(scene):
+    """For the verbs that take a desk's usual ports where they are free, and look before they take:
+    of two at a time one could fail. Any number of tests may hold these."""
+    for port in (8883, 8443, 8080):
+        holder = scene.undo.enter_context(socket.socket())
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        with contextlib.suppress(OSError):  # somebody has it: as good
+            holder.bind(("127.0.0.1", port))
