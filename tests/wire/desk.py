@@ -253,8 +253,8 @@ class Scene:
         self.processes.append(process)
         return process
 
-    def run(self, *argv, env=None, stdin=None, patience=PATIENCE, cwd=None):
-        """Runs to the end. stdout and stderr are text."""
+    def run(self, *argv, env=None, stdin=None, patience=3 * PATIENCE, cwd=None):
+        """Runs to the end: longer than a wait for one event. stdout and stderr are text."""
         done = subprocess.run([str(a) for a in argv], env={**self.env, **(env or {})},
                               cwd=cwd or self.dir, input=stdin, capture_output=True,
                               encoding="utf-8", errors="backslashreplace", timeout=patience,
@@ -391,6 +391,12 @@ class Desk(Process):
               f"exit {code}\n" + "\n".join(self.noise[-60:]))
         self.stopped = took
         return code
+
+    def cpu(self):
+        """Seconds of processor time that it has used: what its work takes, whoever else is busy."""
+        with open(f"/proc/{self.popen.pid}/stat", encoding="ascii") as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     # The AWS API, three ways: by hand with our own signer, by `elo aws`, by the CLI itself.
 
