@@ -56,6 +56,10 @@ class Line:
     def order(self, words):
         os.write(self.orders, (words + "\n").encode())
 
+    def send_signal(self, number):
+        """To the board."""
+        os.kill(self.board, number)
+
     def run(self):
         while not self.closing.is_set():
             ready, _, _ = select.select([self.master, self.out], [], [], 0.05)

@@ -414,9 +414,11 @@ def whole_station(scene):
     need(sub.wait_line(r'kitchen/reply.*id\\":\\"a\\",\\"ok\\":true'), "it replies", sub.text())
     need(sub.wait_line(r'kitchen/state.*relay\\":\\"on'), "and tells its state", sub.text())
     need(sub.wait_for(lambda: len(numbers()) > 3), "telemetry goes on", sub.text())
+    station.freeze(board.line)
+    desk.end(signal.SIGKILL)
+    need(sub.wait_line("Trying again in"), "elo sub has told all that came", sub.text())
     sub.end()
-    desk.send_signal(signal.SIGKILL)
-    desk.wait_end()
+    station.thaw(board.line)
     person = Person(board.line)
     person.sees(rb"E-(PORT-REFUSED|TCP-CLOSED|SERVER)", "the serial line says why it is offline")
     made = 0
@@ -429,7 +431,8 @@ def whole_station(scene):
     need(sub.wait_for(lambda: numbers() and max(numbers()) >= made, station.BACKOFF_PATIENCE),
          "what was measured before the power went arrives after it", sub.text())
     station.check_unbroken(numbers(), min(numbers()), made, "from flash")
-    check(min(numbers()) <= max(before) + 1, "and nothing in between is missing", (before, numbers()))
+    # The desk may have acknowledged its last message before handing it on: at most that one.
+    check(min(numbers()) <= max(before) + 2, "and nothing in between is missing", (before, numbers()))
     person = Person(board.line)
     person.types(b"\rforget yes\r")
     person.sees(b"Forgotten", "it forgets when it is told to")

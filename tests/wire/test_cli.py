@@ -3,6 +3,7 @@
 # SPDX-FileCopyrightText: The Elo authors
 """The command line: help, options, exit codes; what is said when there is no desk, no port, no
 permission, no space, no sound file; and how a desk ends."""
+import contextlib
 import json
 import os
 import re
@@ -536,15 +537,13 @@ def small_disk(scene, size):
 
 
 def fill(place, keep=0):
-    """Takes all space there is but `keep` bytes."""
+    """Takes all space there is but `keep` bytes; meanwhile a desk finds no less."""
     path = place / "ballast"
-    with open(path, "wb", buffering=0) as f:
-        try:
-            while True:
-                f.write(b"x" * 4096)
-        except OSError:
-            pass
-    os.truncate(path, max(0, path.stat().st_size - keep))
+    with open(path, "wb", buffering=0) as f, contextlib.suppress(OSError):
+        room = os.statvfs(place)
+        left = room.f_bavail * room.f_frsize - keep
+        while left > 0:
+            left -= f.write(b"x" * min(4096, left))
     return path
 
 

@@ -12,6 +12,7 @@ import shutil
 import socket
 import ssl
 import sys
+import time
 
 import mqtt
 from desk import PATIENCE, case, check, main, need, skip
@@ -309,13 +310,15 @@ def half_open(s):
     context = mqtt.tls_context(desk.ca, device)
     with mqtt.Client("localhost", desk.mqtts_port, context) as before:
         before.connect("before")
+        begin = time.monotonic()
         crowd = [socket.create_connection(("127.0.0.1", desk.mqtts_port), timeout=PATIENCE)
                  for _ in range(most + 10)]
         desk.expect_record("too many", code="E-OVERLOAD",
                            details=re.compile(f"from 127.0.0.1: {most} unfinished TLS handshakes"))
         ended = sum(is_closed(one) for one in crowd[-10:])
         check(ended == 10, "the ten newest are refused", ended)
-        check(not is_closed(crowd[0], 0), "the oldest still has its time")
+        check(not is_closed(crowd[0], 0) or time.monotonic() - begin > 10,
+              "the oldest still has its time")
         before.ping()
         check(True, "who is connected is served")
         with mqtt.Client("::1", desk.mqtts_port, context) as other:
@@ -339,7 +342,7 @@ def is_closed(one, patience=PATIENCE):
 
 def wait_left(desk, count):
     """Until so many unfinished handshakes have been given up (the log's level is debug)."""
-    gone = re.compile("the client went away")
+    gone = re.compile("the client went away|handshake was not done in 10 seconds")
     need(desk.wait_for(lambda: len([1 for r in list(desk.records)
                                     if gone.search(r.get("details", ""))]) >= count),
          f"{count} handshakes are given up")
