@@ -18,8 +18,7 @@ import itertools
 import socket
 
 import wire
-
-PATIENCE = 15.0  # seconds after which an event that has not come is a failure
+from desk import PATIENCE
 
 
 class Failure(Exception):

@@ -6,7 +6,9 @@
  *
  *     portal_server [PORT [KIND [FAILURE]]]      prints the port it listens on
  *
- * KIND and FAILURE as tests/support/setup_world.h has them. Ends when its stdin ends.
+ * KIND and FAILURE as tests/support/setup_world.h has them. Each byte on its stdin is an order: "h"
+ * holds the world still, as long as somebody wants to look at it; "s" lets it go one stage on; "g"
+ * lets it go. Ends when its stdin ends.
  */
 #include "elo/setup/portal.h"
 #include "tests/support/setup_world.h"
@@ -31,6 +33,8 @@ struct peer {
 };
 
 static struct setup_world world;
+static uint32_t world_ms; /* its clock */
+static bool held;
 static struct elo_portal portal;
 static struct peer peers[PEERS];
 
@@ -109,8 +113,15 @@ static void speak(struct peer *p)
     }
 }
 
+static void obey(char order)
+{
+    held = order != 'g';
+    world_ms += order == 's' ? world.step_ms : 0;
+}
+
 static void serve(int listener)
 {
+    static uint32_t before;
     struct pollfd polls[PEERS + 2] = {{.fd = STDIN_FILENO, .events = POLLIN},
                                       {.fd = listener, .events = POLLIN}};
     for (size_t i = 0; i < PEERS; i++) {
@@ -120,9 +131,12 @@ static void serve(int listener)
     }
     poll(polls, PEERS + 2, 20);
     uint32_t now = clock_ms();
-    char byte;
-    if (polls[0].revents != 0 && read(STDIN_FILENO, &byte, 1) <= 0) {
-        exit(0);
+    char order;
+    if (polls[0].revents != 0) {
+        if (read(STDIN_FILENO, &order, 1) <= 0) {
+            exit(0);
+        }
+        obey(order);
     }
     if (polls[1].revents != 0) {
         take(listener, now);
@@ -136,7 +150,9 @@ static void serve(int listener)
             speak(&peers[i]);
         }
     }
-    setup_world_step(&world, now);
+    world_ms += held || before == 0 ? 0 : now - before;
+    before = now;
+    setup_world_step(&world, world_ms);
 }
 
 int main(int argc, char **argv)

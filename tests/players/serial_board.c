@@ -9,6 +9,7 @@
  * Each line on descriptor 3, if it is open, is a command from the test:
  *     reset      forget the session, say boot rubbish, begin anew
  *     kind N     another neighbourhood
+ *     resets N   so many times as it tests what it was given, it is reset in the middle of that
  * What becomes of the board is told on stderr: "saved", "saved with a bundle", "restart",
  * "forgotten".
  */
@@ -29,6 +30,7 @@ static struct elo_console console;
 static uint8_t csr[1024];
 static size_t csr_len;
 static uint32_t step_ms;
+static unsigned long resets; /* to come */
 
 static uint32_t clock_ms(void)
 {
@@ -67,7 +69,9 @@ static void boot(void)
 
 static void obey(const char *line)
 {
-    if (strncmp(line, "reset", 5) == 0) {
+    if (strncmp(line, "resets ", 7) == 0) {
+        resets = strtoul(line + 7, NULL, 10);
+    } else if (strncmp(line, "reset", 5) == 0) {
         boot();
     } else if (strncmp(line, "kind ", 5) == 0) {
         world.network_kind = (unsigned)strtoul(line + 5, NULL, 10);
@@ -129,6 +133,11 @@ static void run(void)
         elo_console_tick(&console, now);
         speak();
         report();
+        if (resets > 0 && world.setup.state == ELO_SETUP_TESTING &&
+            world.setup.stage > ELO_SETUP_STAGE_WIFI) {
+            resets--;
+            boot();
+        }
     }
 }
 

@@ -10,7 +10,7 @@ import signal
 
 import lx106
 from lx106 import check, endpoint_free, need
-from desk import case, main
+from desk import case, main, occupy_usual_ports
 
 import station
 
@@ -107,8 +107,9 @@ def outbox(scene):
     need(station.wait_seq(house.sub, last + 2), "all arrive", house.sub.text())
     station.check_unbroken(station.seqs(house.sub), 1, last + 2, "over the kill")
     house.check_clean()
-    gone = house.run("--for", "1s", bundle=away_bundle(scene, house, away))
-    check(gone.code == 6 and "E-PORT-REFUSED" in gone.out, "never online: exit code 6", gone)
+    gone = scene.start_elo(*house.argv(bundle=away_bundle(scene, house, away)), env=house.env)
+    need(gone.wait_line("^offline +E-PORT-REFUSED: "), "nor is another", gone.text())
+    check(gone.end() == 6, "never online: exit code 6", gone.text())
 
 
 def away_bundle(scene, house, config):
@@ -160,6 +161,7 @@ def what_is_missing(scene):
 def the_demo(scene):
     """elo demo --emulate; and without an emulator it shows the device of before"""
     need(lx106.image("station").exists(), "the image is built (tools/test lx106)")
+    occupy_usual_ports(scene)
     shown = scene.elo("demo", "--emulate", "--for", "6s", "--data", scene.path("demo"))
     check(shown.code == 0 and "device   board" in shown.out and '"ok":true' in shown.out,
           "it shows the emulated board", shown.out + shown.err)

@@ -6,7 +6,7 @@ import base64
 import http.client
 import json
 import os
-import re
+import pathlib
 import shutil
 import signal
 import subprocess
@@ -14,10 +14,13 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "wire"))
+
+from desk import PATIENCE, endpoint_free  # noqa: E402
+
 FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync",
          "--disable-dev-shm-usage", "--hide-scrollbars", "--no-proxy-server"]
-PATIENCE = 30
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 
 
@@ -35,17 +38,16 @@ class Browser:
     def __init__(self, width=390, height=844, language="en-US", dark=False, scripts=True):
         self.profile = tempfile.TemporaryDirectory(prefix="elo-web-",
                                                    ignore_cleanup_errors=True)
-        self.driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE,
-                                       stderr=subprocess.STDOUT, text=True,
+        # With port 0 it takes any port of IPv6 and ends if somebody has that one of IPv4.
+        self.port = endpoint_free()
+        self.driver = subprocess.Popen(["chromedriver", f"--port={self.port}"],
+                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                        start_new_session=True)
-        self.port = None
-        for line in self.driver.stdout:
-            found = re.search(r"success\w* on port (\d+)", line)
-            if found:
-                self.port = int(found[1])
-                break
-        if self.port is None:
-            raise Failure("chromedriver did not start")
+        said = []
+        while not said or "success" not in said[-1]:
+            said.append(self.driver.stdout.readline())
+            if not said[-1]:
+                raise Failure(f"chromedriver did not start: {' '.join(said)}")
         prefs = {"intl.accept_languages": language}
         if not scripts:
             prefs["profile.managed_default_content_settings.javascript"] = 2

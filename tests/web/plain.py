@@ -7,7 +7,7 @@ import urllib.parse
 
 def ask(url, path, form=None, **headers):
     """Status, headers, text. Redirects are not followed."""
-    connection = http.client.HTTPConnection(url.split("//")[1], timeout=30)
+    connection = http.client.HTTPConnection(url.split("//")[1], timeout=40)
     body = urllib.parse.urlencode(form) if form is not None else None
     if body is not None:
         headers.setdefault("Content-Type", "application/x-www-form-urlencoded")

@@ -28,6 +28,30 @@ def case(f):
     return f
 
 
+class Board(str):
+    """Its URL, and orders: what happens behind it waits for who looks."""
+
+    def __new__(cls, process):
+        return super().__new__(cls, f"http://127.0.0.1:{int(process.stdout.readline())}")
+
+    def __init__(self, process):
+        self.process = process
+
+    def order(self, letter):
+        self.process.stdin.write(letter)
+        self.process.stdin.flush()
+
+    def hold(self):
+        self.order("h")
+
+    def stage(self):
+        """While it is held: one stage on."""
+        self.order("s")
+
+    def go(self):
+        self.order("g")
+
+
 class Scene:
     def __init__(self, server):
         self.server, self.checks, self.failed, self.things = server, 0, 0, []
@@ -35,8 +59,8 @@ class Scene:
     def board(self, kind=0, failure=0):
         board = subprocess.Popen([self.server, "0", str(kind), str(failure)],
                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.things.append(lambda: (board.stdin.close(), board.wait(10)))
-        return f"http://127.0.0.1:{int(board.stdout.readline())}"
+        self.things.append(lambda: (board.stdin.close(), board.wait(40)))
+        return Board(board)
 
     def browser(self, **options):
         browser = Browser(**options)
@@ -73,12 +97,12 @@ class Scene:
 @case
 def good_way(s):
     """a phone: choose, type, test, saved"""
-    url, b = s.board(), s.browser()
-    s.check("Searching for networks" in ask(url, "/")[2], "it searches at first")
+    board, b = s.board(), s.browser()
+    s.check("Searching for networks" in ask(board, "/")[2], "it searches at first")
     if SHOTS:
         b.go(s.board() + "/")
         s.shot(b, "phone-searching", whole=False)
-    s.open(b, url, 4)
+    s.open(b, board, 4)
     s.check(b.text("h1") == "Set up this board", "English")
     s.check(b.text("label.n:first-of-type bdi") == "Casa da Ana", "the strongest is first")
     s.check(b.count("svg[aria-label='needs a passphrase']") == 3, "three locks, one open")
@@ -90,10 +114,15 @@ def good_way(s):
     b.click("#show")
     s.check(b.run("return document.getElementById('pass').type") == "text" and
             b.text("#show") == "Hide", "shown when asked")
+    board.hold()
     b.submit("button.w")
     b.wait("the test", lambda: b.text("h1") == "Testing the connection")
-    b.wait("a later stage", lambda: "TLS" in b.text("#say") or "server" in b.text("#say"))
+    b.wait("its first stage", lambda: "Wi-Fi" in b.text("#say"))
+    for _ in range(4):
+        board.stage()
+    b.wait("a later stage", lambda: "TLS" in b.text("#say"))
     s.shot(b, "phone-testing", whole=False)
+    board.go()
     b.wait("the end", lambda: b.text("h1") == "Saved")
     s.shot(b, "phone-saved")
     s.quiet(b)
@@ -209,16 +238,18 @@ def portuguese(s):
 @case
 def many(s):
     """twenty networks; none; a narrow screen"""
-    url, b = s.board(kind=1), s.browser(width=320, height=568)
-    s.open(b, url, 20)
+    board, b = s.board(kind=1), s.browser(width=320, height=568)
+    s.open(b, board, 20)
     s.fits(b)
     b.click("summary")
     s.shot(b, "small-twenty")
-    url = s.board(kind=3)
-    b.go(url + "/")
+    board = s.board(kind=3)
+    b.go(board + "/")
     b.wait("none", lambda: "No network was heard" in b.text("main"))
+    board.hold()
     b.submit("button[form=again]")
     b.wait("searching", lambda: "Searching" in b.text("main"))
+    board.go()
     b.wait("none", lambda: "No network was heard" in b.text("main"))
     s.quiet(b)
 
@@ -226,24 +257,26 @@ def many(s):
 @case
 def without_scripts(s):
     """a browser without scripts; the probes of phones; who may not"""
-    url = s.board()
-    page = ask(url, "/")[2]
+    board = s.board()
+    page = ask(board, "/")[2]
     s.check("<noscript><meta http-equiv=refresh" in page, "it reloads by itself while it searches")
     token = page.split("name=t id=t value=")[1].split(">")[0]
     home = {"t": token, "net": "", "ssid": "Home", "pass": "segredo-bom"}
-    s.check(ask(url, "/try", {**home, "t": "0" * 16})[0] == 403, "not without the token")
-    s.check(ask(url, "/try", {"ssid": "Home", "t": token})[0] == 403, "which comes first")
-    s.check(ask(url, "/try", home, Host="evil.example")[0] == 403, "not under another name")
+    s.check(ask(board, "/try", {**home, "t": "0" * 16})[0] == 403, "not without the token")
+    s.check(ask(board, "/try", {"ssid": "Home", "t": token})[0] == 403, "which comes first")
+    s.check(ask(board, "/try", home, Host="evil.example")[0] == 403, "not under another name")
     for probe in ("/generate_204", "/hotspot-detect.html", "/ncsi.txt", "/connecttest.txt",
                   "/canonical.html", "/success.txt"):
-        status, headers, _ = ask(url, probe, Host="captive.apple.com")
+        status, headers, _ = ask(board, probe, Host="captive.apple.com")
         s.check(status == 302 and headers["Location"] == "http://127.0.0.1/", probe, status)
-    status, headers, _ = ask(url, "/try", home)
+    board.hold()
+    status, headers, _ = ask(board, "/try", home)
     s.check(status == 303 and headers["Location"] == "/", "the form is taken", status)
-    s.check(ask(url, "/try", home)[0] == 409, "one at a time")
+    s.check(ask(board, "/try", home)[0] == 409, "one at a time")
+    board.go()
     end = time.monotonic() + 30
     while "<h1>Saved" not in page and time.monotonic() < end:
-        page = ask(url, "/")[2]
+        page = ask(board, "/")[2]
     s.check("<h1>Saved" in page, "and saved", page[-300:])
 
 

@@ -14,6 +14,7 @@ import contextlib
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -252,8 +253,8 @@ class Scene:
         self.processes.append(process)
         return process
 
-    def run(self, *argv, env=None, stdin=None, patience=PATIENCE, cwd=None):
-        """Runs to the end. stdout and stderr are text."""
+    def run(self, *argv, env=None, stdin=None, patience=3 * PATIENCE, cwd=None):
+        """Runs to the end: longer than a wait for one event. stdout and stderr are text."""
         done = subprocess.run([str(a) for a in argv], env={**self.env, **(env or {})},
                               cwd=cwd or self.dir, input=stdin, capture_output=True,
                               encoding="utf-8", errors="backslashreplace", timeout=patience,
@@ -391,6 +392,12 @@ class Desk(Process):
         self.stopped = took
         return code
 
+    def cpu(self):
+        """Seconds of processor time that it has used: what its work takes, whoever else is busy."""
+        with open(f"/proc/{self.popen.pid}/stat", encoding="ascii") as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     # The AWS API, three ways: by hand with our own signer, by `elo aws`, by the CLI itself.
 
     def call(self, method, target, body=None, **options):
@@ -475,9 +482,40 @@ def policy_document(*statements):
         for action, resource in statements]})
 
 
+_claims = []  # sockets whose names say which ports are this test's
+
+
 def endpoint_free(host="127.0.0.1"):
-    """A port that nobody had a moment ago, for software that cannot be given port 0."""
-    with socket.socket() as s:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.bind((host, 0))
-        return s.getsockname()[1]
+    """A port for software that cannot be given port 0, or that must come back on the one it had. It
+    is this test's until the test ends: the kernel gives it to nobody who asks for any port, and no
+    other test takes it."""
+    first, last = map(int, pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    ports = [p for p in range(10000, 65536) if not first <= p <= last]
+    for port in random.sample(ports, len(ports)):
+        claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            claim.bind(f"\0elo-test-port-{port}")
+            with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+                tcp.bind((host, port))
+                udp.bind((host, port))
+        except OSError:
+            claim.close()
+            continue
+        _claims.append(claim)
+        return port
+    raise Failure("no port is free")
+
+
+def endpoints_free():
+    """Ports of a desk that is to be found there again after its end, and nobody else meanwhile."""
+    return tuple(endpoint_free() for _ in range(3))
+
+
+def occupy_usual_ports(scene):
+    """For the verbs that take a desk's usual ports where they are free, and look before they take:
+    of two at a time one could fail. Any number of tests may hold these."""
+    for port in (8883, 8443, 8080):
+        holder = scene.undo.enter_context(socket.socket())
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        with contextlib.suppress(OSError):  # somebody has it: as good
+            holder.bind(("127.0.0.1", port))

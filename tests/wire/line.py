@@ -26,8 +26,6 @@ class Line:
         self.path = os.ttyname(self.slave)
         self.passed = {"board": 0, "desk": 0}
         self.after = []  # (bytes to the board, order): given once so many have passed
-        self.when = []  # (words of the board, order): given once it says so
-        self.tail = b""
         read_in, self.into = os.pipe()
         self.out, write_out = os.pipe()
         orders, self.orders = os.pipe()
@@ -58,6 +56,10 @@ class Line:
     def order(self, words):
         os.write(self.orders, (words + "\n").encode())
 
+    def send_signal(self, number):
+        """To the board."""
+        os.kill(self.board, number)
+
     def run(self):
         while not self.closing.is_set():
             ready, _, _ = select.select([self.master, self.out], [], [], 0.05)
@@ -69,7 +71,6 @@ class Line:
                     if not data:
                         return
                     self.passed["desk"] += len(data)
-                    self.listen(data)
                     os.write(self.master, self.to_desk(data))
             except OSError:
                 return
@@ -79,12 +80,6 @@ class Line:
         os.write(self.into, self.to_board(data))
         while self.after and self.passed["board"] >= self.after[0][0]:
             self.order(self.after.pop(0)[1])
-
-    def listen(self, data):
-        self.tail = self.tail[-100:] + data
-        if self.when and self.when[0][0] in self.tail:
-            self.order(self.when.pop(0)[1])
-            self.tail = b""
 
     def board_said(self):
         return self.log.read_text(errors="replace")

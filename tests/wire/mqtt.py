@@ -44,6 +44,19 @@ def tls_context(ca, device=None, alpn=None, maximum=None):
     return context
 
 
+def client_hello(server_name="localhost", alpn=None):
+    """The bytes of a ClientHello, by Python's own TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if alpn:
+        context.set_alpn_protocols(alpn)
+    out = ssl.MemoryBIO()
+    tls = context.wrap_bio(ssl.MemoryBIO(), out, server_hostname=server_name)
+    with contextlib.suppress(ssl.SSLWantReadError):
+        tls.do_handshake()
+    return out.read()
+
+
 class Client:
     """With `context` None it speaks without TLS, as on the plain port."""
 

@@ -28,6 +28,13 @@ def seqs(subscriber):
     return [int(m[1]) for m in subscriber.matching(SEQ)]
 
 
+def heard(subscriber):
+    """The same of a subscriber whose broker has gone, which ends it: mosquitto_sub, on its way to
+    connect again, may not hear a SIGTERM."""
+    subscriber.kill()
+    return seqs(subscriber)
+
+
 def wait_seq(subscriber, number, patience=PATIENCE):
     """Waits until telemetry with this sequence number has come."""
     return subscriber.wait_for(lambda: number in seqs(subscriber), patience)

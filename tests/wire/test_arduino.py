@@ -3,7 +3,7 @@
 # SPDX-FileCopyrightText: The Elo authors
 """Sketches as programs, with the board of tests/arduino/host under them: the library's examples as
 the Arduino IDE builds them, over lwIP calls that end in this machine's sockets. Their clock runs
-three times as fast as ours."""
+three times as fast as ours, but where a portal has its patience with visitors."""
 import http.client
 import json
 import os
@@ -17,7 +17,7 @@ import sys
 import threading
 
 import station
-from desk import case, check, endpoint_free, main, need
+from desk import PATIENCE, case, check, endpoint_free, endpoints_free, main, need
 from line import Line, Person
 
 SSID, PASSWORD = "home", "tell no one"
@@ -145,7 +145,8 @@ def telemetry(scene):
 @case
 def nothing_is_lost(scene):
     """numbered messages through a server that goes away and comes back, and a Wi-Fi that does"""
-    desk = scene.desk()
+    ports = endpoints_free()
+    desk = scene.desk(ports=ports)
     folder = wide_bundle(scene, desk)
     board = sketch(scene, "Sequence", folder)
     expect(board, "^status online", "it is online")
@@ -153,20 +154,24 @@ def nothing_is_lost(scene):
     numbers = lambda: [int(m[1]) for m in sub.matching(r'telemetry.*seq\\":(\d+)')]
     need(sub.wait_for(numbers), "numbers arrive", sub.text())
     since = board.mark()
-    ports = (desk.mqtts_port, desk.https_port, desk.http_port)
+    station.freeze(board)
+    desk.end(signal.SIGKILL)
+    need(sub.wait_line("Trying again in"), "elo sub has told all that came", sub.text())
+    last = numbers()[-1]
     sub.end()
-    desk.send_signal(signal.SIGKILL)
-    desk.wait_end()
+    station.thaw(board)
     expect(board, "^status .* / E-(CLOSED|PORT-REFUSED|PING|ACK|TLS)", "it says why", since)
     expect(board, "^refused: ", "the outbox fills and says so", since)
+    station.freeze(board)
     desk = scene.desk(data=desk.data, ports=ports)
-    before = len(numbers())
     sub = watch(scene, desk)
+    station.thaw(board)
     expect(board, "^status online", "it comes back by itself", since)
     need(sub.wait_for(lambda: len(numbers()) > 20), "numbers arrive again", sub.text())
     first = numbers()[0]
     station.check_unbroken(numbers(), first, numbers()[-1], "after the outage")
-    check(before >= 0 and first <= 60, "from where it was", numbers()[:5])
+    # The desk may have acknowledged what it did not live to hand on: eight are on their way at most.
+    check(first <= last + 9, "from where it was", (last, numbers()[:5]))
     since = board.mark()
     tell(board, "wifi down")
     expect(board, "^status joining the Wi-Fi network / the access point is out of reach",
@@ -294,7 +299,7 @@ def session_over_sleep(scene):
 @case
 def secure_client(scene):
     """EloSecureClient under an MQTT library: bytes, reconnections, reasons"""
-    desk = scene.desk()
+    desk = scene.desk(ports=endpoints_free())
     board = sketch(scene, "Secure", wide_bundle(scene, desk))
     expect(board, "^connack 0, whole handshake$", "it connects")
     expect(board, "^back 2$", "messages come back")
@@ -325,8 +330,7 @@ class Whole:
         self.line = Line(self.scene, ["/usr/bin/env", "FAKE_LINE=1", f"FAKE_FLASH={self.flash}",
                                       f"FAKE_HTTP={self.http}", f"FAKE_DNS={self.dns}",
                                       f"FAKE_SSID={SSID}", f"FAKE_PASSWORD={PASSWORD}",
-                                      f"FAKE_FAST={FAST}", f"FAKE_BME280={hex_bytes}",
-                                      os.path.join(SKETCHES, "Station")])
+                                      f"FAKE_BME280={hex_bytes}", os.path.join(SKETCHES, "Station")])
         self.at = 0
 
     def wait_told(self, pattern, what):
@@ -334,21 +338,21 @@ class Whole:
         self.at = self.line.wait_said(pattern, what, self.at, station.BACKOFF_PATIENCE)
 
     def ask_page(self, path="/", host="192.168.4.1"):
-        connection = http.client.HTTPConnection("127.0.0.1", self.http, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.http, timeout=PATIENCE)
         connection.request("GET", path, headers={"Host": host})
         reply = connection.getresponse()
         return reply, reply.read().decode()
 
     def post(self, body):
         """To /try, in the name of nobody; the status."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.http, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.http, timeout=PATIENCE)
         connection.request("POST", "/try", body, {
             "Host": "192.168.4.1", "Content-Type": "application/x-www-form-urlencoded"})
         return connection.getresponse().status
 
     def half_closed(self):
         """What a visitor gets who sends no more after his request."""
-        with socket.create_connection(("127.0.0.1", self.http), timeout=30) as s:
+        with socket.create_connection(("127.0.0.1", self.http), timeout=PATIENCE) as s:
             s.sendall(b"GET / HTTP/1.1\r\nHost: 192.168.4.1\r\n\r\n")
             s.shutdown(socket.SHUT_WR)
             return s.makefile("rb").read()
@@ -358,7 +362,7 @@ class Whole:
         query = b"\x12\x34\x01\x00\x00\x01" + bytes(6)
         query += b"".join(bytes([len(p)]) + p.encode() for p in name.split(".")) + b"\x00"
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-            s.settimeout(30)
+            s.settimeout(PATIENCE)
             s.sendto(query + b"\x00\x01\x00\x01", ("127.0.0.1", self.dns))
             answer = s.recv(512)
         return socket.inet_ntoa(answer[-4:]) if answer[:2] == query[:2] else answer
@@ -368,10 +372,12 @@ class Whole:
 def whole_station(scene):
     """the example Station: set up over the serial line, time from a server, a BME280, commands, and
     a queue in flash that survives the power"""
-    desk, board = scene.desk(), Whole(scene)
+    ports = endpoints_free()
+    desk, board = scene.desk(ports=ports), Whole(scene)
     sub = watch(scene, desk)
     numbers = lambda: [int(m[1]) for m in sub.matching(r'kitchen/telemetry.*seq\\":(\d+)')]
     board.wait_told(r"^access point elo-123456 [2-9a-kmnp-z]{12}$", "its own Wi-Fi is open, with a password")
+    board.wait_told("^names answered$", "and its portal")
     opened = re.search("^access point.*$", board.line.board_said(), re.M)[0]
     check(board.ask_name("connectivitycheck.gstatic.com") == "192.168.4.1", "every name is the board")
     reply, _ = board.ask_page("/generate_204", "connectivitycheck.gstatic.com")
@@ -408,10 +414,11 @@ def whole_station(scene):
     need(sub.wait_line(r'kitchen/reply.*id\\":\\"a\\",\\"ok\\":true'), "it replies", sub.text())
     need(sub.wait_line(r'kitchen/state.*relay\\":\\"on'), "and tells its state", sub.text())
     need(sub.wait_for(lambda: len(numbers()) > 3), "telemetry goes on", sub.text())
-    ports = (desk.mqtts_port, desk.https_port, desk.http_port)
+    station.freeze(board.line)
+    desk.end(signal.SIGKILL)
+    need(sub.wait_line("Trying again in"), "elo sub has told all that came", sub.text())
     sub.end()
-    desk.send_signal(signal.SIGKILL)
-    desk.wait_end()
+    station.thaw(board.line)
     person = Person(board.line)
     person.sees(rb"E-(PORT-REFUSED|TCP-CLOSED|SERVER)", "the serial line says why it is offline")
     made = 0
@@ -424,7 +431,8 @@ def whole_station(scene):
     need(sub.wait_for(lambda: numbers() and max(numbers()) >= made, station.BACKOFF_PATIENCE),
          "what was measured before the power went arrives after it", sub.text())
     station.check_unbroken(numbers(), min(numbers()), made, "from flash")
-    check(min(numbers()) <= max(before) + 1, "and nothing in between is missing", (before, numbers()))
+    # The desk may have acknowledged its last message before handing it on: at most that one.
+    check(min(numbers()) <= max(before) + 2, "and nothing in between is missing", (before, numbers()))
     person = Person(board.line)
     person.types(b"\rforget yes\r")
     person.sees(b"Forgotten", "it forgets when it is told to")

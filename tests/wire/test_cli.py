@@ -3,6 +3,7 @@
 # SPDX-FileCopyrightText: The Elo authors
 """The command line: help, options, exit codes; what is said when there is no desk, no port, no
 permission, no space, no sound file; and how a desk ends."""
+import contextlib
 import json
 import os
 import re
@@ -15,7 +16,8 @@ import threading
 import time
 
 import mqtt
-from desk import Failure, PATIENCE, SYSTEM_PATH, case, check, main, need, note, skip
+from desk import (Failure, PATIENCE, SYSTEM_PATH, case, check, endpoints_free, main, need, note,
+                  occupy_usual_ports, skip)
 
 VERBS = ["demo", "up", "add", "device", "sub", "pub", "aws", "env", "serve", "why", "explain"]
 ANY_PORTS = ["--mqtts-port", "0", "--https-port", "0", "--http-port", "0"]
@@ -121,7 +123,7 @@ def no_desk(scene):
         result = scene.elo(*words, env={"ELO_DATA": str(data)})
         check(said(result, 6, str(data)), f"also with $ELO_DATA, which it names", result)
     check(not data.exists(), "nobody made the folder")
-    desk = scene.desk()
+    desk = scene.desk(ports=endpoints_free())
     desk.end(signal.SIGKILL)
     check((desk.data / "endpoints.json").exists(), "a killed desk leaves endpoints.json behind")
     for words in (["add", "a"], ["pub", "a", "-m", "b"]):
@@ -510,6 +512,7 @@ def ends_at_once(scene):
 @case
 def demo(scene):
     """elo demo shows it all in one go"""
+    occupy_usual_ports(scene)
     result = scene.elo("demo", "--for", "6s", "--data", scene.path("demo"), cwd=scene.dir)
     check(result.code == 0, "elo demo --for 6s ends with 0", result.out + result.err)
     words = result.out + result.err
@@ -534,15 +537,13 @@ def small_disk(scene, size):
 
 
 def fill(place, keep=0):
-    """Takes all space there is but `keep` bytes."""
+    """Takes all space there is but `keep` bytes; meanwhile a desk finds no less."""
     path = place / "ballast"
-    with open(path, "wb", buffering=0) as f:
-        try:
-            while True:
-                f.write(b"x" * 4096)
-        except OSError:
-            pass
-    os.truncate(path, max(0, path.stat().st_size - keep))
+    with open(path, "wb", buffering=0) as f, contextlib.suppress(OSError):
+        room = os.statvfs(place)
+        left = room.f_bavail * room.f_frsize - keep
+        while left > 0:
+            left -= f.write(b"x" * min(4096, left))
     return path
 
 

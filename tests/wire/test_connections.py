@@ -7,7 +7,7 @@ import threading
 import time
 
 import mqtt
-from desk import case, check, main
+from desk import PATIENCE, case, check, main
 
 
 def everything(desk):
@@ -34,7 +34,7 @@ def get_connection(scene):
         r = data(desk, "GET", "/connections/kitchen?includeSocketInformation=true").json
         check(r["sourceIp"] == "127.0.0.1" and r["sourcePort"] > 0, "with its socket", r)
         c.disconnect()
-    desk.wait_record(0, 10, eventType="Disconnect")
+    desk.wait_record(eventType="Disconnect")
     r = data(desk, "GET", "/connections/kitchen").json
     check(r["connected"] is False and r["disconnectReason"] == "CLIENT_INITIATED_DISCONNECT" and
           r["disconnectedSince"] >= r["connectedSince"], "gone", r)
@@ -137,12 +137,12 @@ def send_direct_message(scene):
 
         def ask():
             answers.append(data(desk, "POST",
-                                "/connections/kitchen/messages?topic=t&confirmation=true", b"y"))
+                                "/connections/kitchen/messages?topic=t&confirmation=true&timeout=15", b"y"))
 
         asking = threading.Thread(target=ask)
         asking.start()
         check(c.message() == ("t", b"y", 1, False, False), "at QoS 1, and acknowledged")
-        asking.join(20)
+        asking.join(PATIENCE)
         check(answers and answers[0].status == 200, "confirmed", answers)
 
         begin = time.monotonic()

