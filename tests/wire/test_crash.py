@@ -11,6 +11,7 @@ messages on their way, sessions that are now and then connected, and one that ch
 After each kill some of the sessions are emptied and held against what they are owed; the others
 keep their messages over further kills.
 """
+import itertools
 import os
 import random
 import signal
@@ -25,6 +26,7 @@ from mqtt import (CONNACK, CONNECT, PINGREQ, PINGRESP, PUBACK, PUBLISH, SUBACK, 
 KILLS = int(os.environ.get("KILLS", 500))
 WORLDS = 4  # desks at a time
 SESSIONS, PUBLISHERS, WINDOW = 4, 2, 10
+MINDS = [f"mind/{n}" for n in range(8)]
 SEED = int(os.environ.get("SEED", random.randrange(1 << 30)))
 
 
@@ -117,7 +119,8 @@ class Listener(threading.Thread):
 
 
 class Fickle(threading.Thread):
-    """Subscribes and unsubscribes; `wants` is what it was told last, None between two answers."""
+    """Subscribes and unsubscribes, one filter after the other: `wants` is what the desk agreed to
+    last, `doubt` the filter that it was asked about and has not answered for."""
 
     def __init__(self, world):
         super().__init__(daemon=True)
@@ -138,17 +141,18 @@ class Fickle(threading.Thread):
             self.fault = repr(error)
 
     def change_for_ever(self, client):
-        while True:
-            self.one(client, True)
-            self.one(client, False)
+        for topic in itertools.cycle(MINDS):
+            self.change(client, topic)
 
-    def one(self, client, subscribe):
-        self.world.wants = None
+    def change(self, client, topic):
+        subscribe = topic not in self.world.wants
+        self.world.doubt = topic
         kind, answer = (SUBSCRIBE, SUBACK) if subscribe else (UNSUBSCRIBE, UNSUBACK)
-        client.send(packet(kind, 2, client.packet_id() + text("mind") +
+        client.send(packet(kind, 2, client.packet_id() + text(topic) +
                            (b"\1" if subscribe else b"")))
         client.expect(answer)
-        self.world.wants = subscribe
+        self.world.wants ^= {topic}
+        self.world.doubt = None
 
 
 class World(threading.Thread):
@@ -161,7 +165,7 @@ class World(threading.Thread):
         self.lock = threading.Lock()
         self.sessions = [Session(f"s{i}") for i in range(SESSIONS)]
         self.numbers, self.retained_sent, self.retained_acked = {}, {}, {}
-        self.wants, self.fickle_there = None, False
+        self.wants, self.doubt, self.fickle_there, self.minds_checked = set(), None, False, 0
         self.life = self.acks = self.delivered = 0
         self.fault = self.desk = None
         self.slowest = 0.0
@@ -239,18 +243,25 @@ class World(threading.Thread):
                     raise Failure(f"{topic} retains {has}, acknowledged was {number}")
 
     def check_fickle(self):
-        if self.wants is None:
+        if not self.fickle_there:
             return
         with self.client() as client, self.client() as other:
             _, present = client.connect("fickle", clean=False)
             other.connect(f"asker-{self.life}")
-            other.publish("mind", b"?", qos=1)
+            for topic in MINDS:
+                other.publish(topic, str(self.life).encode(), qos=1)
             client.send(packet(PINGREQ, 0, b""))
-            kind, *_ = client.read()
-            if not present or (kind == PUBLISH) != self.wants:
-                raise Failure(f"fickle was told {self.wants}, present {present}, gets {kind}")
-            if kind == PUBLISH:
-                client.expect(PINGRESP)
+            has = set()
+            while (got := client.read())[0] != PINGRESP:
+                length = struct.unpack(">H", got[2][:2])[0]
+                client.send(packet(PUBACK, 0, got[2][2 + length:4 + length]))
+                if int(got[2][4 + length:]) == self.life:  # else of a check before, once more
+                    has.add(got[2][2:2 + length].decode())
+        if not present or (has ^ self.wants) - {self.doubt}:
+            raise Failure(f"fickle was told {sorted(self.wants)}, asked about {self.doubt}, has "
+                          f"{sorted(has)}, session present: {present}")
+        self.minds_checked += len(MINDS) - (self.doubt is not None)
+        self.wants, self.doubt = has, None
 
     def live_and_die(self):
         enough = threading.Event()
@@ -317,6 +328,8 @@ def killed_under_load(scene):
     check(sum(w.delivered for w in worlds) > KILLS, f"{sum(w.acks for w in worlds)} messages "
           f"acknowledged, {sum(w.delivered for w in worlds)} found stored after a kill, "
           f"{sum(w.kills for w in worlds)} kills in {time.monotonic() - begin:.0f} s")
+    minds = sum(w.minds_checked for w in worlds)
+    check(minds > KILLS, f"{minds} times a filter was, or was not, subscribed as was last agreed")
     for w in worlds:
         need(w.desk.stop() == 0, "the last life ends politely")
 
