@@ -627,6 +627,23 @@ static void a_ping_needs_a_connection(void **state)
     rig_free(r);
 }
 
+/* Without keep-alive the engine does not ask, but who asks is answered or told. */
+static void a_ping_needs_no_keep_alive(void **state)
+{
+    (void)state;
+    struct rig *r = rig_new();
+    r->config.keep_alive_s = 0;
+    rig_online(r);
+    assert_int_equal(elo_client_ping(&r->c, r->now), ELO_OK);
+    rig_serve(r);
+    rig_pass(r, r->config.ping_timeout_ms - 1);
+    rig_expect(r, "> PINGREQ\n");
+    rig_pass(r, 1);
+    rig_expect(r, "~ close\n* DISCONNECTED\n");
+    assert_int_equal(r->reason, ELO_E_PING_TIMEOUT);
+    rig_free(r);
+}
+
 static void a_stuck_line_is_noticed(void **state)
 {
     (void)state;
@@ -634,6 +651,31 @@ static void a_stuck_line_is_noticed(void **state)
     r->hold = RIG_NO_OUTPUT;
     assert_int_equal(rig_say(r, 1, "a", "x", 1), ELO_OK);
     rig_pass(r, 52500 + 9999);
+    rig_expect(r, "");
+    rig_pass(r, 1);
+    rig_expect(r, "~ close\n* DISCONNECTED\n");
+    assert_int_equal(r->reason, ELO_E_PING_TIMEOUT);
+    rig_free(r);
+}
+
+/* A PINGREQ has to queue behind the packet that is just going out: as long as that moves, the
+ * answer is not late. */
+static void a_slow_large_upload_is_not_a_dead_peer(void **state)
+{
+    (void)state;
+    struct rig *r = online();
+    char payload[101];
+    memset(payload, 'x', sizeof payload - 1);
+    payload[100] = '\0';
+    r->hold = RIG_NO_OUTPUT;
+    assert_int_equal(rig_say(r, 1, "a", payload, 1), ELO_OK);
+    for (int i = 0; i < 80; i++) {
+        rig_pass(r, 1000);
+        assert_true(elo_client_output_buf(&r->c).len > 1);
+        elo_client_output_ack(&r->c, 1, r->now);
+    }
+    rig_expect(r, "");
+    rig_pass(r, 9999); /* it stands still */
     rig_expect(r, "");
     rig_pass(r, 1);
     rig_expect(r, "~ close\n* DISCONNECTED\n");
@@ -875,7 +917,9 @@ int main(void)
         cmocka_unit_test(an_owner_may_ask_for_a_pong),
         cmocka_unit_test(a_pong_is_for_the_ping_asked_for),
         cmocka_unit_test(a_ping_needs_a_connection),
+        cmocka_unit_test(a_ping_needs_no_keep_alive),
         cmocka_unit_test(a_stuck_line_is_noticed),
+        cmocka_unit_test(a_slow_large_upload_is_not_a_dead_peer),
         cmocka_unit_test(a_slow_large_packet_is_not_a_dead_peer),
         cmocka_unit_test(a_packet_that_never_ends_is_a_dead_peer),
         cmocka_unit_test(no_keep_alive_no_ping),

@@ -228,11 +228,11 @@ void elo_client_transport_closed(struct elo_client *c, elo_err reason, uint32_t 
 static uint32_t ping_left(const struct elo__client *e)
 {
     uint32_t keep_alive_ms = e->keep_alive_s * (uint32_t)1000;
-    if (keep_alive_ms == 0) {
-        return ELO__NEVER;
-    }
-    keep_alive_ms -= keep_alive_ms / 8;
     if (!e->ping_sent) {
+        if (keep_alive_ms == 0) {
+            return ELO__NEVER;
+        }
+        keep_alive_ms -= keep_alive_ms / 8;
         return elo__sooner(elo__ms_left(e->now_ms, e->spoke_ms, keep_alive_ms),
                            elo__ms_left(e->now_ms, e->heard_ms, keep_alive_ms));
     }

@@ -136,6 +136,9 @@ void elo_client_output_ack(struct elo_client *c, size_t count, uint32_t now_ms)
     if (count == 0) {
         return;
     }
+    if (e->ping_wanted) {
+        e->ping_ms = now_ms; /* behind a packet that moves: no answer is owed yet */
+    }
     if (e->outbox.busy) {
         outbox_written(e, count);
     } else {
