@@ -68,6 +68,7 @@ static void what_aws_would_refuse(void **state)
     assert_int_equal(rig_say(r, 0, "$aws/things/t/shadow/get", "", 0), ELO_OK);
     assert_int_equal(rig_say(r, 0, "$SYS/broker", "", 0), ELO_E_TOPIC);
     assert_int_equal(rig_say(r, 0, "$", "", 0), ELO_E_TOPIC);
+    assert_int_equal(rig_say(r, 0, "$share/group/a", "", 0), ELO_E_TOPIC);
     assert_int_equal(rig_say(r, 0, "", "", 0), ELO_E_TOPIC);
     assert_int_equal(rig_say(r, 0, "a/+", "", 0), ELO_E_TOPIC);
     assert_int_equal(rig_say(r, 0, "\xC0\x80", "", 0), ELO_E_UTF8);

@@ -12,18 +12,18 @@
  * Within the quotas on size, and not a `$` topic of which AWS knows nothing: it closes the
  * connection for `$SYS/...`. Which topics there are below `$aws/` is left to AWS to know.
  */
-static bool aws_takes(elo_span topic)
+static bool aws_takes(elo_span topic, bool is_filter)
 {
     elo_span name;
     elo_span shared;
     bool known = topic.ptr[0] != '$' || elo_span_starts_with(topic, ELO_SPAN("$aws/")) ||
-                 elo_topic_split_share(topic, &name, &shared);
+                 (is_filter && elo_topic_split_share(topic, &name, &shared));
     return known && elo_topic_within_quota(topic);
 }
 
 static elo_err check_name(elo_span topic, bool aws)
 {
-    if (!elo_topic_name_valid(topic) || (aws && !aws_takes(topic))) {
+    if (!elo_topic_name_valid(topic) || (aws && !aws_takes(topic, false))) {
         return ELO_E_TOPIC;
     }
     return elo_utf8_valid_mqtt(topic) ? ELO_OK : ELO_E_UTF8;
@@ -79,7 +79,7 @@ elo_err elo__check_filter(elo_span filter, uint8_t qos, bool aws)
     if (qos > 1) {
         return ELO_E_UNSUPPORTED;
     }
-    if (!elo_topic_filter_valid(filter) || (aws && !aws_takes(filter))) {
+    if (!elo_topic_filter_valid(filter) || (aws && !aws_takes(filter, true))) {
         return ELO_E_TOPIC;
     }
     return elo_utf8_valid_mqtt(filter) ? ELO_OK : ELO_E_UTF8;
