@@ -188,9 +188,10 @@ static inline void rig_note_event(struct rig *r, const struct elo_client_event *
         break;
     case ELO_CLIENT_DROPPED:
         rig_note(r, "* DROPPED %s %u: %u-%u\n",
-                 e->u.dropped.reason == ELO_E_TOO_LARGE    ? "large"
-                 : e->u.dropped.reason == ELO_E_OUTBOX_OLD ? "old"
-                                                           : "new",
+                 e->u.dropped.reason == ELO_E_TOO_LARGE     ? "large"
+                 : e->u.dropped.reason == ELO_E_UNSUPPORTED ? "unsupported"
+                 : e->u.dropped.reason == ELO_E_OUTBOX_OLD  ? "old"
+                                                            : "new",
                  e->u.dropped.count, e->u.dropped.first_token, e->u.dropped.last_token);
         break;
     case ELO_CLIENT_SUBSCRIBED:

@@ -320,7 +320,8 @@ static void what_is_too_large_for_the_server_is_not_sent(void **state)
     rig_open(r);
     rig_forget(r);
     connack(r, 0, false, ELO_SPAN("\x27\0\0\0\x10"));
-    rig_expect(r, "* CONNECTED fresh\n* DROPPED large 2: 5-7\n> PUBLISH q1 #1 a=x\n");
+    rig_expect(r, "* CONNECTED fresh\n* DROPPED large 1: 5-5\n* DROPPED large 1: 7-7\n"
+                  "> PUBLISH q1 #1 a=x\n");
     rig_free(r);
 }
 
@@ -333,6 +334,58 @@ static void what_the_server_cannot_do_is_refused(void **state)
     struct elo_client_message kept = {.topic = ELO_SPAN("a"), .retain = true};
     assert_int_equal(elo_client_publish(&r->c, &kept), ELO_E_UNSUPPORTED);
     assert_int_equal(rig_say(r, 0, "a", "x", 1), ELO_OK);
+    rig_free(r);
+}
+
+/* Queued before the server has said what it cannot do: sent, it would end each connection. */
+static void what_the_server_cannot_do_does_not_wait(void **state)
+{
+    (void)state;
+    struct rig *r = rig5();
+    r->config.queue_qos0 = true;
+    rig_begin(r);
+    struct elo_client_message kept = {.topic = ELO_SPAN("a"), .retain = true, .token = 5};
+    assert_int_equal(elo_client_publish(&r->c, &kept), ELO_OK);
+    assert_int_equal(rig_say(r, 1, "a", "x", 6), ELO_OK);
+    assert_int_equal(rig_say(r, 0, "a", "y", 7), ELO_OK);
+    rig_open(r);
+    rig_forget(r);
+    connack(r, 0, false, ELO_SPAN("\x24\0\x25\0"));
+    rig_expect(r, "* CONNECTED fresh\n* DROPPED unsupported 1: 5-5\n"
+                  "* DROPPED unsupported 1: 6-6\n> PUBLISH q0 a=y\n");
+    rig_free(r);
+}
+
+/* An alias makes a packet three bytes longer the first time. */
+static void an_alias_does_not_make_it_too_large(void **state)
+{
+    (void)state;
+    struct rig *r = rig5_with_aliases();
+    online(r, ELO_SPAN("\x22\0\2\x27\0\0\0\x10"));
+    assert_int_equal(rig_say(r, 1, "a", "12345678", 1), ELO_OK);
+    rig_expect(r, "> PUBLISH q1 #1 a=12345678\n");
+    puback(r, 1, 0);
+    again(r, false, ELO_SPAN("\x22\0\2"));
+    r->hold = RIG_NO_OUTPUT;
+    assert_int_equal(rig_say(r, 1, "a", "12345678", 2), ELO_OK);
+    r->hold = 0;
+    again(r, false, ELO_SPAN("\x22\0\2\x27\0\0\0\x10"));
+    rig_expect(r, "* CONNECTED fresh\n> PUBLISH q1 #2 a=12345678\n");
+    rig_free(r);
+}
+
+/* [MQTT5-3.2.2-15] is about all packets. */
+static void subscriptions_keep_to_the_servers_maximum(void **state)
+{
+    (void)state;
+    struct rig *r = rig5();
+    online(r, ELO_SPAN("\x27\0\0\0\x10"));
+    assert_int_equal(elo_client_subscribe(&r->c, ELO_SPAN("one"), 1), ELO_OK);
+    assert_int_equal(elo_client_subscribe(&r->c, ELO_SPAN("two"), 1), ELO_OK);
+    rig_serve(r);
+    rig_expect(r, "> SUBSCRIBE #1 one:1\n");
+    suback(r, ELO_MQTT_SUBACK, 1, ELO_SPAN("\x01"));
+    rig_expect(r, "* SUBSCRIBED one:1\n> SUBSCRIBE #2 two:1\n");
     rig_free(r);
 }
 
@@ -568,6 +621,9 @@ int main(void)
         cmocka_unit_test(the_servers_keep_alive_replaces_ours),
         cmocka_unit_test(what_is_too_large_for_the_server_is_not_sent),
         cmocka_unit_test(what_the_server_cannot_do_is_refused),
+        cmocka_unit_test(what_the_server_cannot_do_does_not_wait),
+        cmocka_unit_test(an_alias_does_not_make_it_too_large),
+        cmocka_unit_test(subscriptions_keep_to_the_servers_maximum),
         cmocka_unit_test(properties_go_and_come),
         cmocka_unit_test(subscriptions_and_their_reasons),
         cmocka_unit_test(a_topic_is_sent_once),

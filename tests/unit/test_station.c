@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "elo/client/mqtt5.h"
 #include "elo/json/read.h"
 #include "elo/station/internal.h"
 #include "errors/explain.h"
@@ -130,6 +131,60 @@ static void expect_text(size_t len, const char *want)
     if (len > 0) {
         assert_int_equal(elo_json_validate(elo_span_of(b.scratch, len)), ELO_OK);
     }
+}
+
+/* --- its traffic, without the link ---------------------------------------------------------------
+ */
+
+static void write_all(void)
+{
+    elo_span out;
+    while ((out = elo_client_output_buf(&b.s.client)).len > 0) {
+        elo_client_output_ack(&b.s.client, out.len, b.s._internal.now_ms);
+    }
+}
+
+static void work(void)
+{
+    for (int i = 0; i < 20; i++) {
+        (void)elo__traffic(&b.s);
+        write_all();
+    }
+}
+
+static void accept(elo_span connack)
+{
+    uint32_t now = b.s._internal.now_ms;
+    elo_client_transport_open(&b.s.client, now);
+    write_all();
+    assert_int_equal(elo_client_input(&b.s.client, connack, now), connack.len);
+}
+
+/* A server that takes less than the last one: what was on its way to that is done with, all of it,
+ * and makes place for what can be sent. */
+static void what_a_server_does_not_take_is_not_on_its_way(void **state)
+{
+    (void)state;
+    struct elo_client_mqtt5 mqtt5;
+    elo_client_mqtt5_defaults(&mqtt5);
+    b.config.mqtt5 = &mqtt5;
+    assert_int_equal(elo_station_init(&b.s, &b.config, 0), ELO_OK);
+    accept(ELO_SPAN("\x20\3\0\0\0"));
+    (void)elo__traffic(&b.s);
+    b.s._internal.describe_due = false;
+    elo_station_pause(&b.s, true);
+    for (int i = 0; i < 4; i++) {
+        elo__measure(&b.s);
+    }
+    work();
+    assert_int_equal(b.s._internal.flying, b.config.window);
+    elo_client_transport_closed(&b.s.client, ELO_E_TCP_CLOSED, 0);
+    work();
+    elo_client_retry_now(&b.s.client, 0);
+    accept(ELO_SPAN("\x20\10\0\0\5\x27\0\0\0\x20")); /* 32 bytes */
+    work();
+    assert_int_equal(b.s._internal.flying, 0);
+    assert_int_equal(elo_queue_count(&b.queue), 0);
 }
 
 /* --- commands ------------------------------------------------------------------------------------
@@ -450,6 +505,8 @@ static void bad_configurations_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_a_server_does_not_take_is_not_on_its_way, make,
+                                        unmake),
         cmocka_unit_test_setup_teardown(commands_are_read_whole_or_not_at_all, make, unmake),
         cmocka_unit_test_setup_teardown(an_id_of_64_bytes_is_answered_and_of_65_is_not, make,
                                         unmake),

@@ -235,8 +235,9 @@ struct elo_client_event {
          * neighbours in the order of publication, but for those that are on their way.
          */
         struct {
-            elo_err reason; /* ELO_E_OUTBOX_FULL (DROP_NEWEST) or ELO_E_OUTBOX_OLD (DROP_OLDEST);
-                               MQTT 5: ELO_E_TOO_LARGE, if some were, for this server */
+            elo_err reason; /* ELO_E_OUTBOX_FULL (DROP_NEWEST) or ELO_E_OUTBOX_OLD (DROP_OLDEST).
+                               MQTT 5: ELO_E_TOO_LARGE or ELO_E_UNSUPPORTED, each message in an
+                               event of its own: this server does not take it */
             uint32_t count;
             uint32_t first_token;
             uint32_t last_token;

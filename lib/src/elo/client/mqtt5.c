@@ -64,24 +64,42 @@ connect(const struct elo_client_config *config, struct elo_mqtt_connect *p, size
     return elo_mqtt5_encode_connect(p, ours, config->tx, config->tx_size, out_len);
 }
 
-static elo_err publish(struct elo_client_mqtt5 *m,
-                       const struct elo_mqtt_publish *p,
-                       uint8_t *buf,
-                       size_t cap,
-                       size_t *out_len)
+/* [MQTT5-3.2.2-11] [MQTT5-3.2.2-14] */
+static bool is_supported(const struct elo_mqtt_terms *t, uint8_t qos, bool retain)
 {
-    if (p->qos > m->terms.maximum_qos || (p->retain && !m->terms.retain)) {
-        return ELO_E_UNSUPPORTED; /* [MQTT5-3.2.2-11] [MQTT5-3.2.2-14] */
-    }
+    return qos <= t->maximum_qos && (!retain || t->retain);
+}
+
+static elo_err encode(const struct elo_client_mqtt5 *m,
+                      const struct elo_mqtt_publish *p,
+                      uint16_t alias, /* 0: none */
+                      uint8_t *buf,
+                      size_t cap,
+                      size_t *out_len)
+{
     uint8_t room[ALIAS_SIZE];
     struct elo_mqtt_property_writer w = elo_mqtt_properties_into(room, sizeof room);
-    uint16_t alias = elo__alias_for(&m->_internal.out, p->topic, m->terms.alias_maximum);
     if (alias != 0) {
         elo_mqtt_put_number(&w, ELO_MQTT_PROP_ALIAS, alias);
     }
     elo_err err = elo_mqtt5_encode_publish(p, elo_mqtt_properties_done(&w), buf, cap, out_len);
     bool known = err == ELO_OK || err == ELO_E_NO_SPACE;
     return known && *out_len > m->terms.maximum_packet ? ELO_E_TOO_LARGE : err;
+}
+
+static elo_err publish(struct elo_client_mqtt5 *m,
+                       const struct elo_mqtt_publish *p,
+                       uint8_t *buf,
+                       size_t cap,
+                       size_t *out_len)
+{
+    if (!is_supported(&m->terms, p->qos, p->retain)) {
+        return ELO_E_UNSUPPORTED;
+    }
+    uint16_t alias = elo__alias_for(&m->_internal.out, p->topic, m->terms.alias_maximum);
+    elo_err err = encode(m, p, alias, buf, cap, out_len);
+    /* The first time an alias makes it longer. */
+    return err == ELO_E_TOO_LARGE && alias != 0 ? encode(m, p, 0, buf, cap, out_len) : err;
 }
 
 /* Where the parts of a PUBLISH of ours lie. */
@@ -135,29 +153,51 @@ static uint8_t *move_down(uint8_t *to, const uint8_t *from, size_t len)
     return to + len;
 }
 
-/* Takes an alias over `max` out of a packet: an elo__edit_fn. Nothing in it grows, so it can be
- * written anew over itself from the front. */
-static size_t without_alias(uint8_t *bytes, size_t size, uint32_t max)
+/* Takes the alias out of a packet. Nothing in it grows, so it can be written anew over itself from
+ * the front. */
+static size_t without_alias(const struct parts *p, uint8_t *bytes, size_t size)
 {
-    struct parts p;
-    take_apart(bytes, &p);
-    if (p.alias <= max) {
-        return size;
-    }
-    const uint8_t *rest = p.properties + ALIAS_SIZE;
+    const uint8_t *rest = p->properties + ALIAS_SIZE;
     size_t rest_len = size - (size_t)(rest - bytes);
-    size_t left = p.properties_len - ALIAS_SIZE;
-    size_t head_len = (size_t)(p.length - p.topic);
+    size_t left = p->properties_len - ALIAS_SIZE;
+    size_t head_len = (size_t)(p->length - p->topic);
     uint8_t *at = elo__put_varint(bytes + 1, head_len + elo__varint_size(left) + rest_len);
-    at = move_down(at, p.topic, head_len);
+    at = move_down(at, p->topic, head_len);
     at = move_down(elo__put_varint(at, left), rest, rest_len);
     return (size_t)(at - bytes);
+}
+
+/* A packet that waits, as this server takes it, if it does: an elo__edit_fn. */
+static size_t adapt(uint8_t *bytes, size_t size, const void *terms)
+{
+    const struct elo_mqtt_terms *t = (const struct elo_mqtt_terms *)terms;
+    struct parts p;
+    take_apart(bytes, &p);
+    if (p.alias > t->alias_maximum || (p.alias != 0 && size > t->maximum_packet)) {
+        size = without_alias(&p, bytes, size);
+    }
+    bool ok = is_supported(t, p.id_size != 0, (bytes[0] & ELO__PUBLISH_RETAIN) != 0);
+    return ok && size <= t->maximum_packet ? size : 0;
 }
 
 /* A session resumed on a connection with a smaller window [MQTT5-3.3.4-9]. */
 static bool window_full(const struct elo__outbox *o)
 {
     return o->in_flight > o->window && elo__outbox_unanswered(o) >= o->window;
+}
+
+/* What is unfit is told one by one, after what the policy dropped. */
+static void tell_unfit(struct elo__client *e, struct elo_client_event *out)
+{
+    size_t size;
+    if (out->u.dropped.count == 0) {
+        e->drop_large = elo__outbox_drop_unfit(&e->outbox, &out->u.dropped.first_token, &size);
+        out->u.dropped.last_token = out->u.dropped.first_token;
+        out->u.dropped.count = 1;
+        out->u.dropped.reason =
+            size > e->config.mqtt5->terms.maximum_packet ? ELO_E_TOO_LARGE : ELO_E_UNSUPPORTED;
+    }
+    e->events |= e->drop_large ? ELO__EV_DROPPED : 0;
 }
 
 static void event(struct elo__client *e, struct elo_client_event *out)
@@ -170,8 +210,7 @@ static void event(struct elo__client *e, struct elo_client_event *out)
         e->code = 0;
         e->text = elo_span_of(NULL, 0);
     } else if (out->type == ELO_CLIENT_DROPPED && e->drop_large) {
-        out->u.dropped.reason = ELO_E_TOO_LARGE;
-        e->drop_large = false;
+        tell_unfit(e, out);
     } else if (out->type == ELO_CLIENT_PUBLISHED) {
         out->u.published.code = e->code;
         out->u.published.result = e->code < REFUSED ? ELO_OK : ELO_E_PUBACK_REFUSED;
@@ -179,7 +218,8 @@ static void event(struct elo__client *e, struct elo_client_event *out)
     }
 }
 
-static elo_err subscribe(uint16_t id,
+static elo_err subscribe(const struct elo_client_mqtt5 *m,
+                         uint16_t id,
                          const struct elo_mqtt_subscription *subs,
                          const elo_span *filters,
                          size_t count,
@@ -188,6 +228,9 @@ static elo_err subscribe(uint16_t id,
                          size_t *out_len)
 {
     elo_span none = elo_span_of(NULL, 0);
+    if (count > 1 && cap > m->terms.maximum_packet) {
+        cap = m->terms.maximum_packet; /* [MQTT5-3.2.2-15]; of one the server says itself */
+    }
     return filters != NULL
                ? elo_mqtt5_encode_unsubscribe(id, none, filters, count, buf, cap, out_len)
                : elo_mqtt5_encode_subscribe(id, none, subs, count, buf, cap, out_len);
@@ -211,16 +254,9 @@ static void hold_to_terms(struct elo__client *e)
     uint16_t window = m->_internal.window;
     e->outbox.window = t->receive_maximum < window ? t->receive_maximum : window;
     e->keep_alive_s = t->has_keep_alive ? t->keep_alive_s : e->config.keep_alive_s;
-    elo__outbox_rewrite(&e->outbox, without_alias, t->alias_maximum);
     elo__aliases_forget(&m->_internal.out);
     elo__aliases_forget(&m->_internal.in);
-    uint32_t first;
-    uint32_t last;
-    uint32_t count = elo__outbox_drop_larger(&e->outbox, t->maximum_packet, &first, &last);
-    if (count != 0) {
-        e->drop_first = e->drop_count == 0 ? first : e->drop_first;
-        e->drop_last = last;
-        e->drop_count += count;
+    if (elo__outbox_rewrite(&e->outbox, adapt, t)) {
         e->drop_large = true;
         e->events |= ELO__EV_DROPPED;
     }

@@ -18,7 +18,8 @@
  *   - The server's terms hold: its Receive Maximum narrows the window, its Keep Alive replaces
  *     ours, and what is larger than its Maximum Packet Size is not sent: elo_client_publish() says
  *     ELO_E_TOO_LARGE, and what waits in the outbox is dropped at the next CONNECTED, told by a
- *     DROPPED event with ELO_E_TOO_LARGE. `terms` has all of them.
+ *     DROPPED event with ELO_E_TOO_LARGE. So is, with ELO_E_UNSUPPORTED, what it would have to
+ *     retain and cannot, and QoS 1 where it has none. `terms` has all of them.
  *   - Nothing is repeated on the same connection [MQTT5-4.4.0-1]: `retry_ms` is not used.
  *   - `persistent` means Clean Start 0 and Session Expiry `session_expiry_s`; without it Clean
  *     Start 1 and a session that ends with the connection.

@@ -34,8 +34,10 @@ struct elo__mqtt5_hooks {
     /* Adds to an event what is of 5. */
     void (*event)(struct elo__client *e, struct elo_client_event *out);
 
-    /* SUBSCRIBE, or UNSUBSCRIBE if `filters` is not NULL. */
-    elo_err (*subscribe)(uint16_t id,
+    /* SUBSCRIBE, or UNSUBSCRIBE if `filters` is not NULL. ELO_E_NO_SPACE also: with fewer filters
+     * it would not be too large for the server. */
+    elo_err (*subscribe)(const struct elo_client_mqtt5 *m,
+                         uint16_t id,
                          const struct elo_mqtt_subscription *subs,
                          const elo_span *filters,
                          size_t count,
@@ -49,11 +51,6 @@ struct elo__mqtt5_hooks {
 
 /* outbox.c: where the topic of a PUBLISH starts, with its length. */
 uint8_t *elo__topic_in(uint8_t *bytes);
-
-/* outbox.c: forgets the packets over `max` bytes, which are all unsent. The first and the last
- * token of them; returns how many. */
-uint32_t
-elo__outbox_drop_larger(struct elo__outbox *o, size_t max, uint32_t *first, uint32_t *last);
 
 /* alias.c */
 

@@ -18,11 +18,13 @@
  * (GONE) appear anywhere. They are closed by sliding the records down, and only when a new record
  * would not fit otherwise: a true ring would keep the space behind one late PUBACK.
  *
+ * UNFIT (MQTT 5) is what this server does not take: never written, and GONE once it was told.
+ *
  * ACKED is SENT whose PUBACK came while the packet is still being written (a repetition): it must
  * be finished, or the stream would break. Packet id and DUP are patched into the packet when its
  * writing begins, for only then are they known.
  *
- * The first record that is neither SENT nor GONE is the next to write, and nothing overtakes it;
+ * The first record that is QUEUED or AGAIN is the next to write, and nothing overtakes it;
  * `first` says where to look for it, so that a long queue is not walked for each packet:
  * that is the order of publication, also for what is sent again [MQTT-4.6.0-1].
  */
@@ -35,7 +37,7 @@
 #include "elo/mqtt/encode.h"
 #include "elo/mqtt/wire.h"
 
-enum { QUEUED, SENT, AGAIN, ACKED, GONE };
+enum { QUEUED, SENT, AGAIN, ACKED, GONE, UNFIT };
 
 #define HOOKS(o) ((o)->mqtt5->_internal.hooks)
 #define QOS_BITS (3u << ELO__PUBLISH_QOS_SHIFT)
@@ -159,8 +161,18 @@ static void close_holes(struct elo__outbox *o)
     closed_up(o, to);
 }
 
-void elo__outbox_rewrite(struct elo__outbox *o, elo__edit_fn edit, uint32_t arg)
+/* Never to be written. It counts as live until it was told. */
+static void make_unfit(struct elo__outbox *o, struct place *p)
 {
+    if (in_flight(p)) {
+        o->in_flight--;
+    }
+    p->r.state = UNFIT;
+}
+
+bool elo__outbox_rewrite(struct elo__outbox *o, elo__edit_fn edit, const void *ctx)
+{
+    bool unfit = false;
     size_t to = 0;
     struct place p;
     ELO_ASSERT(!o->busy);
@@ -168,11 +180,18 @@ void elo__outbox_rewrite(struct elo__outbox *o, elo__edit_fn edit, uint32_t arg)
         if (p.r.state == GONE) {
             continue;
         }
-        p.r.size = (uint32_t)edit(packet(o, p.at), p.r.size, arg);
+        uint32_t size = (uint32_t)edit(packet(o, p.at), p.r.size, ctx);
+        if (size == 0) {
+            make_unfit(o, &p);
+            unfit = true;
+        } else {
+            p.r.size = size;
+        }
         store(o, &p);
         slide(o, &p, &to);
     }
     closed_up(o, to);
+    return unfit;
 }
 
 void elo__outbox_init(struct elo__outbox *o, uint8_t *buf, size_t cap)
@@ -247,20 +266,20 @@ size_t elo__outbox_room_dropping(const struct elo__outbox *o, bool in_flight_too
     return room;
 }
 
-uint32_t elo__outbox_drop_larger(struct elo__outbox *o, size_t max, uint32_t *first, uint32_t *last)
+bool elo__outbox_drop_unfit(struct elo__outbox *o, uint32_t *out_token, size_t *out_size)
 {
-    uint32_t count = 0;
-    struct place p;
-    for (p.next = 0; walk(o, &p);) {
-        if (p.r.state == GONE || p.r.size <= max) {
-            continue;
+    struct place p, first;
+    unsigned n = 0;
+    for (p.next = 0; n < 2 && walk(o, &p);) {
+        if (p.r.state == UNFIT && n++ == 0) {
+            first = p;
         }
-        *first = count == 0 ? p.r.token : *first;
-        *last = p.r.token;
-        count++;
-        finish(o, &p);
     }
-    return count;
+    ELO_ASSERT(n > 0);
+    *out_token = first.r.token;
+    *out_size = first.r.size;
+    finish(o, &first);
+    return n > 1;
 }
 
 bool elo__outbox_drop(struct elo__outbox *o, bool in_flight_too, uint32_t *out_token)

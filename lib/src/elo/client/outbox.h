@@ -61,11 +61,16 @@ ELO_MUST_USE elo_err elo__outbox_put(struct elo__outbox *o,
                                      uint32_t token,
                                      size_t *out_need);
 
-/* Changes a packet in place, which grows no longer; returns its size then. */
-typedef size_t (*elo__edit_fn)(uint8_t *packet, size_t size, uint32_t arg);
+/* Changes a packet in place, which grows no longer; returns its size then. 0: it is unfit. */
+typedef size_t (*elo__edit_fn)(uint8_t *packet, size_t size, const void *ctx);
 
-/* Lets `edit` change each packet; none is being written. */
-void elo__outbox_rewrite(struct elo__outbox *o, elo__edit_fn edit, uint32_t arg);
+/* Lets `edit` change each packet; none is being written. true: some are unfit, and not to be
+ * written any more. */
+bool elo__outbox_rewrite(struct elo__outbox *o, elo__edit_fn edit, const void *ctx);
+
+/* Drops the first of these, of which there is one; its packet had `*out_size` bytes. true: there
+ * are more. */
+bool elo__outbox_drop_unfit(struct elo__outbox *o, uint32_t *out_token, size_t *out_size);
 
 /* Messages in flight that were written on this connection. */
 size_t elo__outbox_unanswered(const struct elo__outbox *o);

@@ -176,7 +176,8 @@ static elo_err encode(struct elo__client *e, const struct batch *b, const union 
     bool asks = b->phase == ASKED;
     if (e->config.mqtt5 != NULL) {
         elo_err err = e->config.mqtt5->_internal.hooks->subscribe(
-            b->id, list->subs, asks ? NULL : list->unsubs, b->count, end, room, &len);
+            e->config.mqtt5, b->id, list->subs, asks ? NULL : list->unsubs, b->count, end, room,
+            &len);
         e->tx_end += err == ELO_OK ? len : 0;
         return err;
     }
