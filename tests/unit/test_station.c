@@ -187,6 +187,51 @@ static void what_a_server_does_not_take_is_not_on_its_way(void **state)
     assert_int_equal(elo_queue_count(&b.queue), 0);
 }
 
+static elo_wifi no_wifi(void *ctx, int *out_rssi)
+{
+    (void)ctx;
+    *out_rssi = 0;
+    return ELO_WIFI_OFF;
+}
+
+static void nothing(void *ctx)
+{
+    (void)ctx;
+}
+
+static int no_error(void *ctx)
+{
+    (void)ctx;
+    return 0;
+}
+
+static void no_address(void *ctx, char *out, size_t cap)
+{
+    (void)ctx;
+    memset(out, 0, cap);
+}
+
+/* The set-up cuts the connection; for as long as it is open nobody may be told that there is one.
+ */
+static void who_is_set_up_is_not_online(void **state)
+{
+    (void)state;
+    char line[80];
+    b.config.net = (struct elo_net){.close = nothing, .error = no_error, .address = no_address};
+    b.board.wifi_join = b.board.wifi_leave = nothing;
+    b.board.wifi_status = no_wifi;
+    assert_int_equal(elo_station_init(&b.s, &b.config, 0), ELO_OK);
+    b.s.pump.link._internal.phase = ELO_LINK_OPEN;
+    accept(ELO_SPAN("\x20\2\0\0"));
+    assert_true(elo_station_is_online(&b.s));
+    elo_station_set_up(&b.s, 0);
+    (void)elo_station_step(&b.s, 1);
+    assert_int_equal(elo_station_get_mode(&b.s), ELO_STATION_SETUP);
+    assert_false(elo_station_is_online(&b.s));
+    elo_station_status(&b.s, ELO_STATION_MQTT, line, sizeof line);
+    assert_null(strstr(line, "online"));
+}
+
 /* --- commands ------------------------------------------------------------------------------------
  */
 
@@ -507,6 +552,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_a_server_does_not_take_is_not_on_its_way, make,
                                         unmake),
+        cmocka_unit_test_setup_teardown(who_is_set_up_is_not_online, make, unmake),
         cmocka_unit_test_setup_teardown(commands_are_read_whole_or_not_at_all, make, unmake),
         cmocka_unit_test_setup_teardown(an_id_of_64_bytes_is_answered_and_of_65_is_not, make,
                                         unmake),

@@ -311,6 +311,15 @@ elo_station_init(struct elo_station *s, const struct elo_station_config *config,
 /* --- set-up, button ------------------------------------------------------------------------------
  */
 
+/* The client hears of it with the link's next step, and there is none for as long as set-up is
+ * open. */
+static void tell_of_cut(struct elo_station *s, uint32_t now_ms)
+{
+    if (elo_link_get_phase(&s->pump.link) == ELO_LINK_FAILED) {
+        (void)elo_link_step(&s->pump.link, now_ms);
+    }
+}
+
 void elo_station_set_up(struct elo_station *s, uint32_t now_ms)
 {
     const struct elo_board *board = s->_internal.config->board;
@@ -320,6 +329,7 @@ void elo_station_set_up(struct elo_station *s, uint32_t now_ms)
     }
     if (s->_internal.config->is_set_up && board->wifi_leave != NULL) {
         elo_link_cut(&s->pump.link, ELO_E_NETWORK);
+        tell_of_cut(s, now_ms);
         board->wifi_leave(board->ctx);
     }
     set_mode(s, ELO_STATION_SETUP);
