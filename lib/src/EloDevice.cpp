@@ -209,7 +209,11 @@ elo_err EloDeviceBase::prepare(const EloConfig &config)
     prepareLink(config);
     _keepSession = config.keepSession;
     uint32_t mine = elo_esp8266_fingerprint(&_credentials, _config.tls.host);
-    if (_keepSession && _rtc.has_session != 0 && _rtc.identity == mine) {
+    if (_rtc.identity != mine) { /* it may sleep before it has one of its own */
+        _rtc.has_session = 0;
+        memset(_rtc.session, 0, sizeof _rtc.session);
+    }
+    if (_keepSession && _rtc.has_session != 0) {
         struct elo_tls_session session;
         memcpy(session.bytes, _rtc.session, sizeof session.bytes);
         elo_link_resume(&_connection.link, &session);
@@ -460,7 +464,8 @@ uint32_t EloDeviceBase::handshakeMillis() const
 
 void EloDeviceBase::end()
 {
-    if (_begun && _started) {
+    if (_begun) {
+        _started = true; /* and over: it is not started any more */
         elo_client_stop(&_client, millis());
     }
 }

@@ -258,6 +258,16 @@ def reasons(scene):
 
 
 @case
+def ended_early(scene):
+    """end() before there is a network: it does not connect when there is one"""
+    desk = scene.desk()
+    board = sketch(scene, "Ends", bundle(scene, desk))
+    expect(board, "^status ended$", "it says so")
+    check(not board.matching("^status (looking|online)"), "and stays away", board.text())
+    end(board)
+
+
+@case
 def deep_sleep(scene):
     """the example DeepSleep: what RTC memory keeps makes the second wake shorter"""
     desk = scene.desk()
@@ -286,8 +296,12 @@ def session_over_sleep(scene):
         config = json.loads((folder / "config.json").read_text())
         (folder / "config.json").write_text(json.dumps({**config, "port": server.port}))
     told = []
-    for name, woke in (("kitchen", ""), ("kitchen", "1"), ("kitchen", "1"), ("other", "1")):
-        board = sketch(scene, "DeepSleep", scene.path(name), **({"FAKE_WOKE": woke} if woke else {}))
+    # The other one's first wake is far from home: nothing comes of it but that it sleeps again.
+    for name, env in (("kitchen", {}), ("kitchen", {"FAKE_WOKE": "1"}),
+                      ("kitchen", {"FAKE_WOKE": "1"}),
+                      ("other", {"FAKE_WOKE": "1", "FAKE_SSID": "elsewhere", "FAKE_FAST": "20"}),
+                      ("other", {"FAKE_WOKE": "1"})):
+        board = sketch(scene, "DeepSleep", scene.path(name), **env)
         expect(board, "^deep sleep 300$", f"{name} sends and sleeps")
         told += [m[1] for m in board.matching(r"^delivered .*; (\d+ of \d+) handshakes resumed")]
     check(server.reused == [False, True, True, False], "the server resumed what it should",
