@@ -561,6 +561,31 @@ static void a_broken_stream_is_told_and_mended(void **state)
     world_free(w);
 }
 
+/* The server's last words have come when our own sending finds that it is gone. */
+static void last_words_are_heard(void **state)
+{
+    (void)state;
+    for (int small = 0; small <= 1; small++) {
+        struct world *w = world_make(0);
+        w->config.small_steps = small != 0;
+        run_until(w, &w->connected, 1);
+        while (step(w)) {
+        }
+        unsigned sends = w->sends;
+        publish(w);
+        while (w->sends == sends) {
+            step(w); /* the PUBACK is on its way to us */
+        }
+        assert_int_equal(w->published, 0);
+        w->send_says = ELO_E_TCP_CLOSED;
+        publish(w);
+        run_until(w, &w->disconnected, 1);
+        assert_int_equal(w->published, 1);
+        assert_int_equal(elo_client_pending(&w->client), 1);
+        world_free(w);
+    }
+}
+
 static void a_lost_network_cuts_every_phase(void **state)
 {
     (void)state;
@@ -660,6 +685,7 @@ int main(void)
         cmocka_unit_test(a_silent_server_is_given_up),
         cmocka_unit_test(a_goodbye_without_answer_ends),
         cmocka_unit_test(a_broken_stream_is_told_and_mended),
+        cmocka_unit_test(last_words_are_heard),
         cmocka_unit_test(a_lost_network_cuts_every_phase),
         cmocka_unit_test(a_session_is_kept_and_carried_over),
         cmocka_unit_test(a_session_that_fails_is_forgotten),

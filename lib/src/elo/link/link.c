@@ -301,16 +301,6 @@ static elo_err recv_records(struct elo_link *link)
     return err;
 }
 
-/* The stream is broken. A server that refuses us says why, then closes; our own sending may trip
- * over the close first. So look whether an alert came before it. */
-static void fail_broken(struct elo_link *link, elo_err err)
-{
-    for (int rounds = 0; rounds < ROUNDS_MAX && recv_records(link) == ELO_OK; rounds++) {
-    }
-    elo_err tls = elo_tls_error(&link->_internal.tls);
-    fail(link, tls != ELO_OK && tls != ELO_E_TCP_CLOSED ? tls : err);
-}
-
 /* TLS is over: tell the server why, if there is something to tell. */
 static void fail_tls(struct elo_link *link)
 {
@@ -380,17 +370,15 @@ static elo_err pump_round(struct elo_link *link, uint32_t now)
         moved = drain_client(link, now);
     }
     elo_err sent = send_records(link);
-    if (sent < 0) {
-        fail_broken(link, sent);
-        return ELO_END;
-    }
     elo_err got = recv_records(link);
     if ((elo_tls_state(&link->_internal.tls) & ELO_TLS_CLOSED) != 0) {
         fail_tls(link);
         return ELO_END;
     }
-    if (got < 0) {
-        fail(link, got);
+    /* A server that refuses us says why, then closes; our own sending may trip over the close
+     * first. So it counts only when nothing came before it any more. */
+    if (got < 0 || (sent < 0 && got != ELO_OK)) {
+        fail(link, sent < 0 ? sent : got);
         return ELO_END;
     }
     if (link->_internal.phase == ELO_LINK_SHAKING &&
