@@ -56,6 +56,7 @@ static struct {
     elo_link_phase phase;
     struct elo_link_diagnosis diagnosis;
     elo_err link_fails, subscribe;
+    bool mute, pressed; /* the broker; the board's button */
     unsigned publishes;
 } b;
 
@@ -86,7 +87,9 @@ static inline void on_packet(uint8_t head, const uint8_t *body)
     uint8_t pingresp[] = {0xD0, 0};
     switch (head >> 4) {
     case 1:
-        answer(connack, sizeof connack);
+        if (!b.mute) {
+            answer(connack, sizeof connack);
+        }
         break;
     case 3:
         b.publishes++;
@@ -230,6 +233,12 @@ static inline elo_err board_recall(void *ctx, uint8_t *out, size_t cap, size_t *
 {
     (void)ctx;
     return elo_slots_read(&b.slots, SLOT_STATION, out, cap, out_len);
+}
+
+static inline bool board_button(void *ctx)
+{
+    (void)ctx;
+    return b.pressed;
 }
 
 static inline void board_restart(void *ctx)
@@ -424,6 +433,7 @@ static inline int make(void **state)
                                  .entropy = board_entropy,
                                  .keep = board_keep,
                                  .recall = board_recall,
+                                 .button = board_button,
                                  .restart = board_restart,
                                  .portal = open_portal,
                                  .wifi_use = wifi_use,

@@ -418,6 +418,24 @@ static void a_restart_in_the_middle_of_a_trial(void **state)
     }
 }
 
+/* The button would open a set-up that is open: the trial goes on, and tells its reason in time. */
+static void a_button_in_a_trial(void **state)
+{
+    (void)state;
+    set_up(&pki.old, "old", BRINGS_SEC1);
+    pass(1000);
+    b.mute = true;
+    try_out(&pki.next, "new", BRINGS_SEC1);
+    pass(1000);
+    assert_int_equal(b.p.setup.state, ELO_SETUP_TESTING);
+    b.pressed = true;
+    pass(6000);
+    b.pressed = false;
+    pass(10000);
+    assert_int_equal(b.p.setup.state, ELO_SETUP_FAILED);
+    assert_int_equal(b.p.setup.reason, ELO_E_CONNACK_TIMEOUT);
+}
+
 static void the_portal_answers(void **state)
 {
     (void)state;
@@ -501,6 +519,7 @@ int main(void)
         TEST(the_console_is_served_while_it_runs),
         TEST(a_change_does_not_save_what_failed),
         TEST(a_restart_in_the_middle_of_a_trial),
+        TEST(a_button_in_a_trial),
         TEST(the_portal_answers),
         TEST(five_short_starts_open_set_up),
         TEST(its_memory_is_judged),

@@ -323,6 +323,9 @@ static void tell_of_cut(struct elo_station *s, uint32_t now_ms)
 void elo_station_set_up(struct elo_station *s, uint32_t now_ms)
 {
     const struct elo_board *board = s->_internal.config->board;
+    if (s->_internal.config->trial) {
+        return; /* is open, and waits for what comes of it */
+    }
     s->_internal.setup_ms = now_ms;
     if (s->_internal.mode == ELO_STATION_SETUP && s->_internal.config->is_set_up) {
         return; /* is open: ten minutes more */
