@@ -14,6 +14,9 @@
  *     }
  *     broker_closed(c, reason, now);                                the transport is gone: frees c
  *
+ * What is left to send may wait for the store (below); the connection is ready again when it may
+ * leave, or when it never will and is thrown away.
+ *
  * After broker_input() the connection may want to be closed (a violation, a take-over, a denial);
  * it stays valid, ignores further input, and is freed only by broker_closed(), which the owner
  * must call exactly once for every connection opened.

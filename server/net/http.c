@@ -545,7 +545,8 @@ static void closed(struct conn *c, elo_err why)
     c->speaker = NULL;
 }
 
-static const struct protocol http = {"HTTP", true, input, output, sent, wants_close, NULL, closed};
+static const struct protocol http = {"HTTP",      true, input, output, sent,
+                                     wants_close, NULL, NULL,  closed};
 
 bool http_begin(struct conn *c)
 {

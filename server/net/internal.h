@@ -34,7 +34,8 @@ struct protocol {
     size_t (*output)(struct conn *c, elo_span *out, size_t max);
     void (*sent)(struct conn *c, size_t len);
     bool (*wants_close)(const struct conn *c);
-    bool (*wants_input)(const struct conn *c);   /* NULL: unless it holds its input itself */
+    bool (*is_held)(const struct conn *c);     /* what output() keeps back comes yet; NULL: never */
+    bool (*wants_input)(const struct conn *c); /* NULL: unless it holds its input itself */
     void (*closed)(struct conn *c, elo_err why); /* the transport is gone: free what is yours */
 };
 

@@ -25,6 +25,11 @@ static bool wants_close(const struct conn *c)
     return broker_wants_close(c->speaker);
 }
 
+static bool is_held(const struct conn *c)
+{
+    return broker_output_bytes(c->speaker) > 0;
+}
+
 static bool wants_input(const struct conn *c)
 {
     return broker_wants_input(c->speaker);
@@ -36,8 +41,8 @@ static void closed(struct conn *c, elo_err why)
     c->speaker = NULL;
 }
 
-static const struct protocol mqtt = {"MQTT", false,       input,       output,
-                                     sent,   wants_close, wants_input, closed};
+static const struct protocol mqtt = {"MQTT",      false,   input,       output, sent,
+                                     wants_close, is_held, wants_input, closed};
 
 static bool speak(struct conn *c, struct broker_conn *speaker)
 {
