@@ -117,6 +117,9 @@ static const struct {
      "403 403"},
     {"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc" GET_CLOSE,
      "100 403 403"},
+    /* Of HTTP/1.0 it must be ignored (RFC 9110, 10.1.1). */
+    {"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc", "403"},
+    {"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 999999\r\n\r\n", "413"},
     {"CONNECT a:1 HTTP/1.1\r\nConnection: close\r\n\r\n", "403"},
     /* An upgrade is declined; each request is answered once. */
     {"GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n" GET_CLOSE, "403 403"},
