@@ -55,7 +55,8 @@ struct queued {
     int64_t until_ms; /* when it is dropped unsent */
     int64_t row;      /* in the store; 0: none, and pushing gives it one if the owner's are */
     bool retain;
-    bool live; /* its client is there: if stored-megabytes is used up, it goes on without a row */
+    bool live; /* its client is there, or was: if stored-megabytes is used up, it goes on without a
+                * row */
 };
 
 /* QoS 1 messages that wait for a connection, the in-flight window or room in the output. */

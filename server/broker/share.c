@@ -375,7 +375,11 @@ static void give_back(struct session *s, struct inflight_slot *slot)
     struct broker *b = s->broker;
     struct share_queue *w = queue_of(slot->group);
     const struct queued item = {
-        .m = slot->m, .until_ms = until(b, slot->m), .row = slot->row, .retain = slot->retain};
+        .m = slot->m,
+        .until_ms = until(b, slot->m),
+        .row = slot->row,
+        .retain = slot->retain,
+        .live = true}; /* what has gone out without a row comes back without one */
     if (w == NULL || broker__queue_push_front(&w->queue, &item) != ELO_OK) {
         b->stats.dropped++;
     } else {

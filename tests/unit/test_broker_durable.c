@@ -489,6 +489,34 @@ static void what_waits_is_bounded_in_all(void **state)
     assert_int_equal(desk_stats(&desk).dropped, 10);
 }
 
+/* What went out without a row, for the store was full, comes back to its group all the same. */
+static void a_full_store_loses_nothing_of_a_group(void **state)
+{
+    (void)state;
+    static char text[100001];
+    memset(text, 'x', sizeof text - 1);
+    struct limits limits;
+    limits_unthrottled(&limits);
+    limits.stored_mb = 1;
+    desk_close(&desk);
+    desk_open_stored(&desk, &house, &limits, 0);
+    leave_session("s", "a");
+    struct peer *p = come("p", true);
+    for (uint16_t i = 1; i <= 10; i++) {
+        peer_publish(p, "a", text, 1, i);
+    }
+    peer_clear(p);
+    struct peer *t = come("t", false);
+    peer_subscribe(t, "$share/g/b", 1);
+    peer_publish(p, "b", text, 1, 20);
+    takes(p, "PUBACK 20");
+    takes(t, "PUBLISH b x*100000 qos1");
+    peer_forget(t);
+    t = come_back("t", "CONNACK 0 session");
+    takes(t, "PUBLISH b x*100000 qos1");
+    assert_int_equal(desk_stats(&desk).dropped, 0);
+}
+
 /* --- a disk that fails --------------------------------------------------------------------------
  */
 
@@ -721,6 +749,7 @@ int main(void)
         CASE(a_crash_publishes_no_will),
         CASE(nothing_is_left_behind),
         CASE(what_waits_is_bounded_in_all),
+        CASE(a_full_store_loses_nothing_of_a_group),
         CASE(a_failed_commit_is_never_acknowledged),
         CASE(a_failed_commit_is_told_in_mqtt5),
         CASE(a_full_disk_can_be_read),
