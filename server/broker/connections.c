@@ -95,6 +95,18 @@ bool broker_has_session(const struct broker *b, elo_span client_id)
 /* --- ending -------------------------------------------------------------------------------------
  */
 
+/* Of who is away. A will that waits for its delay is due with the end of the session. */
+static void end_session(struct session *s, bool prevent_will)
+{
+    struct broker *b = s->broker;
+    if (prevent_will) {
+        broker__will_free(s->will);
+        s->will = NULL;
+    }
+    broker__session_end(s);
+    broker__settle(b);
+}
+
 elo_err broker_delete_connection(
     struct broker *b, elo_span client_id, bool clean, bool prevent_will, struct core_time now)
 {
@@ -106,7 +118,7 @@ elo_err broker_delete_connection(
     struct broker_conn *c = broker__online(s);
     if (c == NULL) {
         if (clean) {
-            broker__session_destroy(s);
+            end_session(s, prevent_will);
         }
         return ELO_OK;
     }
