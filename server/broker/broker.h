@@ -174,8 +174,9 @@ void broker_commit(struct broker *b);
 void broker_stored(struct broker *b, const struct store_progress *progress, struct core_time now);
 
 /*
- * The number of the store's batch that what the last broker_publish() did is in. 0: nothing has to
- * be waited for. BROKER_NEVER: the store takes nothing, what was done is not durable.
+ * The number of the store's batch that what the last broker_publish() or broker_delete_connection()
+ * did is in. 0: nothing has to be waited for. BROKER_NEVER: the store takes nothing, what was done
+ * is not durable.
  */
 #define BROKER_NEVER UINT64_MAX
 uint64_t broker_after(struct broker *b);

@@ -134,6 +134,30 @@ static void the_api_learns_what_to_wait_for(void **state)
     assert_true(progress.durable >= after);
 }
 
+/* So that a session that has been deleted does not come back from a crash. */
+static void deleting_a_session_waits(void **state)
+{
+    (void)state;
+    leave_session("s", "a");
+    (void)come("t", false);
+    desk.slow = true;
+    assert_int_equal(broker_publish(desk.broker, ELO_SPAN("b"), ELO_SPAN("x"), 1, false, desk.now),
+                     ELO_OK);
+    assert_int_equal(broker_after(desk.broker), 0);
+    uint64_t before = store_issued(house.store);
+    assert_int_equal(broker_delete_connection(desk.broker, ELO_SPAN("s"), true, false, desk.now),
+                     ELO_OK);
+    assert_true(broker_after(desk.broker) > before);
+    before = store_issued(house.store);
+    assert_int_equal(broker_delete_connection(desk.broker, ELO_SPAN("t"), true, false, desk.now),
+                     ELO_OK);
+    assert_true(broker_after(desk.broker) > before);
+    desk_disk(&desk);
+    desk_pump(&desk);
+    crash(0);
+    assert_int_equal(desk_stats(&desk).sessions, 0);
+}
+
 /* A turn is one batch, and turns during which the disk is busy share one. */
 static void many_messages_are_few_batches(void **state)
 {
@@ -733,6 +757,7 @@ int main(void)
         CASE(asking_again_does_not_help),
         CASE(a_puback_waits_and_holds_up_nothing_else),
         CASE(the_api_learns_what_to_wait_for),
+        CASE(deleting_a_session_waits),
         CASE(many_messages_are_few_batches),
         CASE(what_is_over_is_not_written),
         CASE(messages_come_in_order_after_a_crash),
