@@ -543,6 +543,9 @@ void broker__share_give_back(struct session *s);
 /* Call before the subscription is removed. */
 void broker__share_leave(struct subscription *sub);
 
+/* Is what waits for it stored, or about to be? Then somebody would find it after a restart. */
+bool broker__share_is_stored(const struct share_group *group);
+
 /* The group's row; and at start-up what waits for it. ELO_E_NO_MEMORY. */
 void broker__share_adopt(struct share_group *group, int64_t row);
 ELO_MUST_USE elo_err broker__share_restore(struct share_group *group, const struct queued *item);

@@ -570,6 +570,10 @@ static void a_failed_commit_is_never_acknowledged(void **state)
     peer_publish(other, "b", "live", 1, 2);
     takes(other, "PUBLISH b live qos1");
     takes(other, "PUBACK 2");
+    peer_subscribe(other, "$share/g/d", 1); /* all of its members are here */
+    peer_publish(other, "d", "live", 1, 2);
+    takes(other, "PUBLISH d live qos1");
+    takes(other, "PUBACK 2");
     peer_publish(other, "a", "2", 1, 3);
     takes_nothing(other);
     assert_true(other->closed_by_broker);
