@@ -76,14 +76,16 @@ static elo_err look(const struct conn *c, struct auth_peer *out)
                                   config->compat.expired_certificate != 0);
 }
 
-struct auth_session *mqtt_device(struct conn *c, elo_err *out_refused)
+void mqtt_device(const struct conn *c, struct auth_session **device, elo_err *out_refused)
 {
     if (c->peer == NULL || c->peer->der_len == 0) {
-        return NULL;
+        return;
     }
     struct auth_peer peer;
     *out_refused = look(c, &peer);
-    return auth_session_create(c->net->config.authorizer, &peer);
+    if (*device == NULL) {
+        *device = auth_session_create(c->net->config.authorizer, &peer);
+    }
 }
 
 /* By the ALPN name "mqtt": what CONNECT says is handed to a custom authorizer. */

@@ -798,6 +798,39 @@ static void what_comes_of_a_flush_is_stored_in_its_turn(void **state)
     peer_close(&mortal);
 }
 
+/* A device whose certificate is judged with each request, not once for all that come. */
+static void a_certificate_is_judged_with_each_request(void **state)
+{
+    struct rig *rig = *state;
+    static const unsigned char alpn[] = "\x0ex-amzn-http-ca";
+    static const char publish[] =
+        "POST /topics/t HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx";
+    static const struct {
+        enum certificate_status status;
+        const char *answer;
+    } steps[] = {{CERTIFICATE_ACTIVE, "HTTP/1.1 200 "},
+                 {CERTIFICATE_INACTIVE, "HTTP/1.1 403 "},
+                 {CERTIFICATE_ACTIVE, "HTTP/1.1 200 "}};
+    struct aws_fault fault;
+    struct peer p;
+    peer_connect(rig, &p, LISTEN_HTTPS);
+    peer_secure(&p, TLS1_3_VERSION, &rig->device_cert, &rig->device_key);
+    SSL_set_alpn_protos(p.ssl, alpn, sizeof alpn - 1);
+    assert_true(peer_shake(&p));
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(registry_update_certificate(rig->registry, elo_span_str(rig->device_id),
+                                                     steps[i].status, rig_now_ms(), &fault),
+                         AWS_OK);
+        buf_clear(&p.got);
+        peer_say(&p, publish);
+        rig_commit(rig);
+        assert_true(peer_wait(&p, 13));
+        assert_true(peer_has(&p, steps[i].answer));
+        rig_rest(rig);
+    }
+    peer_close(&p);
+}
+
 /* CONNECT of MQTT 5 with a session that is stored; a subscription, and a message with QoS 2. */
 #define CONNECT_STORED "\x10\x13\x00\x04MQTT\x05\x02\x00\x3c\x05\x11\x00\x00\x00\x3c\x00\x01p"
 #define SUBSCRIBE_AND_ERR                                                                          \
@@ -1316,6 +1349,7 @@ int main(void)
         cmocka_unit_test(a_server_can_be_taken_down_in_the_middle_of_handshakes),
         WITH_RIG(what_came_before_a_reset_counts),
         WITH_RIG(what_comes_of_a_flush_is_stored_in_its_turn),
+        WITH_RIG(a_certificate_is_judged_with_each_request),
         WITH_RIG(last_words_may_wait_for_the_store),
         WITH_RIG(a_close_frame_waits_for_the_last_words),
         WITH_RIG(large_messages_arrive_whole),
