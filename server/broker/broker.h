@@ -14,6 +14,9 @@
  *     }
  *     broker_closed(c, reason, now);                                the transport is gone: frees c
  *
+ * What is left to send may wait for the store (below); the connection is ready again when it may
+ * leave, or when it never will and is thrown away.
+ *
  * After broker_input() the connection may want to be closed (a violation, a take-over, a denial);
  * it stays valid, ignores further input, and is freed only by broker_closed(), which the owner
  * must call exactly once for every connection opened.
@@ -171,8 +174,9 @@ void broker_commit(struct broker *b);
 void broker_stored(struct broker *b, const struct store_progress *progress, struct core_time now);
 
 /*
- * The number of the store's batch that what the last broker_publish() did is in. 0: nothing has to
- * be waited for. BROKER_NEVER: the store takes nothing, what was done is not durable.
+ * The number of the store's batch that what the last broker_publish() or broker_delete_connection()
+ * did is in. 0: nothing has to be waited for. BROKER_NEVER: the store takes nothing, what was done
+ * is not durable.
  */
 #define BROKER_NEVER UINT64_MAX
 uint64_t broker_after(struct broker *b);

@@ -95,6 +95,28 @@ bool broker_has_session(const struct broker *b, elo_span client_id)
 /* --- ending -------------------------------------------------------------------------------------
  */
 
+/* Of who is away. A will that waits for its delay is due with the end of the session. */
+static void end_session(struct session *s, bool prevent_will)
+{
+    if (prevent_will) {
+        broker__will_free(s->will);
+        s->will = NULL;
+    }
+    broker__session_end(s);
+}
+
+static void end_connection(struct broker_conn *c, bool clean, bool prevent_will)
+{
+    if (prevent_will) {
+        broker__will_drop(c);
+    }
+    if (clean) {
+        c->session->expiry_s = 0;
+    }
+    broker__farewell(c, ELO_MQTT_RC_ADMINISTRATIVE, "the connection was deleted by the API");
+    broker__end(c, ELO_OK, "API_INITIATED_DISCONNECT");
+}
+
 elo_err broker_delete_connection(
     struct broker *b, elo_span client_id, bool clean, bool prevent_will, struct core_time now)
 {
@@ -104,21 +126,14 @@ elo_err broker_delete_connection(
         return ELO_E_NOT_FOUND;
     }
     struct broker_conn *c = broker__online(s);
-    if (c == NULL) {
-        if (clean) {
-            broker__session_destroy(s);
-        }
-        return ELO_OK;
+    broker__journal_watch(&b->journal);
+    if (c != NULL) {
+        end_connection(c, clean, prevent_will);
+    } else if (clean) {
+        end_session(s, prevent_will);
     }
-    if (prevent_will) {
-        broker__will_drop(c);
-    }
-    if (clean) {
-        s->expiry_s = 0;
-    }
-    broker__farewell(c, ELO_MQTT_RC_ADMINISTRATIVE, "the connection was deleted by the API");
-    broker__end(c, ELO_OK, "API_INITIATED_DISCONNECT");
     broker__settle(b);
+    b->journal.published = broker__journal_awaited(&b->journal, 0);
     return ELO_OK;
 }
 

@@ -91,6 +91,7 @@ static void on_answer(void *ctx, elo_err err)
         }
     } else {
         auth_session_renew(c->auth);
+        c->broker->tree.generation++; /* its routes were asked about the old ones: route.h */
         c->granted = true;
         if (first) {
             take_up(c);

@@ -126,7 +126,10 @@ on_bad_packet(struct broker_conn *c, elo_span bytes, const struct elo_mqtt_packe
 {
     elo_mqtt_type type = (elo_mqtt_type)(bytes.ptr[0] >> 4);
     if (c->session != NULL && err == ELO_E_TOPIC && in->type == ELO_MQTT_PUBLISH) {
-        broker__on_wild_publish(c, &in->u.publish);
+        c->last_packet_ms = c->broker->now.mono_ms; /* a packet all the same */
+        if (has_waited(c, in->type)) {
+            broker__on_wild_publish(c, &in->u.publish);
+        }
         return;
     }
     if (c->session == NULL && type == ELO_MQTT_CONNECT && says_mqtt5(bytes)) {

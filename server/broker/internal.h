@@ -55,7 +55,8 @@ struct queued {
     int64_t until_ms; /* when it is dropped unsent */
     int64_t row;      /* in the store; 0: none, and pushing gives it one if the owner's are */
     bool retain;
-    bool live; /* its client is there: if stored-megabytes is used up, it goes on without a row */
+    bool live; /* its client is there, or was: if stored-megabytes is used up, it goes on without a
+                * row */
 };
 
 /* QoS 1 messages that wait for a connection, the in-flight window or room in the output. */
@@ -541,6 +542,9 @@ void broker__share_give_back(struct session *s);
 
 /* Call before the subscription is removed. */
 void broker__share_leave(struct subscription *sub);
+
+/* Is what waits for it stored, or about to be? Then somebody would find it after a restart. */
+bool broker__share_is_stored(const struct share_group *group);
 
 /* The group's row; and at start-up what waits for it. ELO_E_NO_MEMORY. */
 void broker__share_adopt(struct share_group *group, int64_t row);

@@ -386,7 +386,10 @@ static bool must_be_stored(const struct route *route, const struct publication *
     for (size_t i = 0; i < route->target_count && p->qos > 0; i++) {
         stored = stored || (route->targets[i].session->row != 0 && route->targets[i].qos > 0);
     }
-    return stored || (route->group_count > 0 && p->qos > 0);
+    for (size_t i = 0; i < route->group_count && p->qos > 0; i++) {
+        stored = stored || broker__share_is_stored(route->groups[i]);
+    }
+    return stored;
 }
 
 /* What it forgets may be forgotten already, but not yet durably. */

@@ -232,15 +232,14 @@ static bool in_order(const struct share_group *group)
            group->waiting->queue.count > 0;
 }
 
-static bool has_stored_member(const struct share_group *group)
+bool broker__share_is_stored(const struct share_group *group)
 {
-    for (uint32_t i = 0; i < group->members.count; i++) {
+    bool stored = group->row != 0;
+    for (uint32_t i = 0; i < group->members.count && !stored; i++) {
         const struct subscription *member = group->members.items[i];
-        if (member->qos > 0 && member->session->row != 0) {
-            return true;
-        }
+        stored = member->qos > 0 && member->session->row != 0;
     }
-    return false;
+    return stored;
 }
 
 void broker__share_adopt(struct share_group *group, int64_t row)
@@ -255,7 +254,7 @@ void broker__share_adopt(struct share_group *group, int64_t row)
 static void be_stored(struct share_group *group)
 {
     struct journal *j = &broker_of(group)->journal;
-    if (j->store != NULL && group->row == 0 && has_stored_member(group)) {
+    if (j->store != NULL && group->row == 0 && broker__share_is_stored(group)) {
         broker__share_adopt(group, broker__journal_group(j, group->members.items[0]));
     }
 }
@@ -375,7 +374,11 @@ static void give_back(struct session *s, struct inflight_slot *slot)
     struct broker *b = s->broker;
     struct share_queue *w = queue_of(slot->group);
     const struct queued item = {
-        .m = slot->m, .until_ms = until(b, slot->m), .row = slot->row, .retain = slot->retain};
+        .m = slot->m,
+        .until_ms = until(b, slot->m),
+        .row = slot->row,
+        .retain = slot->retain,
+        .live = true}; /* what has gone out without a row comes back without one */
     if (w == NULL || broker__queue_push_front(&w->queue, &item) != ELO_OK) {
         b->stats.dropped++;
     } else {

@@ -193,6 +193,12 @@ static void obey(struct conn *c)
     c->hold_input = !wants;
 }
 
+/* Its last words wait for the store; it is flushed again when they may leave. */
+static bool is_held(const struct conn *c)
+{
+    return c->protocol->is_held != NULL && c->protocol->is_held(c);
+}
+
 void conn_flush(struct conn *c)
 {
     if (c->phase != CONN_OPEN) {
@@ -219,7 +225,7 @@ void conn_flush(struct conn *c)
         write_later(c, n);
         return;
     }
-    if (c->protocol->wants_close(c)) {
+    if (c->protocol->wants_close(c) && !is_held(c)) {
         conn_close(c, ELO_OK);
         return;
     }

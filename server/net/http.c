@@ -36,7 +36,6 @@ struct http {
     bool done;       /* close when `out` is sent */
     struct http *held_next;
     struct auth_session *device; /* who has shown a certificate; made when first asked for */
-    elo_err device_refused;
     bool upgraded;              /* what follows is no HTTP */
     struct buf accept;          /* then: the 101 */
     struct auth_peer peer;      /* and in whose name MQTT is spoken */
@@ -220,11 +219,8 @@ static void ask_api(struct http *h, struct api_request *request)
     if (ask_seeing(h, request)) {
         return;
     }
-    if (h->device == NULL) {
-        h->device = mqtt_device(c, &h->device_refused);
-    }
+    mqtt_device(c, &h->device, &request->device_refused);
     request->device = h->device;
-    request->device_refused = h->device_refused;
     request->answered = on_custom;
     request->answered_ctx = h;
     if (ask_custom(h, request)) {
@@ -545,7 +541,8 @@ static void closed(struct conn *c, elo_err why)
     c->speaker = NULL;
 }
 
-static const struct protocol http = {"HTTP", true, input, output, sent, wants_close, NULL, closed};
+static const struct protocol http = {"HTTP",      true, input, output, sent,
+                                     wants_close, NULL, NULL,  closed};
 
 bool http_begin(struct conn *c)
 {

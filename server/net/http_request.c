@@ -134,8 +134,9 @@ elo_span http_request_header(const struct http_request *r, const char *lower)
 
 /*
  * Before the body. One that is too large is refused unread, and a client that asks whether to send
- * it (Expect: 100-continue) is told. Offers to go over to another protocol are declined by taking
- * no notice (RFC 9110, 7.8): left to llhttp, the bytes after the request would not be HTTP.
+ * it (Expect: 100-continue; not of HTTP/1.0) is told. Offers to go over to another protocol are
+ * declined by taking no notice (RFC 9110, 7.8): left to llhttp, the bytes after the request would
+ * not be HTTP.
  */
 static int on_headers_done(llhttp_t *parser)
 {
@@ -145,7 +146,8 @@ static int on_headers_done(llhttp_t *parser)
     if (parser->content_length > LIMIT_HTTP_BODY_BYTES) {
         return refuse(r, 413, ELO_E_TOO_LARGE);
     }
-    r->expects = same_name(http_request_header(r, "expect"), "100-continue");
+    r->expects = parser->http_major == 1 && parser->http_minor > 0 &&
+                 same_name(http_request_header(r, "expect"), "100-continue");
     return 0;
 }
 

@@ -34,7 +34,8 @@ struct protocol {
     size_t (*output)(struct conn *c, elo_span *out, size_t max);
     void (*sent)(struct conn *c, size_t len);
     bool (*wants_close)(const struct conn *c);
-    bool (*wants_input)(const struct conn *c);   /* NULL: unless it holds its input itself */
+    bool (*is_held)(const struct conn *c);     /* what output() keeps back comes yet; NULL: never */
+    bool (*wants_input)(const struct conn *c); /* NULL: unless it holds its input itself */
     void (*closed)(struct conn *c, elo_err why); /* the transport is gone: free what is yours */
 };
 
@@ -308,8 +309,9 @@ void net_start(struct net *net); /* net_run() without the loop: the tests turn i
 bool mqtt_begin(struct conn *c);
 bool http_begin(struct conn *c);
 
-/* mqtt.c: whoever has shown a certificate, and whether it is good; NULL: nobody, or no memory. */
-struct auth_session *mqtt_device(struct conn *c, elo_err *out_refused);
+/* mqtt.c: whoever has shown a certificate, made if `*device` is not there yet, and whether it is
+ * good now. NULL: nobody, or no memory. */
+void mqtt_device(const struct conn *c, struct auth_session **device, elo_err *out_refused);
 
 /*
  * websocket.c: speaks MQTT in WebSocket frames from now on, in the name of `peer`; `answer`, to

@@ -25,6 +25,11 @@ static bool wants_close(const struct conn *c)
     return broker_wants_close(c->speaker);
 }
 
+static bool is_held(const struct conn *c)
+{
+    return broker_output_bytes(c->speaker) > 0;
+}
+
 static bool wants_input(const struct conn *c)
 {
     return broker_wants_input(c->speaker);
@@ -36,8 +41,8 @@ static void closed(struct conn *c, elo_err why)
     c->speaker = NULL;
 }
 
-static const struct protocol mqtt = {"MQTT", false,       input,       output,
-                                     sent,   wants_close, wants_input, closed};
+static const struct protocol mqtt = {"MQTT",      false,   input,       output, sent,
+                                     wants_close, is_held, wants_input, closed};
 
 static bool speak(struct conn *c, struct broker_conn *speaker)
 {
@@ -71,14 +76,16 @@ static elo_err look(const struct conn *c, struct auth_peer *out)
                                   config->compat.expired_certificate != 0);
 }
 
-struct auth_session *mqtt_device(struct conn *c, elo_err *out_refused)
+void mqtt_device(const struct conn *c, struct auth_session **device, elo_err *out_refused)
 {
     if (c->peer == NULL || c->peer->der_len == 0) {
-        return NULL;
+        return;
     }
     struct auth_peer peer;
     *out_refused = look(c, &peer);
-    return auth_session_create(c->net->config.authorizer, &peer);
+    if (*device == NULL) {
+        *device = auth_session_create(c->net->config.authorizer, &peer);
+    }
 }
 
 /* By the ALPN name "mqtt": what CONNECT says is handed to a custom authorizer. */

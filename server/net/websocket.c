@@ -296,7 +296,8 @@ static void fill(struct websocket *w)
             broker_output_ack(w->mqtt, taken, net_time(net));
         }
     }
-    if (broker_wants_close(w->mqtt) && unsent(w) < NET_RECORD) {
+    if (broker_wants_close(w->mqtt) && broker_output_bytes(w->mqtt) == 0 &&
+        unsent(w) < NET_RECORD) {
         say_close(w, broker_close_reason(w->mqtt) == ELO_OK ? WSLAY_CODE_NORMAL_CLOSURE
                                                             : WSLAY_CODE_POLICY_VIOLATION);
     }
@@ -338,6 +339,12 @@ static bool wants_close(const struct conn *c)
     return w->closing || broker_wants_close(w->mqtt);
 }
 
+static bool is_held(const struct conn *c)
+{
+    const struct websocket *w = c->speaker;
+    return !w->closing && broker_output_bytes(w->mqtt) > 0;
+}
+
 static bool wants_input(const struct conn *c)
 {
     const struct websocket *w = c->speaker;
@@ -357,8 +364,8 @@ static void closed(struct conn *c, elo_err why)
     c->speaker = NULL;
 }
 
-static const struct protocol websocket = {"MQTT", false,       input,       output,
-                                          sent,   wants_close, wants_input, closed};
+static const struct protocol websocket = {"MQTT",      false,   input,       output, sent,
+                                          wants_close, is_held, wants_input, closed};
 
 static struct websocket *create(struct conn *c)
 {

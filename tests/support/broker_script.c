@@ -558,6 +558,17 @@ static void shut_down(struct run *r)
     desk_pump(r->desk);
 }
 
+static void delete_connection(struct run *r)
+{
+    elo_err err =
+        broker_delete_connection(r->desk->broker, text_of(word(r, 1)), has_word(r, "clean"),
+                                 has_word(r, "no-will"), r->desk->now);
+    if (err != ELO_OK) {
+        complain(r, "there is no %s", word(r, 1));
+    }
+    desk_pump(r->desk);
+}
+
 static void wait_ms(struct run *r)
 {
     desk_wait(r->desk, number(r, 1));
@@ -577,9 +588,9 @@ static bool command(struct run *r)
         const char *name;
         void (*run)(struct run *r);
     } table[] = {
-        {"wait", wait_ms},       {"stat", expect_stat},  {"certificate", set_certificate},
-        {"api", publish_by_api}, {"policy", set_policy}, {"shutdown", shut_down},
-        {"flood", flood},
+        {"wait", wait_ms},       {"stat", expect_stat},         {"certificate", set_certificate},
+        {"api", publish_by_api}, {"policy", set_policy},        {"shutdown", shut_down},
+        {"flood", flood},        {"delete", delete_connection},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         if (strcmp(table[i].name, word(r, 0)) == 0) {

@@ -134,6 +134,33 @@ static void policies_are_refreshed(void **state)
     assert_int_equal(p->reason, ELO_E_POLICY_PUBLISH);
 }
 
+/* Also for a topic so much used that its receivers are known by heart (broker/route.c). */
+static void receiving_is_refreshed(void **state)
+{
+    (void)state;
+    struct peer *p = let_in(86400, 600);
+    wait_s(p, 600);
+    answer(true, "old/*\",\"arn:aws:iot:*:*:topicfilter/*", 86400, 600);
+    peer_subscribe(p, "old/1", 0);
+    peer_clear(p);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(
+            broker_publish(desk.broker, ELO_SPAN("old/1"), ELO_SPAN("x"), 0, false, desk.now),
+            ELO_OK);
+        desk_pump(&desk);
+        const char *line = peer_take(p);
+        assert_non_null(line);
+        assert_string_equal(line, "PUBLISH old/1 x");
+    }
+    wait_s(p, 600);
+    answer(true, "new/*", 86400, 600);
+    assert_int_equal(
+        broker_publish(desk.broker, ELO_SPAN("old/1"), ELO_SPAN("x"), 0, false, desk.now), ELO_OK);
+    desk_pump(&desk);
+    assert_null(peer_take(p));
+    assert_false(p->closed_by_broker);
+}
+
 static void whoever_is_not_welcome_any_more_goes(void **state)
 {
     (void)state;
@@ -198,6 +225,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, open_desk, close_desk)
     const struct CMUnitTest tests[] = {
         T(policies_are_refreshed),
+        T(receiving_is_refreshed),
         T(whoever_is_not_welcome_any_more_goes),
         T(a_connection_lives_as_long_as_the_answer_says),
         T(refusals_have_codes_in_mqtt5),

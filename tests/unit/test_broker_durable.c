@@ -134,6 +134,30 @@ static void the_api_learns_what_to_wait_for(void **state)
     assert_true(progress.durable >= after);
 }
 
+/* So that a session that has been deleted does not come back from a crash. */
+static void deleting_a_session_waits(void **state)
+{
+    (void)state;
+    leave_session("s", "a");
+    (void)come("t", false);
+    desk.slow = true;
+    assert_int_equal(broker_publish(desk.broker, ELO_SPAN("b"), ELO_SPAN("x"), 1, false, desk.now),
+                     ELO_OK);
+    assert_int_equal(broker_after(desk.broker), 0);
+    uint64_t before = store_issued(house.store);
+    assert_int_equal(broker_delete_connection(desk.broker, ELO_SPAN("s"), true, false, desk.now),
+                     ELO_OK);
+    assert_true(broker_after(desk.broker) > before);
+    before = store_issued(house.store);
+    assert_int_equal(broker_delete_connection(desk.broker, ELO_SPAN("t"), true, false, desk.now),
+                     ELO_OK);
+    assert_true(broker_after(desk.broker) > before);
+    desk_disk(&desk);
+    desk_pump(&desk);
+    crash(0);
+    assert_int_equal(desk_stats(&desk).sessions, 0);
+}
+
 /* A turn is one batch, and turns during which the disk is busy share one. */
 static void many_messages_are_few_batches(void **state)
 {
@@ -489,6 +513,34 @@ static void what_waits_is_bounded_in_all(void **state)
     assert_int_equal(desk_stats(&desk).dropped, 10);
 }
 
+/* What went out without a row, for the store was full, comes back to its group all the same. */
+static void a_full_store_loses_nothing_of_a_group(void **state)
+{
+    (void)state;
+    static char text[100001];
+    memset(text, 'x', sizeof text - 1);
+    struct limits limits;
+    limits_unthrottled(&limits);
+    limits.stored_mb = 1;
+    desk_close(&desk);
+    desk_open_stored(&desk, &house, &limits, 0);
+    leave_session("s", "a");
+    struct peer *p = come("p", true);
+    for (uint16_t i = 1; i <= 10; i++) {
+        peer_publish(p, "a", text, 1, i);
+    }
+    peer_clear(p);
+    struct peer *t = come("t", false);
+    peer_subscribe(t, "$share/g/b", 1);
+    peer_publish(p, "b", text, 1, 20);
+    takes(p, "PUBACK 20");
+    takes(t, "PUBLISH b x*100000 qos1");
+    peer_forget(t);
+    t = come_back("t", "CONNACK 0 session");
+    takes(t, "PUBLISH b x*100000 qos1");
+    assert_int_equal(desk_stats(&desk).dropped, 0);
+}
+
 /* --- a disk that fails --------------------------------------------------------------------------
  */
 
@@ -517,6 +569,10 @@ static void a_failed_commit_is_never_acknowledged(void **state)
     desk.slow = false;
     peer_publish(other, "b", "live", 1, 2);
     takes(other, "PUBLISH b live qos1");
+    takes(other, "PUBACK 2");
+    peer_subscribe(other, "$share/g/d", 1); /* all of its members are here */
+    peer_publish(other, "d", "live", 1, 2);
+    takes(other, "PUBLISH d live qos1");
     takes(other, "PUBACK 2");
     peer_publish(other, "a", "2", 1, 3);
     takes_nothing(other);
@@ -705,6 +761,7 @@ int main(void)
         CASE(asking_again_does_not_help),
         CASE(a_puback_waits_and_holds_up_nothing_else),
         CASE(the_api_learns_what_to_wait_for),
+        CASE(deleting_a_session_waits),
         CASE(many_messages_are_few_batches),
         CASE(what_is_over_is_not_written),
         CASE(messages_come_in_order_after_a_crash),
@@ -721,6 +778,7 @@ int main(void)
         CASE(a_crash_publishes_no_will),
         CASE(nothing_is_left_behind),
         CASE(what_waits_is_bounded_in_all),
+        CASE(a_full_store_loses_nothing_of_a_group),
         CASE(a_failed_commit_is_never_acknowledged),
         CASE(a_failed_commit_is_told_in_mqtt5),
         CASE(a_full_disk_can_be_read),

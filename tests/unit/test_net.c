@@ -56,6 +56,25 @@ static const char *post(const char *path)
     return text;
 }
 
+/* MQTT over WebSocket, please. */
+static const char *upgrade(void)
+{
+    static char text[2048];
+    struct sigv4_signed sig;
+    struct sigv4_header host = {ELO_SPAN("host"), ELO_SPAN("a")};
+    struct sigv4_request request = {
+        .method = ELO_SPAN("GET"), .path = ELO_SPAN("/mqtt"), .headers = &host, .header_count = 1};
+    struct sigv4_key key = {.access_key_id = ELO_SPAN("AKID"), .secret = ELO_SPAN("secret")};
+    assert_int_equal(sigv4_sign(&request, &key, "iotdata", "eu-west-1", (int64_t)time(NULL), &sig),
+                     ELO_OK);
+    snprintf(text, sizeof text,
+             "GET /mqtt HTTP/1.1\r\nHost: a\r\nX-Amz-Date: %s\r\nAuthorization: %s\r\n"
+             "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+             "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n",
+             sig.date, sig.authorization);
+    return text;
+}
+
 static const char *make_thing(const char *name)
 {
     char path[128];
@@ -98,6 +117,8 @@ static const struct {
      "403 403"},
     {"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc" GET_CLOSE,
      "100 403 403"},
+    /* Of HTTP/1.0 it must be ignored (RFC 9110, 10.1.1). */
+    {"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc", "403"},
     {"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 999999\r\n\r\n", "413"},
     {"CONNECT a:1 HTTP/1.1\r\nConnection: close\r\n\r\n", "403"},
     /* An upgrade is declined; each request is answered once. */
@@ -777,6 +798,97 @@ static void what_comes_of_a_flush_is_stored_in_its_turn(void **state)
     peer_close(&mortal);
 }
 
+/* A device whose certificate is judged with each request, not once for all that come. */
+static void a_certificate_is_judged_with_each_request(void **state)
+{
+    struct rig *rig = *state;
+    static const unsigned char alpn[] = "\x0ex-amzn-http-ca";
+    static const char publish[] =
+        "POST /topics/t HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx";
+    static const struct {
+        enum certificate_status status;
+        const char *answer;
+    } steps[] = {{CERTIFICATE_ACTIVE, "HTTP/1.1 200 "},
+                 {CERTIFICATE_INACTIVE, "HTTP/1.1 403 "},
+                 {CERTIFICATE_ACTIVE, "HTTP/1.1 200 "}};
+    struct aws_fault fault;
+    struct peer p;
+    peer_connect(rig, &p, LISTEN_HTTPS);
+    peer_secure(&p, TLS1_3_VERSION, &rig->device_cert, &rig->device_key);
+    SSL_set_alpn_protos(p.ssl, alpn, sizeof alpn - 1);
+    assert_true(peer_shake(&p));
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(registry_update_certificate(rig->registry, elo_span_str(rig->device_id),
+                                                     steps[i].status, rig_now_ms(), &fault),
+                         AWS_OK);
+        buf_clear(&p.got);
+        peer_say(&p, publish);
+        rig_commit(rig);
+        assert_true(peer_wait(&p, 13));
+        assert_true(peer_has(&p, steps[i].answer));
+        rig_rest(rig);
+    }
+    peer_close(&p);
+}
+
+/* CONNECT of MQTT 5 with a session that is stored; a subscription, and a message with QoS 2. */
+#define CONNECT_STORED "\x10\x13\x00\x04MQTT\x05\x02\x00\x3c\x05\x11\x00\x00\x00\x3c\x00\x01p"
+#define SUBSCRIBE_AND_ERR                                                                          \
+    "\x82\x07\x00\x01\x00\x00\x01t\x00"                                                            \
+    "\x34\x07\x00\x01t\x00\x02\x00x"
+#define NO_MASK "\x00\x00\x00\x00"
+
+static void say_and_commit(struct peer *p, const char *bytes, size_t len)
+{
+    buf_clear(&p->got);
+    peer_send(p, bytes, len);
+    rig_rest(p->rig);
+    rig_commit(p->rig);
+}
+
+/* A SUBACK waits for the store, and behind it what the end is for: the connection ends after both.
+ */
+static void last_words_may_wait_for_the_store(void **state)
+{
+    struct rig *rig = *state;
+    struct peer p;
+    peer_connect(rig, &p, LISTEN_MQTTS);
+    peer_secure(&p, TLS1_3_VERSION, &rig->device_cert, &rig->device_key);
+    assert_true(peer_shake(&p));
+    say_and_commit(&p, CONNECT_STORED, sizeof CONNECT_STORED - 1);
+    assert_true(peer_wait(&p, 4));
+    assert_memory_equal(buf_span(&p.got).ptr + 2, "\x00\x00", 2);
+    say_and_commit(&p, SUBSCRIBE_AND_ERR, sizeof SUBSCRIBE_AND_ERR - 1);
+    assert_true(peer_wait_end(&p));
+    assert_in_range(buf_span(&p.got).len, 9, 200);
+    assert_memory_equal(buf_span(&p.got).ptr, "\x90\x04\x00\x01\x00\x00\xe0", 7);
+    assert_int_equal(buf_span(&p.got).ptr[8], 0x9b);
+    peer_close(&p);
+}
+
+/* The same, and behind both the close frame. */
+static void a_close_frame_waits_for_the_last_words(void **state)
+{
+    struct rig *rig = *state;
+    struct peer p;
+    peer_connect(rig, &p, LISTEN_HTTP);
+    peer_say(&p, upgrade());
+    assert_true(peer_wait(&p, 12));
+    assert_true(peer_has(&p, "HTTP/1.1 101 "));
+    say_and_commit(&p, "\x82\x95" NO_MASK CONNECT_STORED, 6 + sizeof CONNECT_STORED - 1);
+    assert_true(peer_wait(&p, 6));
+    assert_memory_equal(buf_span(&p.got).ptr + 4, "\x00\x00", 2);
+    say_and_commit(&p, "\x82\x92" NO_MASK SUBSCRIBE_AND_ERR, 6 + sizeof SUBSCRIBE_AND_ERR - 1);
+    assert_true(peer_wait_end(&p));
+    elo_span got = buf_span(&p.got);
+    assert_in_range(got.len, 17, 200);
+    assert_memory_equal(got.ptr, "\x82\x06\x90\x04\x00\x01\x00\x00\x82", 9);
+    assert_int_equal(got.ptr[10], 0xe0);
+    assert_int_equal(got.ptr[12], 0x9b);
+    assert_memory_equal(got.ptr + got.len - 4, "\x88\x02\x03\xf0", 4); /* 1008 */
+    peer_close(&p);
+}
+
 static void large_messages_arrive_whole(void **state)
 {
     struct rig *rig = *state;
@@ -1237,6 +1349,9 @@ int main(void)
         cmocka_unit_test(a_server_can_be_taken_down_in_the_middle_of_handshakes),
         WITH_RIG(what_came_before_a_reset_counts),
         WITH_RIG(what_comes_of_a_flush_is_stored_in_its_turn),
+        WITH_RIG(a_certificate_is_judged_with_each_request),
+        WITH_RIG(last_words_may_wait_for_the_store),
+        WITH_RIG(a_close_frame_waits_for_the_last_words),
         WITH_RIG(large_messages_arrive_whole),
         WITH_RIG(who_does_not_read_its_last_words_is_let_go),
         WITH_RIG(without_descriptors_clients_are_sent_away_not_kept_waiting),
