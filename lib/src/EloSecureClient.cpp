@@ -122,6 +122,10 @@ elo_err EloSecureClientBase::open(const char *host, uint16_t port)
         strcmp(host, this->host()) == 0) {
         c->host = _bundle.server_name;
     }
+    /* A session spares the look at the certificate: it is good for the name it was made for. */
+    uint32_t mine = elo_esp8266_fingerprint(&_credentials, c->host);
+    _hasSession = _hasSession && _sessionOf == mine;
+    _sessionOf = mine;
     c->anchors = &_credentials.anchors;
     c->identity = &_credentials.identity;
     c->now_unix = elo_esp8266_now_unix(nullptr);

@@ -127,6 +127,7 @@ class EloSecureClientBase : public Client
     } _connection = {};
     const char *_serverName = nullptr;
     char _address[16] = {};
+    uint32_t _sessionOf = 0; /* which identity and endpoint */
     elo_err _error = ELO_OK;
     bool _begun = false, _hasSession = false, _resumed = false;
 };

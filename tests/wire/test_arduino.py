@@ -311,6 +311,22 @@ def session_over_sleep(scene):
 
 
 @case
+def session_of_a_name(scene):
+    """EloSecureClient resumes a session for the name that it was made for, and for no other"""
+    desk = scene.desk()
+    server = Resuming(desk.data / "server.pem", desk.data / "server.key")
+    folder = bundle(scene, desk)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "port": server.port}))
+    board = sketch(scene, "Names", folder)
+    expect(board, "^whole$", "it connects")
+    expect(board, "^short$", "again, with the session")
+    expect(board, "^E-SERVER-NAME", "the certificate has no such name")
+    end(board)
+    server.socket.close()
+
+
+@case
 def secure_client(scene):
     """EloSecureClient under an MQTT library: bytes, reconnections, reasons"""
     desk = scene.desk(ports=endpoints_free())
