@@ -36,12 +36,12 @@ struct http {
     bool done;       /* close when `out` is sent */
     struct http *held_next;
     struct auth_session *device; /* who has shown a certificate; made when first asked for */
-    bool upgraded;              /* what follows is no HTTP */
-    struct buf accept;          /* then: the 101 */
-    struct auth_peer peer;      /* and in whose name MQTT is spoken */
-    bool asking;                /* it waits for a custom authorizer, or for a key */
-    elo_err custom_err;         /* what that has said */
-    struct auth_session *guest; /* whom it has let in, for one request */
+    bool upgraded;               /* what follows is no HTTP */
+    struct buf accept;           /* then: the 101 */
+    struct auth_peer peer;       /* and in whose name MQTT is spoken */
+    bool asking;                 /* it waits for a custom authorizer, or for a key */
+    elo_err custom_err;          /* what that has said */
+    struct auth_session *guest;  /* whom it has let in, for one request */
     struct custom *custom; /* who decides about this connection or request; NULL: nobody outside */
     struct key_order *key_order; /* what it waits for */
     struct pki_key *key;         /* what it has waited for */
