@@ -204,25 +204,11 @@ aws_error api__query_int(
 
 /* --- headers ----------------------------------------------------------------------------- */
 
-static bool same_name(elo_span name, const char *lower)
-{
-    if (name.len != strlen(lower)) {
-        return false;
-    }
-    for (size_t i = 0; i < name.len; i++) {
-        uint8_t ch = name.ptr[i];
-        if ((ch >= 'A' && ch <= 'Z' ? ch | 0x20 : ch) != (uint8_t)lower[i]) {
-            return false;
-        }
-    }
-    return true;
-}
-
 bool api__header(const struct call *c, const char *name, elo_span *out)
 {
     const struct sigv4_request *http = &c->request->http;
     for (size_t i = 0; i < http->header_count; i++) {
-        if (same_name(http->headers[i].name, name)) {
+        if (text_same(http->headers[i].name, elo_span_str(name))) {
             *out = http->headers[i].value;
             return true;
         }

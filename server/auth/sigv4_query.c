@@ -190,8 +190,7 @@ static size_t bare_host(elo_span host, char out[HOST_BYTES])
         return 0;
     }
     for (size_t i = 0; i < len; i++) {
-        uint8_t c = host.ptr[i];
-        out[i] = (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+        out[i] = (char)text_lower(host.ptr[i]);
     }
     return len;
 }

@@ -302,7 +302,7 @@ elo_err broker_publish5(struct broker *b,
     elo_err err = broker__publish(b, &p);
     err = err == ELO_OK && b->journal.lost ? ELO_E_NO_MEMORY : err;
     count_outcome(&b->stats, err);
-    b->journal.published = broker__publish_awaited(b, &p);
+    b->journal.changed = broker__publish_awaited(b, &p);
     broker__settle(b);
     return err;
 }

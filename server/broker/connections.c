@@ -133,7 +133,7 @@ elo_err broker_delete_connection(
         end_session(s, prevent_will);
     }
     broker__settle(b);
-    b->journal.published = broker__journal_awaited(&b->journal, 0);
+    b->journal.changed = broker__journal_awaited(&b->journal, 0);
     return ELO_OK;
 }
 

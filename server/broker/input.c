@@ -76,12 +76,22 @@ static void refuse_type(struct broker_conn *c, elo_mqtt_type type)
                                         : "a packet that a client must not send");
 }
 
-static void dispatch(struct broker_conn *c, elo_span bytes, struct elo_mqtt_packet *in)
+/* A PUBLISH to a wildcard is whole but for that, and may have an answer. */
+static bool is_wild(const struct broker_conn *c, const struct elo_mqtt_packet *in, elo_err err)
+{
+    return c->session != NULL && err == ELO_E_TOPIC && in->type == ELO_MQTT_PUBLISH;
+}
+
+static void dispatch(struct broker_conn *c, elo_span bytes, struct elo_mqtt_packet *in, elo_err err)
 {
     static const struct elo_mqtt_disconnect normal = {.code = ELO_MQTT_RC_SUCCESS};
     switch (in->type) {
     case ELO_MQTT_PUBLISH:
-        broker__on_publish(c, bytes, &in->u.publish);
+        if (err != ELO_OK) {
+            broker__on_wild_publish(c, &in->u.publish);
+        } else {
+            broker__on_publish(c, bytes, &in->u.publish);
+        }
         break;
     case ELO_MQTT_PUBACK:
         broker__on_puback(c, in->u.ack.packet_id);
@@ -121,17 +131,9 @@ static bool has_waited(struct broker_conn *c, elo_mqtt_type type)
     return false;
 }
 
-static void
-on_bad_packet(struct broker_conn *c, elo_span bytes, const struct elo_mqtt_packet *in, elo_err err)
+static void on_bad_packet(struct broker_conn *c, elo_span bytes, elo_err err)
 {
     elo_mqtt_type type = (elo_mqtt_type)(bytes.ptr[0] >> 4);
-    if (c->session != NULL && err == ELO_E_TOPIC && in->type == ELO_MQTT_PUBLISH) {
-        c->last_packet_ms = c->broker->now.mono_ms; /* a packet all the same */
-        if (has_waited(c, in->type)) {
-            broker__on_wild_publish(c, &in->u.publish);
-        }
-        return;
-    }
     if (c->session == NULL && type == ELO_MQTT_CONNECT && says_mqtt5(bytes)) {
         c->version = ELO_MQTT_5;
         c->packet_max = UINT32_MAX;
@@ -150,8 +152,8 @@ static void on_packet(struct broker_conn *c, elo_span bytes)
         refuse_packet(c, type, ELO_E_PROTOCOL, "the first packet is no CONNECT");
     } else if (err == ELO_E_UNSUPPORTED && c->session == NULL) {
         refuse_version(c);
-    } else if (err != ELO_OK) {
-        on_bad_packet(c, bytes, &in, err);
+    } else if (err != ELO_OK && !is_wild(c, &in, err)) {
+        on_bad_packet(c, bytes, err);
     } else {
         c->last_packet_ms = c->broker->now.mono_ms;
         if (c->session == NULL && broker__must_ask(c)) {
@@ -159,7 +161,7 @@ static void on_packet(struct broker_conn *c, elo_span bytes)
         } else if (c->session == NULL) {
             broker__on_connect(c, &in.u.connect);
         } else if (has_waited(c, in.type)) {
-            dispatch(c, bytes, &in);
+            dispatch(c, bytes, &in, err);
         }
     }
 }

@@ -292,14 +292,14 @@ void broker_commit(struct broker *b)
 uint64_t broker_after(struct broker *b)
 {
     struct journal *j = &b->journal;
-    if (j->published <= j->durable) {
+    if (j->changed <= j->durable) {
         return 0;
     }
     if (!j->halted) {
         submit(j);
     }
     for (size_t i = 0; i < j->sent_count; i++) {
-        if (j->sent[i].epoch >= j->published) {
+        if (j->sent[i].epoch >= j->changed) {
             return j->sent[i].seq;
         }
     }

@@ -72,7 +72,7 @@ struct journal {
     size_t bytes;       /* of the messages that are stored */
     uint64_t ended;     /* epoch in which a session of an unknown client was last deleted */
     uint64_t forgotten; /* and a retained message */
-    uint64_t published; /* what the API's last change waits for; 0: nothing */
+    uint64_t changed;   /* what the API's last change waits for; 0: nothing */
     bool touched;       /* something was put since somebody cleared this: its answer waits */
     bool lost;          /* likewise: something could not be kept for lack of memory */
     bool halted;        /* the last commit failed */

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "server/base/text.h"
+
 static struct http_request *owner(llhttp_t *parser)
 {
     return parser->data;
@@ -107,25 +109,11 @@ static int on_header_value(llhttp_t *parser, const char *at, size_t len)
     return keep(r, &r->text, elo_span_of(at, len), 431);
 }
 
-static bool same_name(elo_span name, const char *lower)
-{
-    size_t len = strlen(lower);
-    if (name.len != len) {
-        return false;
-    }
-    for (size_t i = 0; i < len; i++) {
-        uint8_t c = name.ptr[i];
-        if ((c >= 'A' && c <= 'Z' ? c + 32 : c) != (uint8_t)lower[i]) {
-            return false;
-        }
-    }
-    return true;
-}
-
 elo_span http_request_header(const struct http_request *r, const char *lower)
 {
     for (size_t i = 0; i < r->header_count; i++) {
-        if (same_name(header_text(r, r->headers[i].name, r->headers[i].name_len), lower)) {
+        if (text_same(header_text(r, r->headers[i].name, r->headers[i].name_len),
+                      elo_span_str(lower))) {
             return header_text(r, r->headers[i].value, r->headers[i].value_len);
         }
     }
@@ -147,7 +135,7 @@ static int on_headers_done(llhttp_t *parser)
         return refuse(r, 413, ELO_E_TOO_LARGE);
     }
     r->expects = parser->http_major == 1 && parser->http_minor > 0 &&
-                 same_name(http_request_header(r, "expect"), "100-continue");
+                 text_same(http_request_header(r, "expect"), ELO_SPAN("100-continue"));
     return 0;
 }
 

@@ -16,8 +16,8 @@
 #include <openssl/objects.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
-#include <strings.h>
 
+#include "server/base/text.h"
 #include "server/pki/internal.h"
 
 struct word {
@@ -173,16 +173,12 @@ static void offer_serial(struct picker *p, const X509 *certificate)
 
 /* --- names ----------------------------------------------------------------------------------- */
 
-static bool is_word(elo_span text, const char *word)
-{
-    return text.len == strlen(word) && strncasecmp((const char *)text.ptr, word, text.len) == 0;
-}
-
 /* Takes "word." off the front. */
 static bool take_word(elo_span *text, const char *word)
 {
     size_t len = strlen(word);
-    if (text->len <= len || text->ptr[len] != '.' || !is_word(elo_span_first(*text, len), word)) {
+    if (text->len <= len || text->ptr[len] != '.' ||
+        !text_same(elo_span_first(*text, len), elo_span_str(word))) {
         return false;
     }
     *text = elo_span_from(*text, len + 1);
@@ -192,7 +188,7 @@ static bool take_word(elo_span *text, const char *word)
 static const struct word *find(const struct word *table, size_t count, elo_span name)
 {
     for (size_t i = 0; i < count; i++) {
-        if (is_word(name, table[i].name)) {
+        if (text_same(name, elo_span_str(table[i].name))) {
             return &table[i];
         }
     }
@@ -224,7 +220,7 @@ static void offer_variable(struct picker *p, const X509 *certificate, elo_span n
             return;
         }
     }
-    if (is_word(name, "SerialNumber")) {
+    if (text_same(name, ELO_SPAN("SerialNumber"))) {
         offer_serial(p, certificate);
     }
 }
@@ -267,7 +263,7 @@ size_t pki_certificate_variable(
         return 0;
     }
     struct picker picker = {.wanted = index, .scratch = scratch};
-    if (is_word(name, "AvailableKeys")) {
+    if (text_same(name, ELO_SPAN("AvailableKeys"))) {
         offer_available_keys(&picker, certificate);
     } else {
         offer_variable(&picker, certificate, name);

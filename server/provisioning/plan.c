@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Elo authors
 /* From a template and its parameters to what shall be there: things, certificates, policies. */
-#include <strings.h>
-
+#include "server/base/text.h"
 #include "server/provisioning/internal.h"
 
 /* A property as text; AWS_OK with an empty span when it is not there. */
@@ -11,11 +10,6 @@ static aws_error property(struct run *run, elo_span properties, const char *name
     elo_span raw;
     *out = elo_span_of(NULL, 0);
     return json_member(properties, name, &raw) ? value_text(run, raw, name, out) : AWS_OK;
-}
-
-static bool equals(elo_span text, const char *word)
-{
-    return text.len == strlen(word) && strncasecmp((const char *)text.ptr, word, text.len) == 0;
 }
 
 /* OverrideSettings of a resource, by name. */
@@ -37,7 +31,7 @@ take_override(struct run *run, elo_span resource, const char *name, bool merge, 
         return error;
     }
     for (enum override o = OVERRIDE_DO_NOTHING; o <= OVERRIDE_MERGE; o++) {
-        if (equals(word, words[o]) && (merge || o != OVERRIDE_MERGE)) {
+        if (text_same(word, elo_span_str(words[o])) && (merge || o != OVERRIDE_MERGE)) {
             *out = o;
             return AWS_OK;
         }
@@ -130,8 +124,8 @@ static aws_error take_status(struct run *run, elo_span properties, struct certif
 {
     elo_span status;
     aws_error error = property(run, properties, "Status", &status);
-    plan->active = status.len == 0 || equals(status, "ACTIVE");
-    if (error == AWS_OK && !plan->active && !equals(status, "INACTIVE")) {
+    plan->active = status.len == 0 || text_same(status, ELO_SPAN("ACTIVE"));
+    if (error == AWS_OK && !plan->active && !text_same(status, ELO_SPAN("INACTIVE"))) {
         error = run_refuse(run, "Status of a certificate is \"%.*s\"; it may be ACTIVE or INACTIVE",
                            SHOWN(status));
     }

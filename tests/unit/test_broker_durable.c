@@ -483,16 +483,21 @@ static void nothing_is_left_behind(void **state)
 /* --- limits -------------------------------------------------------------------------------------
  */
 
+static void open_with_a_megabyte(void)
+{
+    static struct limits limits;
+    limits_unthrottled(&limits);
+    limits.stored_mb = 1;
+    desk_close(&desk);
+    desk_open_stored(&desk, &house, &limits, 0);
+}
+
 static void what_waits_is_bounded_in_all(void **state)
 {
     (void)state;
     static char text[100001];
     memset(text, 'x', sizeof text - 1);
-    struct limits limits;
-    limits_unthrottled(&limits);
-    limits.stored_mb = 1;
-    desk_close(&desk);
-    desk_open_stored(&desk, &house, &limits, 0);
+    open_with_a_megabyte();
     leave_session("s", "a/s");
     leave_session("t", "a/t");
     struct peer *p = come("p", true);
@@ -519,11 +524,7 @@ static void a_full_store_loses_nothing_of_a_group(void **state)
     (void)state;
     static char text[100001];
     memset(text, 'x', sizeof text - 1);
-    struct limits limits;
-    limits_unthrottled(&limits);
-    limits.stored_mb = 1;
-    desk_close(&desk);
-    desk_open_stored(&desk, &house, &limits, 0);
+    open_with_a_megabyte();
     leave_session("s", "a");
     struct peer *p = come("p", true);
     for (uint16_t i = 1; i <= 10; i++) {

@@ -291,7 +291,7 @@ struct elo__client {
     uint16_t rx_ack;      /* packet id of the PUBACK owed; 0: none */
     uint16_t keep_alive_s; /* on this connection */
     uint8_t code;          /* for DISCONNECTED and PUBLISHED: a reason code */
-    bool drop_large;       /* for DROPPED */
+    bool drop_unfit;       /* for DROPPED */
 
     uint32_t now_ms;   /* as last told */
     uint32_t since_ms; /* when the present state began */

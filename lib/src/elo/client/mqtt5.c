@@ -191,13 +191,13 @@ static void tell_unfit(struct elo__client *e, struct elo_client_event *out)
 {
     size_t size;
     if (out->u.dropped.count == 0) {
-        e->drop_large = elo__outbox_drop_unfit(&e->outbox, &out->u.dropped.first_token, &size);
+        e->drop_unfit = elo__outbox_drop_unfit(&e->outbox, &out->u.dropped.first_token, &size);
         out->u.dropped.last_token = out->u.dropped.first_token;
         out->u.dropped.count = 1;
         out->u.dropped.reason =
             size > e->config.mqtt5->terms.maximum_packet ? ELO_E_TOO_LARGE : ELO_E_UNSUPPORTED;
     }
-    e->events |= e->drop_large ? ELO__EV_DROPPED : 0;
+    e->events |= e->drop_unfit ? ELO__EV_DROPPED : 0;
 }
 
 static void event(struct elo__client *e, struct elo_client_event *out)
@@ -209,7 +209,7 @@ static void event(struct elo__client *e, struct elo_client_event *out)
         out->u.disconnected.text = e->text;
         e->code = 0;
         e->text = elo_span_of(NULL, 0);
-    } else if (out->type == ELO_CLIENT_DROPPED && e->drop_large) {
+    } else if (out->type == ELO_CLIENT_DROPPED && e->drop_unfit) {
         tell_unfit(e, out);
     } else if (out->type == ELO_CLIENT_PUBLISHED) {
         out->u.published.code = e->code;
@@ -257,7 +257,7 @@ static void hold_to_terms(struct elo__client *e)
     elo__aliases_forget(&m->_internal.out);
     elo__aliases_forget(&m->_internal.in);
     if (elo__outbox_rewrite(&e->outbox, adapt, t)) {
-        e->drop_large = true;
+        e->drop_unfit = true;
         e->events |= ELO__EV_DROPPED;
     }
 }
