@@ -208,7 +208,11 @@ static inline void rig_note_event(struct rig *r, const struct elo_client_event *
         }
         break;
     case ELO_CLIENT_UNSUBSCRIBED:
-        rig_note(r, "* UNSUBSCRIBED %.*s\n", RIG_TEXT(e->u.unsubscribed.filter));
+        rig_note(r, "* UNSUBSCRIBED %.*s", RIG_TEXT(e->u.unsubscribed.filter));
+        if (e->u.unsubscribed.code != 0) {
+            rig_note(r, " %02x", e->u.unsubscribed.code);
+        }
+        rig_note(r, "\n");
         break;
     case ELO_CLIENT_PONG:
         rig_note(r, "* PONG\n");

@@ -423,10 +423,26 @@ static void subscriptions_and_their_reasons(void **state)
     rig_unsubscribe(r, "a");
     rig_expect(r, "> UNSUBSCRIBE #2 a\n");
     suback(r, ELO_MQTT_UNSUBACK, 2, ELO_SPAN("\x11"));
-    rig_expect(r, "* UNSUBSCRIBED a\n");
+    rig_expect(r, "* UNSUBSCRIBED a 11\n");
     rig_subscribe(r, "d", 1);
     rig_forget(r);
     suback(r, ELO_MQTT_SUBACK, 3, ELO_SPAN("\x02"));
+    assert_int_equal(r->reason, ELO_E_PROTOCOL);
+    rig_free(r);
+}
+
+static void a_refused_unsubscribe_is_told(void **state)
+{
+    (void)state;
+    struct rig *r = rig5();
+    online(r, NONE);
+    rig_unsubscribe(r, "x");
+    rig_forget(r);
+    suback(r, ELO_MQTT_UNSUBACK, 1, ELO_SPAN("\x87"));
+    rig_expect(r, "* UNSUBSCRIBED x 87\n");
+    rig_unsubscribe(r, "y");
+    rig_forget(r);
+    suback(r, ELO_MQTT_UNSUBACK, 2, ELO_SPAN("\0\0")); /* one too many */
     assert_int_equal(r->reason, ELO_E_PROTOCOL);
     rig_free(r);
 }
@@ -626,6 +642,7 @@ int main(void)
         cmocka_unit_test(subscriptions_keep_to_the_servers_maximum),
         cmocka_unit_test(properties_go_and_come),
         cmocka_unit_test(subscriptions_and_their_reasons),
+        cmocka_unit_test(a_refused_unsubscribe_is_told),
         cmocka_unit_test(a_topic_is_sent_once),
         cmocka_unit_test(aliases_end_with_their_connection),
         cmocka_unit_test(taking_an_alias_out_shortens_the_lengths),

@@ -382,10 +382,10 @@ static void a_lost_session_is_subscribed_again(void **state)
     r->config.persistent = true;
     rig_online(r);
     sub(r, "a", 1);
-    sub(r, "b", 0);
+    sub(r, "b", 1);
     sub(r, "c", 0);
     rig_serve(r);
-    rig_suback(r, 1, "100");
+    rig_suback(r, 1, "110");
     rig_closed(r, ELO_E_TCP_CLOSED);
     unsub(r, "b");
     rig_again(r, false);

@@ -250,6 +250,8 @@ struct elo_client_event {
         } subscribed;
         struct {
             elo_span filter; /* as given; the engine no longer borrows it */
+            uint8_t code;    /* MQTT 5: as the server's UNSUBACK has it; from 0x80 on the server
+                                has refused, and messages may still come */
         } unsubscribed;
     } u;
 };

@@ -70,7 +70,7 @@ void elo__event_release(struct elo__client *e);
 
 /* subscribe.c */
 
-/* SUBACK (`codes` one a filter) or UNSUBACK (`codes` empty). */
+/* SUBACK or UNSUBACK, `codes` one a filter; empty: the UNSUBACK of 3.1.1, which has none. */
 void elo__subs_answer(struct elo__client *e, bool unsub, uint16_t id, elo_span codes);
 
 void elo__subs_cut(struct elo__client *e);

@@ -117,6 +117,7 @@ void elo__subs_resume(struct elo__client *e, bool session_present)
         } else if (s->_internal.todo == UNSUB && !session_present) {
             s->_internal.todo = NOTHING; /* went with the session */
             s->_internal.phase = GONE;
+            s->_internal.granted = 0;
             e->events |= ELO__EV_SUBS;
         }
     }
@@ -279,8 +280,8 @@ void elo__subs_answer(struct elo__client *e, bool unsub, uint16_t id, elo_span c
         return; /* a second answer, to a repetition */
     }
     uint8_t phase = unsub ? UNASKED : ASKED;
-    if (phase != e->sub_phase || (!unsub && codes.len != count(e, ASKED))) {
-        elo__client_fail(e, ELO_E_PROTOCOL); /* [MQTT-3.8.4-5] */
+    if (phase != e->sub_phase || (codes.len != 0 && codes.len != count(e, phase))) {
+        elo__client_fail(e, ELO_E_PROTOCOL); /* [MQTT-3.8.4-5], 5: [MQTT-3.11.3-1] */
         return;
     }
     if (!unsub && memchr(codes.ptr, 2, codes.len) != NULL) {
@@ -291,7 +292,7 @@ void elo__subs_answer(struct elo__client *e, bool unsub, uint16_t id, elo_span c
     size_t i = 0;
     for (size_t n = 0; (s = next_for(e, &i, phase, true)) != NULL; n++) {
         s->_internal.phase = unsub ? GONE : ANSWERED;
-        s->_internal.granted = unsub ? 0 : codes.ptr[n];
+        s->_internal.granted = codes.len != 0 ? codes.ptr[n] : 0;
     }
     e->sub_id = 0;
     e->events |= ELO__EV_SUBS;
@@ -307,6 +308,7 @@ static void tell(const sub *s, struct elo_client_event *out)
     if (s->_internal.phase == GONE) {
         out->type = ELO_CLIENT_UNSUBSCRIBED;
         out->u.unsubscribed.filter = s->_internal.filter;
+        out->u.unsubscribed.code = s->_internal.granted;
         return;
     }
     out->type = ELO_CLIENT_SUBSCRIBED;
