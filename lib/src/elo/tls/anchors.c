@@ -132,6 +132,11 @@ elo_err elo_tls_anchors_add(struct elo_tls_anchors *anchors,
     return ELO_OK;
 }
 
+elo_span elo_tls_anchors_bytes(const struct elo_tls_anchors *anchors)
+{
+    return elo_span_of(anchors->_internal.mem, anchors->_internal.mem_used);
+}
+
 /* Copies, out of flash too; NULL when it did not fit. */
 static uint8_t *keep(struct elo_tls_anchors *anchors, elo_span bytes)
 {

@@ -180,6 +180,10 @@ ELO_MUST_USE elo_err elo_tls_anchors_add(struct elo_tls_anchors *anchors,
  */
 ELO_MUST_USE elo_err elo_tls_anchors_add_der(struct elo_tls_anchors *anchors, elo_span certificate);
 
+/* Names and keys of all that was added, one behind the other, e.g. to fingerprint them; valid until
+ * the next call. */
+elo_span elo_tls_anchors_bytes(const struct elo_tls_anchors *anchors);
+
 /* A list of `count` roots that is complete already: BearSSL's own table, such as its tool `brssl
  * ta` writes. Kept by reference with all it points to, in RAM. Nothing can be added to it. */
 void elo_tls_anchors_table(struct elo_tls_anchors *anchors,

@@ -101,7 +101,9 @@ elo_err elo_esp8266_credentials_init(struct elo_esp8266_credentials *c,
 uint32_t elo_esp8266_fingerprint(const struct elo_esp8266_credentials *c, const char *host)
 {
     elo_span certificate = elo_tls_identity_certificate(&c->identity);
-    return crc32(host, strlen(host), crc32(certificate.ptr, certificate.len));
+    elo_span roots = elo_tls_anchors_bytes(&c->anchors);
+    uint32_t crc = crc32(certificate.ptr, certificate.len);
+    return crc32(host, strlen(host), crc32(roots.ptr, roots.len, crc));
 }
 
 #endif

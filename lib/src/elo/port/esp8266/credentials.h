@@ -63,7 +63,8 @@ ELO_MUST_USE elo_err elo_esp8266_credentials_init(struct elo_esp8266_credentials
                                                   size_t mem_cap,
                                                   struct elo_esp8266_decoding *scratch);
 
-/* A number that tells identities and endpoints apart, for elo_esp8266_rtc.identity. */
+/* A number that tells identities, their roots and endpoints apart, for elo_esp8266_rtc.identity: a
+ * TLS session is good for those that it was made with. */
 uint32_t elo_esp8266_fingerprint(const struct elo_esp8266_credentials *c, const char *host);
 
 #endif
