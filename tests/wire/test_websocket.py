@@ -248,7 +248,10 @@ def secure(scene):
 
 def paho_client(desk, target, name, port, tls):
     import paho.mqtt.client as paho
-    client = paho.Client(name, transport="websockets")
+    version = {}
+    if hasattr(paho, "CallbackAPIVersion"):
+        version["callback_api_version"] = paho.CallbackAPIVersion.VERSION1
+    client = paho.Client(client_id=name, transport="websockets", **version)
     client.ws_set_options(path=target)
     if tls:
         client.tls_set(str(desk.ca), tls_version=ssl.PROTOCOL_TLS_CLIENT)
