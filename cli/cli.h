@@ -68,6 +68,9 @@ extern const char help_serve[], help_up[], help_env[], help_aws[], help_add[], h
  * by CLICOLOR_FORCE. */
 bool say_colour(int fd);
 
+/* A line of a story that goes on, to stdout and at once: someone may be reading along. */
+void say_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* "elo: " and the text, to stderr. */
 void say_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -99,17 +98,6 @@ struct device {
     elo_err last_refusal;
     char said[SAID_SIZE];
 };
-
-static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void say(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vprintf(format, args);
-    va_end(args);
-    putchar('\n');
-    fflush(stdout);
-}
 
 /* --- the board -----------------------------------------------------------------------------------
  */
@@ -217,10 +205,10 @@ static int start_flash(struct device *d)
         return say_reason(err, d->flash_path);
     }
     if (err != ELO_OK) {
-        say("flash       only in memory: %s: %s", d->default_path, elo_explain(err)->slug);
+        say_line("flash       only in memory: %s: %s", d->default_path, elo_explain(err)->slug);
         err = open_flash(d, NULL);
     } else if (elo_queue_count(&d->queue) > 0) {
-        say("outbox      %" PRIu32 " messages wait from before", elo_queue_count(&d->queue));
+        say_line("outbox      %" PRIu32 " messages wait from before", elo_queue_count(&d->queue));
     }
     return err == ELO_OK ? EXIT_OK : say_reason(err, "its flash");
 }
@@ -230,7 +218,8 @@ static int start_flash(struct device *d)
 
 static void say_unsent(struct device *d, elo_err reason)
 {
-    say("not sent    %s: %s %s", elo_explain(reason)->slug, elo_explain(reason)->cause, d->said);
+    say_line("not sent    %s: %s %s", elo_explain(reason)->slug, elo_explain(reason)->cause,
+             d->said);
 }
 
 static void on_telemetry(struct device *d, const struct elo_station_news *n)
@@ -243,20 +232,21 @@ static void on_telemetry(struct device *d, const struct elo_station_news *n)
     if (n->err != ELO_OK) {
         say_unsent(d, n->err);
     } else if (!d->quiet || !online) {
-        say("telemetry   %.*s%s", (int)n->u.text.len, (const char *)n->u.text.ptr,
-            online ? "" : "  (queued: offline)");
+        say_line("telemetry   %.*s%s", (int)n->u.text.len, (const char *)n->u.text.ptr,
+                 online ? "" : "  (queued: offline)");
     }
 }
 
 static void on_command(const struct device *d, const struct elo_station_news *n)
 {
     if (!n->u.command.is_one) {
-        say("command     ignored: it is no JSON object with an id");
+        say_line("command     ignored: it is no JSON object with an id");
         return;
     }
-    say("command     led %s, relay %s, every %u s%s", elo_station_led(&d->station) ? "on" : "off",
-        elo_station_relay(&d->station) ? "on" : "off", elo_station_interval_s(&d->station),
-        n->u.command.again ? "  (once more: only answered)" : "");
+    say_line("command     led %s, relay %s, every %u s%s",
+             elo_station_led(&d->station) ? "on" : "off",
+             elo_station_relay(&d->station) ? "on" : "off", elo_station_interval_s(&d->station),
+             n->u.command.again ? "  (once more: only answered)" : "");
 }
 
 static void on_disconnected(struct device *d, const struct elo_client_event *e)
@@ -264,23 +254,23 @@ static void on_disconnected(struct device *d, const struct elo_client_event *e)
     elo_err reason = e->u.disconnected.reason;
     uint32_t wait_ms = e->u.disconnected.wait_ms;
     if (reason == ELO_OK) {
-        say("offline     said goodbye");
+        say_line("offline     said goodbye");
         return;
     }
     const struct elo_reason *why = elo_explain(reason);
     const struct elo_link_diagnosis *more = elo_link_diagnosis(elo_station_link(&d->station));
     d->last_reason = reason;
-    say("offline     %s: %s", why->slug, why->cause);
-    say("            %s", why->cure);
+    say_line("offline     %s: %s", why->slug, why->cause);
+    say_line("            %s", why->cure);
     if (d->said[0] != '\0') {
-        say("            the server said: %s", d->said);
+        say_line("            the server said: %s", d->said);
     }
     if (more->error != 0) {
-        say("            %s: %s", more->address, strerror(more->error));
+        say_line("            %s: %s", more->address, strerror(more->error));
     }
     if (e->u.disconnected.will_retry) {
-        say("            trying again in %" PRIu32 ".%" PRIu32 " s", wait_ms / 1000,
-            wait_ms % 1000 / 100);
+        say_line("            trying again in %" PRIu32 ".%" PRIu32 " s", wait_ms / 1000,
+                 wait_ms % 1000 / 100);
     }
 }
 
@@ -288,20 +278,20 @@ static void on_client(struct device *d, const struct elo_client_event *e)
 {
     switch (e->type) {
     case ELO_CLIENT_CONNECTED:
-        say("online      %s:%d as %s%s", d->bundle.host, d->bundle.port, d->bundle.client_id,
-            e->u.connected.session_present ? " (session resumed)" : "");
+        say_line("online      %s:%d as %s%s", d->bundle.host, d->bundle.port, d->bundle.client_id,
+                 e->u.connected.session_present ? " (session resumed)" : "");
         d->was_online = true;
         break;
     case ELO_CLIENT_DISCONNECTED:
         on_disconnected(d, e);
         break;
     case ELO_CLIENT_OVERSIZE:
-        say("command     too large for this device: %" PRIu32 " bytes", e->u.oversize.size);
+        say_line("command     too large for this device: %" PRIu32 " bytes", e->u.oversize.size);
         break;
     case ELO_CLIENT_SUBSCRIBED:
         if (e->u.subscribed.result != ELO_OK) {
-            say("subscribe   refused: %.*s %s", (int)e->u.subscribed.filter.len,
-                (const char *)e->u.subscribed.filter.ptr, d->said);
+            say_line("subscribe   refused: %.*s %s", (int)e->u.subscribed.filter.len,
+                     (const char *)e->u.subscribed.filter.ptr, d->said);
         }
         break;
     default:
@@ -338,14 +328,14 @@ static void on_news(void *ctx, const struct elo_station_news *n)
         break;
     case ELO_STATION_NEWS_STATE:
         if (!d->quiet) {
-            say("state       %.*s", (int)n->u.text.len, (const char *)n->u.text.ptr);
+            say_line("state       %.*s", (int)n->u.text.len, (const char *)n->u.text.ptr);
         }
         break;
     case ELO_STATION_NEWS_COMMAND:
         on_command(d, n);
         break;
     case ELO_STATION_NEWS_DROPPED:
-        say("outbox      full: %" PRIu32 " older messages dropped", n->u.count);
+        say_line("outbox      full: %" PRIu32 " older messages dropped", n->u.count);
         break;
     case ELO_STATION_NEWS_UNSENT:
     case ELO_STATION_NEWS_DELIVERED:
@@ -400,7 +390,7 @@ static elo_err begin(struct device *d)
 
 static void begin_again(struct device *d)
 {
-    say("restart     as a command asked");
+    say_line("restart     as a command asked");
     d->restart = false;
     d->board.reset = ELO_RESET_SOFTWARE;
     elo_err err = begin(d);

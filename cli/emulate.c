@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,17 +56,6 @@ struct emulation {
     long made, landed;
     elo_err last_reason, last_refusal, failed;
 };
-
-static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void say(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vprintf(format, args);
-    va_end(args);
-    putchar('\n');
-    fflush(stdout);
-}
 
 /* --- the image -----------------------------------------------------------------------------------
  */
@@ -317,15 +305,15 @@ static void on_telemetry(struct emulation *m, elo_span text)
         press(m, "m");
     }
     if (!m->o->quiet || !m->online) {
-        say("telemetry   %.*s%s", (int)text.len, (const char *)text.ptr,
-            m->online ? "" : "  (queued: offline)");
+        say_line("telemetry   %.*s%s", (int)text.len, (const char *)text.ptr,
+                 m->online ? "" : "  (queued: offline)");
     }
 }
 
 static void on_state(struct emulation *m, elo_span text)
 {
     if (!m->o->quiet) {
-        say("state       %.*s", (int)text.len, (const char *)text.ptr);
+        say_line("state       %.*s", (int)text.len, (const char *)text.ptr);
     }
 }
 
@@ -333,7 +321,8 @@ static void on_online(struct emulation *m, elo_span text)
 {
     (void)text;
     m->online = m->was_online = true;
-    say("online      %s:%d as %s", m->o->bundle->host, m->o->bundle->port, m->o->bundle->client_id);
+    say_line("online      %s:%d as %s", m->o->bundle->host, m->o->bundle->port,
+             m->o->bundle->client_id);
 }
 
 static void on_offline(struct emulation *m, elo_span slug)
@@ -341,33 +330,33 @@ static void on_offline(struct emulation *m, elo_span slug)
     const struct elo_reason *why = reason_of(slug);
     m->online = false;
     if (why == NULL) {
-        say("offline     said goodbye");
+        say_line("offline     said goodbye");
         return;
     }
     m->last_reason = why->code;
-    say("offline     %s: %s", why->slug, why->cause);
-    say("            %s", why->cure);
+    say_line("offline     %s: %s", why->slug, why->cause);
+    say_line("            %s", why->cure);
 }
 
 static void on_accepted(struct emulation *m, elo_span text)
 {
     (void)m;
     (void)text;
-    say("command     obeyed");
+    say_line("command     obeyed");
 }
 
 static void on_refused(struct emulation *m, elo_span text)
 {
     (void)m;
     (void)text;
-    say("command     refused: the reply says why");
+    say_line("command     refused: the reply says why");
 }
 
 static void say_unsent(const char *what, elo_span slug)
 {
     const struct elo_reason *why = reason_of(slug);
     if (why != NULL) {
-        say("%-11s %s: %s", what, why->slug, why->cause);
+        say_line("%-11s %s: %s", what, why->slug, why->cause);
     }
 }
 
@@ -400,7 +389,7 @@ static void on_dropped(struct emulation *m, elo_span number)
     if (parse_number(text, 0, INT32_MAX, &count)) {
         m->waiting -= count < m->waiting ? count : m->waiting;
     }
-    say("outbox      full: %ld older messages dropped", count);
+    say_line("outbox      full: %ld older messages dropped", count);
 }
 
 static void on_failed(struct emulation *m, elo_span slug)
@@ -434,7 +423,7 @@ static void on_line(struct emulation *m, elo_span line)
             return;
         }
     }
-    say("serial      %.*s", (int)line.len, (const char *)line.ptr);
+    say_line("serial      %.*s", (int)line.len, (const char *)line.ptr);
 }
 
 /* By its first word it has read what it reads. */
@@ -466,7 +455,7 @@ static void on_serial(void *ctx, elo_span bytes)
 static void say_pin(struct emulation *m, bool *is, const char *name, unsigned pin, bool on)
 {
     if (*is != on && !m->o->quiet) {
-        say("pin         %s (GPIO%u) %s", name, pin, on ? "on" : "off");
+        say_line("pin         %s (GPIO%u) %s", name, pin, on ? "on" : "off");
     }
     *is = on;
 }
@@ -561,7 +550,7 @@ static int judge_end(struct emulation *m, elo_err err)
         return EXIT_DEVICE;
     }
     if (code == BOARD_EXIT_RESTART) {
-        say("restart     as a command asked");
+        say_line("restart     as a command asked");
         int started = start(m);
         return started == EXIT_OK ? GO_ON : started;
     }
@@ -647,9 +636,9 @@ static int play(struct emulation *m)
     if (code != EXIT_OK) {
         return code;
     }
-    say("board       an ESP8266's CPU (lx106) in QEMU runs %s", m->image);
+    say_line("board       an ESP8266's CPU (lx106) in QEMU runs %s", m->image);
     if (m->waiting > 0) {
-        say("outbox      %ld messages wait from before", m->waiting);
+        say_line("outbox      %ld messages wait from before", m->waiting);
     }
     code = run(m);
     return code == GO_ON ? finish(m) : code;

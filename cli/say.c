@@ -29,6 +29,16 @@ static void prefix(void)
     fputs(say_colour(STDERR_FILENO) ? "\033[31melo:\033[0m " : "elo: ", stderr);
 }
 
+void say_line(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vprintf(format, args);
+    va_end(args);
+    putchar('\n');
+    fflush(stdout);
+}
+
 void say_error(const char *format, ...)
 {
     va_list args;
