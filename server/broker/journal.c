@@ -9,14 +9,23 @@
 
 #include "server/broker/internal.h"
 
+static size_t bytes_waiting(const struct journal *j)
+{
+    return j->sent_bytes + (j->batch != NULL ? store_batch_bytes(j->batch) : 0);
+}
+
+bool broker__journal_has_slack(const struct journal *j)
+{
+    return bytes_waiting(j) < JOURNAL_BYTES_MAX / 2;
+}
+
 /* The turn's batch with room in it; NULL: out of memory, or the disk does not keep up. */
 static struct store_batch *batch(struct journal *j)
 {
     if (j->batch == NULL) {
         j->batch = store_begin_kept(j->store);
     }
-    bool room = j->batch != NULL && store_batch_bytes(j->batch) + j->sent_bytes < JOURNAL_BYTES_MAX;
-    return room ? j->batch : NULL;
+    return bytes_waiting(j) < JOURNAL_BYTES_MAX ? j->batch : NULL;
 }
 
 /* The outcome of a put. */

@@ -15,9 +15,10 @@
  * When a commit fails, memory stays as it is: what was delivered was delivered. The batches come
  * back (store_begin_kept()), whoever waits for an acknowledgement of theirs is closed without it,
  * and the journal halts: publishes that would have to be stored are refused, and once a second all
- * is submitted again, in order. When that succeeds the disk agrees with memory.
+ * is submitted again, in order. When that succeeds the disk agrees with memory. Only last wills,
+ * which nobody would send again, join what waits, as long as there is slack.
  *
- * Wills are not stored: a crash of the server publishes none (MQTT 5, 3.1.2.5 lets a server put it
+ * Wills that are not due are not stored: a crash of the server publishes none (MQTT 5, 3.1.2.5 lets a server put it
  * off; docs/COMPAT.md).
  */
 #ifndef ELO_SERVER_BROKER_JOURNAL_H
@@ -120,6 +121,9 @@ ELO_MUST_USE elo_err broker__journal_wait(const struct journal_owner *owner,
 
 /* It waits no more. Before the place gives up its reference. 0 is harmless. */
 void broker__journal_done(struct journal *j, struct message *m, int64_t row);
+
+/* Is less on its way to the disk or waiting than half of what may? */
+bool broker__journal_has_slack(const struct journal *j);
 
 /* The session as it is now; the first call gives it its row. false: out of memory. */
 bool broker__journal_session(struct session *s, bool online);

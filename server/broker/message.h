@@ -61,6 +61,7 @@ struct publication {
     int64_t expires_ms; /* as in a message */
     uint8_t qos;
     bool retain;                /* as published: for Retain As Published */
+    bool last_words;            /* a will: nobody is there to send it again */
     const struct session *from; /* whose it is, for No Local; NULL: nobody's */
     elo_span head3;             /* if it came that way from MQTT 3.1.1; empty: see heads */
     elo_span head5;             /* the same of MQTT 5 */

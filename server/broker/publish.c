@@ -410,7 +410,8 @@ elo_err broker__publish(struct broker *b, struct publication *p)
     if (err != ELO_OK) {
         return err;
     }
-    if (b->journal.halted && must_be_stored(&route, p)) {
+    bool waits = p->last_words && broker__journal_has_slack(&b->journal);
+    if (b->journal.halted && !waits && must_be_stored(&route, p)) {
         return b->journal.err;
     }
     bool borrowed = p->block == NULL;

@@ -108,6 +108,8 @@ void broker__will_drop(struct broker_conn *c)
     c->will = NULL;
 }
 
+static const char LOST[] = "a last will could not be published";
+
 /* `s`: whose it is, or NULL. */
 static elo_err publish(struct broker *b, const struct will *will, const struct session *s)
 {
@@ -116,6 +118,7 @@ static elo_err publish(struct broker *b, const struct will *will, const struct s
     }
     struct publication p = broker__publication_of(will->m);
     p.retain = will->retain;
+    p.last_words = true;
     p.from = s;
     elo_err err = broker__publish(b, &p);
     b->stats.dropped += err != ELO_OK;
@@ -153,7 +156,7 @@ void broker__will_leave(struct broker_conn *c, struct session *s)
         struct report r = {.event = "Publish-In",
                            .err = err,
                            .topic = broker__message_topic(will->m),
-                           .details = "a last will could not be published"};
+                           .details = LOST};
         broker__report(c, LOG_ERROR, &r);
     }
     broker__will_free(will);
@@ -163,6 +166,16 @@ void broker__will_publish(struct session *s)
 {
     struct will *will = s->will;
     s->will = NULL;
-    (void)publish(s->broker, will, s);
+    elo_err err = publish(s->broker, will, s);
+    if (err != ELO_OK && broker__heard(s->broker, LOG_ERROR)) {
+        struct log_record record = {.level = LOG_ERROR,
+                                    .event_type = "Publish-In",
+                                    .err = err,
+                                    .protocol = "MQTT",
+                                    .client_id = broker__client_id(s),
+                                    .topic = broker__message_topic(will->m),
+                                    .details = elo_span_str(LOST)};
+        log_emit(s->broker->log, &record);
+    }
     broker__will_free(will);
 }

@@ -417,32 +417,38 @@ static void a_polite_end_loses_nothing_either(void **state)
     takes(s, "PUBLISH a x qos1");
 }
 
+static const struct elo_mqtt_will bye = {
+    .topic = {(const uint8_t *)"a", 1}, .payload = {(const uint8_t *)"bye", 3}, .qos = 1};
+
+static struct peer *come_with_will(const char *id, const struct elo_mqtt_will *will, bool clean)
+{
+    static uint8_t packet[66 * 1024];
+    const struct elo_mqtt_connect c = {.level = 4,
+                                       .clean_session = clean,
+                                       .keep_alive_s = 1200,
+                                       .client_id = elo_span_str(id),
+                                       .has_will = true,
+                                       .will = *will};
+    size_t len;
+    assert_int_equal(elo_mqtt_encode_connect(&c, packet, sizeof packet, &len), ELO_OK);
+    struct peer *p = peer_open(&desk, id, CERTIFICATE_all, ELO_OK);
+    peer_send(p, elo_span_of(packet, len));
+    return p;
+}
+
 /* MQTT 5, 3.1.2.5: a server that fails may put wills off until it is back; ours forgets them. */
 static void a_crash_publishes_no_will(void **state)
 {
     (void)state;
-    leave_session("s", "last/words");
-    const struct elo_mqtt_connect c = {
-        .level = 4,
-        .keep_alive_s = 1200,
-        .client_id = ELO_SPAN("w"),
-        .has_will = true,
-        .will = {.topic = ELO_SPAN("last/words"), .payload = ELO_SPAN("bye"), .qos = 1}};
-    uint8_t packet[300];
-    size_t len;
-    assert_int_equal(elo_mqtt_encode_connect(&c, packet, sizeof packet, &len), ELO_OK);
-    struct peer *p = peer_open(&desk, "w", CERTIFICATE_all, ELO_OK);
-    peer_send(p, elo_span_of(packet, len));
-    takes(p, "CONNACK 0");
+    leave_session("s", "a");
+    takes(come_with_will("w", &bye, false), "CONNACK 0");
     crash(0);
     struct peer *s = come_back("s", "CONNACK 0 session");
     takes_nothing(s);
-    p = peer_open(&desk, "w", CERTIFICATE_all, ELO_OK);
-    peer_send(p, elo_span_of(packet, len));
-    takes(p, "CONNACK 0 session");
+    takes(come_with_will("w", &bye, false), "CONNACK 0 session");
     stop_and_start(0); /* told to end: everybody is disconnected, and that publishes it */
     s = come_back("s", "CONNACK 0 session");
-    takes(s, "PUBLISH last/words bye qos1");
+    takes(s, "PUBLISH a bye qos1");
 }
 
 /* Rows of messages go when nobody waits for them any more. */
@@ -637,6 +643,53 @@ static void a_full_disk_can_be_read(void **state)
     takes_nothing(s);
 }
 
+/* A publisher sends again when the disk takes something; of a will that is due nobody would. */
+static void a_last_will_waits_for_the_disk(void **state)
+{
+    (void)state;
+    leave_session("s", "a");
+    struct peer *w = come_with_will("w", &bye, true);
+    struct peer *p = come("p", true);
+    faulty_disk_arm(FAULTY_WRITE, 1, SQLITE_FULL, true);
+    peer_publish(p, "a", "1", 1, 1);
+    assert_true(p->closed_by_broker);
+    peer_drop(w);
+    faulty_disk_heal();
+    desk_wait(&desk, 2000);
+    crash(0);
+    struct peer *s = come_back("s", "CONNACK 0 session");
+    takes(s, "PUBLISH a 1 qos1");
+    peer_puback(s);
+    takes(s, "PUBLISH a bye qos1");
+    takes_nothing(s);
+}
+
+/* They may take half of the 60 MiB that may wait; the next is lost, and that is logged. */
+static void as_many_last_wills_wait_as_there_is_slack_for(void **state)
+{
+    (void)state;
+    static uint8_t words[65000];
+    char topic[16];
+    memset(words, 'x', sizeof words);
+    leave_session("s", "a");
+    struct peer *p = come("p", true);
+    faulty_disk_arm(FAULTY_WRITE, 1, SQLITE_FULL, true);
+    peer_publish(p, "a", "1", 1, 1);
+    size_t kept = 0;
+    for (; !desk_logged(&desk, "a last will could not be published"); kept++) {
+        assert_true(kept < 1000);
+        snprintf(topic, sizeof topic, "w/%zu", kept);
+        const struct elo_mqtt_will will = {.topic = elo_span_str(topic),
+                                           .payload = elo_span_of(words, sizeof words),
+                                           .retain = true};
+        peer_forget(come_with_will("w", &will, true));
+    }
+    assert_in_range(kept * sizeof words, 30u << 20, 31u << 20);
+    faulty_disk_heal();
+    desk_wait(&desk, 2000);
+    assert_true(desk_logged(&desk, "takes changes again"));
+}
+
 /* Sends until it is acknowledged, over new connections if need be. */
 static void publish_until_acked(const char *topic, const char *payload, bool keep)
 {
@@ -783,6 +836,8 @@ int main(void)
         CASE(a_failed_commit_is_never_acknowledged),
         CASE(a_failed_commit_is_told_in_mqtt5),
         CASE(a_full_disk_can_be_read),
+        CASE(a_last_will_waits_for_the_disk),
+        CASE(as_many_last_wills_wait_as_there_is_slack_for),
         CASE(any_single_write_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
