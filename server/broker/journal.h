@@ -18,8 +18,8 @@
  * is submitted again, in order. When that succeeds the disk agrees with memory. Only last wills,
  * which nobody would send again, join what waits, as long as there is slack.
  *
- * Wills that are not due are not stored: a crash of the server publishes none (MQTT 5, 3.1.2.5 lets a server put it
- * off; docs/COMPAT.md).
+ * Wills that are not due are not stored: a crash of the server publishes none (MQTT 5, 3.1.2.5 lets
+ * a server put them off; docs/COMPAT.md).
  */
 #ifndef ELO_SERVER_BROKER_JOURNAL_H
 #define ELO_SERVER_BROKER_JOURNAL_H
