@@ -4,7 +4,7 @@
 /*
  * docs/COMPAT.md is held to what is there: every switch has its row and every row its switch, every
  * section its table, every row its word (same, differs, switch) and its tests, and every test it
- * names exists.
+ * names exists. So does every test that SECURITY.md names.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -246,11 +246,79 @@ static void every_row_has_its_test(void **state)
     free(page);
 }
 
+static bool is_file(const char *folder, const char *name, const char *suffix)
+{
+    char path[200];
+    snprintf(path, sizeof path, "%s/%s%s", folder, name, suffix);
+    char *text = read_text(path);
+    bool found = text != NULL;
+    free(text);
+    return found;
+}
+
+/* `FILE`, `FILE: TEST`, `TEST` of the file before it, or a fuzz target. */
+static bool is_there(const char *name, char file[100])
+{
+    const char *colon = strstr(name, ": ");
+    if (strncmp(name, "fuzz_", 5) == 0) {
+        return is_file("fuzz", name, ".c");
+    }
+    if (strchr(name, '.') == NULL) {
+        return exists(file, name);
+    }
+    snprintf(file, 100, "%.*s", colon ? (int)(colon - name) : 99, name);
+    if (colon != NULL) {
+        return exists(file, colon + 2);
+    }
+    const struct kind *kind = kind_of(file);
+    return kind != NULL && (is_file(kind->folder, file, "") || is_file("tests/model", file, ""));
+}
+
+static void check_names(char *cell)
+{
+    char file[100] = "";
+    unsigned count = 0;
+    for (char *at = strchr(cell, '`'); at != NULL; at = strchr(at, '`')) {
+        char *end = strchr(++at, '`');
+        assert_non_null(end);
+        *end = '\0';
+        if (!is_there(at, file)) {
+            fail_msg("SECURITY.md names a test that is not there: %s (after %s)", at, file);
+        }
+        count++;
+        at = end + 1;
+    }
+    if (count == 0) {
+        fail_msg("a row of SECURITY.md names no test: %s", cell);
+    }
+}
+
+static void what_security_is_proved_by_is_there(void **state)
+{
+    (void)state;
+    unsigned rows = 0;
+    char *page = read_text("SECURITY.md");
+    assert_non_null(page);
+    char *rest = page;
+    for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
+        char *cells[CELLS];
+        if (line[0] != '|' || line[1] == '-' || strstr(line, "| test |") != NULL) {
+            continue;
+        }
+        assert_int_equal(split(line, cells), 3);
+        check_names(cells[2]);
+        rows++;
+    }
+    assert_true(rows > 0);
+    free(page);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_switch_is_told_of),
         cmocka_unit_test(every_row_has_its_test),
+        cmocka_unit_test(what_security_is_proved_by_is_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
