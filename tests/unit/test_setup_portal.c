@@ -256,6 +256,24 @@ static void a_broken_bundle_leaves_nothing(void **state)
     assert_true(says(" 303 "));
 }
 
+static void a_refused_bundle_leaves_no_setting(void **state)
+{
+    start(state);
+    read_bundle();
+    char *port = strstr(bundle, "8883");
+    assert_non_null(port);
+    memcpy(port, "   0", 4);
+    post("/bundle", bundle, 200);
+    assert_int_equal(world.setup.state, ELO_SETUP_FAILED);
+    assert_int_equal(world.setup.reason, ELO_E_SETTING);
+    post("/try", "t=" TOKEN "&ssid=Home&pass=segredo-bom&bundle=", 50);
+    run();
+    assert_int_equal(world.setup.state, ELO_SETUP_SAVED);
+    assert_memory_equal(world.stored.ssid, "Home", 4);
+    assert_string_equal(world.stored.thing, "");
+    assert_string_equal(world.stored.host, "");
+}
+
 static void a_late_bundle_does_not_stand_in_the_way(void **state)
 {
     struct elo_portal_conn c;
@@ -371,6 +389,7 @@ int main(void)
         cmocka_unit_test(a_bundle_alone_then_wifi),
         cmocka_unit_test(a_bundle_in_the_form),
         cmocka_unit_test(a_broken_bundle_leaves_nothing),
+        cmocka_unit_test(a_refused_bundle_leaves_no_setting),
         cmocka_unit_test(a_late_bundle_does_not_stand_in_the_way),
         cmocka_unit_test(slow_peers),
         cmocka_unit_test(names_are_no_markup),

@@ -178,6 +178,9 @@ elo_err elo_setup_take_bundle(struct elo_setup *s)
     }
     keep_wifi(d, &kept);
     err = elo_settings_from_json(d, s->bundle.config, &s->fault);
+    if (err != ELO_OK) {
+        *d = *s->config.stored; /* the next test is not to go with half of it */
+    }
     put_back_wifi(s, &kept);
     s->_internal.has_bundle = err == ELO_OK;
     return err;
