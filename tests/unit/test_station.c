@@ -187,6 +187,53 @@ static void what_a_server_does_not_take_is_not_on_its_way(void **state)
     assert_int_equal(elo_queue_count(&b.queue), 0);
 }
 
+/* The other side of one packet: what has QoS 1 is acknowledged; a ping is answered, or not. */
+static void answer(const uint8_t *packet, bool pongs)
+{
+    uint8_t puback[4] = {0x40, 2, 0, 0};
+    elo_span reply = ELO_SPAN("");
+    if ((packet[0] & 0xF6) == 0x32) {
+        memcpy(puback + 2, packet + 4 + packet[3], 2);
+        reply = elo_span_of(puback, sizeof puback);
+    } else if (packet[0] == 0xC0 && pongs) {
+        reply = ELO_SPAN("\xD0\0");
+    }
+    assert_int_equal(elo_client_input(&b.s.client, reply, 0), reply.len);
+}
+
+static void connect_once(bool pongs)
+{
+    elo_span out;
+    elo_client_retry_now(&b.s.client, 0);
+    accept(ELO_SPAN("\x20\2\0\0"));
+    for (int i = 0; i < 20; i++) {
+        (void)elo__traffic(&b.s);
+        while ((out = elo_client_output_buf(&b.s.client)).len > 0) {
+            answer(out.ptr, pongs);
+            elo_client_output_ack(&b.s.client, out.len, 0);
+        }
+    }
+    assert_int_equal(b.s._internal.describe, pongs ? ELO__DESCRIBE_TAKEN : ELO__DESCRIBE_ASKED);
+    elo_client_transport_closed(&b.s.client, ELO_E_NETWORK, 0);
+    work();
+}
+
+/* Three connections lost over the description are taken for its fault; not those of a year, with
+ * all the others between them on which it was taken. */
+static void a_description_that_was_taken_is_allowed(void **state)
+{
+    (void)state;
+    elo_station_pause(&b.s, true);
+    for (int i = 0; i < 5; i++) {
+        connect_once(false);
+        connect_once(true);
+    }
+    for (int i = 0; i < 3; i++) {
+        connect_once(false);
+    }
+    assert_int_equal(b.s._internal.describe, ELO__DESCRIBE_REFUSED);
+}
+
 static elo_wifi no_wifi(void *ctx, int *out_rssi)
 {
     (void)ctx;
@@ -552,6 +599,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_a_server_does_not_take_is_not_on_its_way, make,
                                         unmake),
+        cmocka_unit_test_setup_teardown(a_description_that_was_taken_is_allowed, make, unmake),
         cmocka_unit_test_setup_teardown(who_is_set_up_is_not_online, make, unmake),
         cmocka_unit_test_setup_teardown(commands_are_read_whole_or_not_at_all, make, unmake),
         cmocka_unit_test_setup_teardown(an_id_of_64_bytes_is_answered_and_of_65_is_not, make,
