@@ -49,6 +49,7 @@ extern "C" {
 
 #define ELO_SSID_MAX       32u
 #define ELO_PASSPHRASE_MAX 64u
+#define ELO_SETTINGS_PORT  8883u
 
 typedef enum elo_sensor {
     ELO_SENSOR_NONE,

@@ -164,6 +164,13 @@ void elo_setup_wifi_given(struct elo_setup *s)
     s->_internal.wifi_given = true;
 }
 
+/* Who and where: a bundle says it anew, and what it leaves out follows from that. */
+static void forget_endpoint(struct elo_settings *d)
+{
+    d->thing[0] = d->client_id[0] = d->host[0] = d->server_name[0] = d->prefix[0] = '\0';
+    d->port = ELO_SETTINGS_PORT;
+}
+
 elo_err elo_setup_take_bundle(struct elo_setup *s)
 {
     struct elo_settings *d = s->config.draft;
@@ -177,6 +184,7 @@ elo_err elo_setup_take_bundle(struct elo_setup *s)
         return err;
     }
     keep_wifi(d, &kept);
+    forget_endpoint(d);
     err = elo_settings_from_json(d, s->bundle.config, &s->fault);
     if (err != ELO_OK) {
         *d = *s->config.stored; /* the next test is not to go with half of it */
