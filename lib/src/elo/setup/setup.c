@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The Elo authors
 #include "elo/setup/setup.h"
 
+#include <stddef.h>
+
 #include "elo/base/flash.h"
 #include "elo/setup/internal.h"
 
@@ -114,8 +116,7 @@ void elo_setup_scanned(struct elo_setup *s)
 
 static bool is_busy(const struct elo_setup *s)
 {
-    return s->state == ELO_SETUP_TESTING || s->state == ELO_SETUP_SAVING ||
-           s->state == ELO_SETUP_SAVED;
+    return s->state != ELO_SETUP_IDLE && s->state != ELO_SETUP_FAILED;
 }
 
 bool elo_setup_open(const struct elo_setup *s)
@@ -167,7 +168,8 @@ void elo_setup_wifi_given(struct elo_setup *s)
 /* Who and where: a bundle says it anew, and what it leaves out follows from that. */
 static void forget_endpoint(struct elo_settings *d)
 {
-    d->thing[0] = d->client_id[0] = d->host[0] = d->server_name[0] = d->prefix[0] = '\0';
+    enum { FROM = offsetof(struct elo_settings, thing), TO = offsetof(struct elo_settings, port) };
+    memset((uint8_t *)d + FROM, 0, TO - FROM);
     d->port = ELO_SETTINGS_PORT;
 }
 
