@@ -469,6 +469,37 @@ static void it_describes_what_there_is(void **state)
 /* --- in words ------------------------------------------------------------------------------------
  */
 
+/* A sensor may fail in the very moment, or be plugged in later. */
+static void what_was_read_once_is_described(void **state)
+{
+    (void)state;
+    shown.has_celsius = true;
+    shown.source = "DHT22";
+    elo__measure(&b.s);
+    shown.has_celsius = false;
+    size_t len = elo__write_describe(&b.s);
+    b.scratch[len] = '\0';
+    assert_non_null(strstr((const char *)b.scratch, "celsius"));
+    assert_null(strstr((const char *)b.scratch, "humidity"));
+    b.s._internal.describe_due = false;
+    elo__measure(&b.s);
+    assert_false(b.s._internal.describe_due);
+    shown.has_humidity = true;
+    elo__measure(&b.s);
+    assert_true(b.s._internal.describe_due);
+    b.s._internal.describe_due = false;
+    elo__measure(&b.s);
+    assert_false(b.s._internal.describe_due);
+    shown.has_analog = true; /* a reply tells only who asked */
+    assert_true(elo__write_reply(&b.s, ELO_SPAN("5"), NULL, true) > 0);
+    assert_true(b.s._internal.describe_due);
+    b.s._internal.describe_due = false;
+    b.s._internal.describe = ELO__DESCRIBE_REFUSED;
+    shown.has_pressure = true;
+    elo__measure(&b.s);
+    assert_false(b.s._internal.describe_due);
+}
+
 static void lines_are_cut_where_their_buffer_ends(void **state)
 {
     (void)state;
@@ -608,6 +639,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(telemetry_has_what_the_machine_has, make, unmake),
         cmocka_unit_test_setup_teardown(health_tells_what_is_known, make, unmake),
         cmocka_unit_test_setup_teardown(it_describes_what_there_is, make, unmake),
+        cmocka_unit_test_setup_teardown(what_was_read_once_is_described, make, unmake),
         cmocka_unit_test_setup_teardown(lines_are_cut_where_their_buffer_ends, make, unmake),
         cmocka_unit_test(numbers_have_their_sign),
         cmocka_unit_test(slugs_are_those_of_the_list),

@@ -134,6 +134,7 @@ void elo__measure(struct elo_station *s)
     struct elo_board_reading r;
     memset(&r, 0, sizeof r);
     board->read(board->ctx, &r);
+    elo__see(s, &r);
     uint32_t unix_s = elo_station_is_online(s) ? 0 : elo__unix(s);
     bool health = config->health_s != 0 && s->_internal.uptime_s >= s->_internal.health_at;
     size_t len = elo__write_telemetry(s, &r, unix_s, health);
