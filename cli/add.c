@@ -133,6 +133,9 @@ int verb_add(int argc, char **argv)
                               port.reset || port.interval_ms)) {
         return say_usage("add", "that is for a board: which --port?");
     }
+    if (port.interval_ms % 1000 != 0) {
+        return say_usage("add", "--interval is in whole seconds");
+    }
     if (port.path != NULL && out != NULL) {
         return say_usage("add", "--out is for a folder, --port for a board: one of them");
     }

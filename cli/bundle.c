@@ -112,7 +112,14 @@ static bool load_config(struct bundle *b)
 {
     char path[PATH_MAX];
     elo_span json;
-    if (!bundle_path(b->dir, "config.json", path) || !read_file(path, 65536, &json)) {
+    bool fits = bundle_path(b->dir, "config.json", path);
+    if (fits && access(path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
+        say_error("%s is no bundle: there is no config.json in it\n"
+                  "     `elo add NAME` makes one; --bundle DIR names its folder.",
+                  b->dir);
+        return false;
+    }
+    if (!fits || !read_file(path, 65536, &json)) {
         return false;
     }
     bool ok = elo_json_validate(json) == ELO_OK &&

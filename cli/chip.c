@@ -2,9 +2,12 @@
 // SPDX-FileCopyrightText: The Elo authors
 #include "cli/chip.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#include "cli/cli.h"
 
 /* --- memory --------------------------------------------------------------------------------------
  */
@@ -86,7 +89,24 @@ elo_err chip_open(struct chip *c, const char *path, uint32_t size)
         size = (uint32_t)st.st_size;
     }
     c->dev = &c->file.dev;
+    errno = 0;
     return posix_flash_open(&c->file, path, size);
+}
+
+int chip_complain(elo_err err, const char *path)
+{
+    const char *cure = "\n     Let it end, or give --flash FILE";
+    if (err == ELO_E_CONFLICT) {
+        say_error("%s is another board's flash now%s", path, cure);
+    } else if (err == ELO_E_CORRUPT) {
+        say_error("%s is no flash: its size is none that a flash has\n"
+                  "     Move it away, or give --flash FILE",
+                  path);
+    } else {
+        say_error("cannot use %s as flash: %s", path,
+                  errno != 0 ? strerror(errno) : "it is no file");
+    }
+    return exit_code_of(err);
 }
 
 bool chip_is_file(const struct chip *c)

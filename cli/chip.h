@@ -24,6 +24,10 @@ struct chip_region {
 /* Opens the file, or makes it with `size`: one that is there keeps its own, if that is a number of
  * sectors. `path` NULL: memory. Errors as posix_flash_open(). */
 ELO_MUST_USE elo_err chip_open(struct chip *c, const char *path, uint32_t size);
+
+/* Why it cannot be opened, in words; the exit code. As errno is right after chip_open(). */
+int chip_complain(elo_err err, const char *path);
+
 bool chip_is_file(const struct chip *c);
 void chip_close(struct chip *c);
 

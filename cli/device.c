@@ -87,8 +87,7 @@ struct device {
     long count;      /* 0: no end */
     uint32_t for_ms; /* 0: no end */
     uint32_t start_ms;
-    int64_t made;      /* telemetry messages */
-    int64_t delivered; /* those with their PUBACK */
+    int64_t delivered; /* telemetry messages with their PUBACK */
     int64_t refused;   /* and those that the server refused, which MQTT 5 lets it say */
     bool quiet;        /* no line for each message */
     bool mqtt5;
@@ -202,7 +201,7 @@ static int start_flash(struct device *d)
     }
     elo_err err = open_flash(d, d->flash_path);
     if (err != ELO_OK && d->flash_path != d->default_path) {
-        return say_reason(err, d->flash_path);
+        return chip_complain(err, d->flash_path);
     }
     if (err != ELO_OK) {
         say_line("flash       only in memory: %s: %s", d->default_path, elo_explain(err)->slug);
@@ -225,10 +224,6 @@ static void say_unsent(struct device *d, elo_err reason)
 static void on_telemetry(struct device *d, const struct elo_station_news *n)
 {
     bool online = elo_station_is_online(&d->station);
-    d->made++;
-    if (d->count > 0 && d->made >= d->count) {
-        elo_station_pause(&d->station, true);
-    }
     if (n->err != ELO_OK) {
         say_unsent(d, n->err);
     } else if (!d->quiet || !online) {
@@ -357,6 +352,13 @@ static bool passed(uint32_t now, uint32_t at)
     return (int32_t)(now - at) >= 0;
 }
 
+/* Measures no more than --count still wants; what was dropped has to be measured anew. */
+static void pause_if_enough(struct device *d)
+{
+    int64_t all = d->delivered + d->refused + elo_queue_count(&d->queue);
+    elo_station_pause(&d->station, d->count > 0 && all >= d->count);
+}
+
 static bool is_over(const struct device *d, uint32_t now)
 {
     return stop_asked() || say_is_deaf() ||
@@ -383,9 +385,7 @@ static bool step(struct device *d, int timeout_ms)
 static elo_err begin(struct device *d)
 {
     posix_tcp_init(&d->tcp);
-    elo_err err = elo_station_init(&d->station, &d->config, posix_clock_ms());
-    elo_station_pause(&d->station, d->count > 0 && d->made >= d->count);
-    return err;
+    return elo_station_init(&d->station, &d->config, posix_clock_ms());
 }
 
 static void begin_again(struct device *d)
@@ -404,6 +404,7 @@ static void run(struct device *d)
     uint32_t now;
     while (!is_over(d, now = posix_clock_ms())) {
         int left = d->for_ms > 0 ? (int)(d->start_ms + d->for_ms - now) : -1;
+        pause_if_enough(d);
         if (!step(d, left)) {
             return;
         }

@@ -53,7 +53,7 @@ struct emulation {
 
     uint32_t start_ms;
     long waiting; /* telemetry that is not delivered yet */
-    long made, landed;
+    long landed;
     elo_err last_reason, last_refusal, failed;
 };
 
@@ -263,18 +263,13 @@ static int open_flash(struct emulation *m)
     bool fits = given == NULL ? bundle_path(m->o->bundle->dir, BUNDLE_FLASH_LX106, m->flash_path)
                               : snprintf(m->flash_path, PATH_MAX, "%s", given) < PATH_MAX;
     elo_err err = fits ? chip_open(&m->chip, m->flash_path, STATION_FLASH_BYTES) : ELO_E_NOT_FOUND;
-    if (err == ELO_E_CONFLICT) {
-        say_error("%s is another board's flash now\n     Let it end, or give --flash FILE",
-                  m->flash_path);
-        return EXIT_CONFLICT;
-    }
     if (err == ELO_E_CORRUPT || (err == ELO_OK && m->chip.dev->size != STATION_FLASH_BYTES)) {
         say_error("%s is no emulated board's flash, which has %d bytes\n"
                   "     Move it away, or give --flash FILE",
                   m->flash_path, STATION_FLASH_BYTES);
         return EXIT_FAILED;
     }
-    return err == ELO_OK ? EXIT_OK : say_reason(err, m->flash_path);
+    return err == ELO_OK ? EXIT_OK : chip_complain(err, m->flash_path);
 }
 
 /* --- what the board says -------------------------------------------------------------------------
@@ -298,9 +293,8 @@ static void press(struct emulation *m, const char *key)
 
 static void on_telemetry(struct emulation *m, elo_span text)
 {
-    m->made++;
     m->waiting++;
-    if (m->o->count > 0 && m->made >= m->o->count && !m->paused) {
+    if (m->o->count > 0 && m->landed + m->waiting >= m->o->count && !m->paused) {
         m->paused = true;
         press(m, "m");
     }
@@ -535,9 +529,11 @@ static bool passed(uint32_t now, uint32_t at)
     return (int32_t)(now - at) >= 0;
 }
 
+/* What was dropped after the last measurement is not measured anew: the board does not go on. */
 static bool is_over(const struct emulation *m, uint32_t now)
 {
     return stop_asked() || say_is_deaf() || (m->o->count > 0 && m->landed >= m->o->count) ||
+           (m->paused && m->waiting == 0) ||
            (m->o->for_ms > 0 && passed(now, m->start_ms + m->o->for_ms));
 }
 

@@ -116,16 +116,11 @@ static void print_moment(const struct moment *m, bool colour)
 }
 
 /* What the newest that counts means for the person who asks. */
-static int conclude(const char *name, const struct moment *last)
+static void conclude(const char *name, const struct moment *last)
 {
-    if (last->event[0] == '\0') {
-        return EXIT_ABSENT;
-    }
     if (last->failed) {
         printf("\n%s\nWhat to do: %s\n", last->cause, last->cure);
-        return EXIT_REFUSED;
-    }
-    if (strcmp(last->event, "Connect") == 0) {
+    } else if (strcmp(last->event, "Connect") == 0) {
         printf("\n%s is connected: nothing is wrong.\n", name);
     } else if (strcmp(last->event, "Accept") == 0) {
         puts("\nIt has opened a connection and said nothing more: is TLS under way, or does it "
@@ -134,7 +129,6 @@ static int conclude(const char *name, const struct moment *last)
     } else {
         printf("\n%s has said goodbye: nothing is wrong.\n", name);
     }
-    return EXIT_OK;
 }
 
 /* Who was refused at the same address since, and did not get as far as to tell its name. */
@@ -145,12 +139,18 @@ static void conclude_nearby(const struct moment *m)
            m->cause, m->cure);
 }
 
-static int print_all(const char *name, elo_span json)
+/* The newest of its own that counts, and of others at its address since. */
+struct story {
+    struct moment own, nearby;
+};
+
+static void read_all(elo_span json, bool show, struct story *s)
 {
     struct elo_json_reader r;
     struct elo_json_token token;
-    struct moment m, own = {.event = ""}, nearby = {.event = ""};
+    struct moment m;
     bool colour = say_colour(1);
+    memset(s, 0, sizeof *s);
     elo_json_reader_init(&r, json);
     while (elo_json_next(&r, &token) == ELO_OK) {
         elo_span object;
@@ -159,32 +159,59 @@ static int print_all(const char *name, elo_span json)
                 break;
             }
             read_moment(object, &m);
-            print_moment(&m, colour);
+            if (show) {
+                print_moment(&m, colour);
+            }
             if (m.by_address) {
-                nearby = m.failed ? m : nearby;
-            } else if (strcmp(m.event, "Accept") != 0 || own.event[0] == '\0') {
-                own = m;
-                nearby.failed = false; /* it was before */
+                s->nearby = m.failed ? m : s->nearby;
+            } else if (strcmp(m.event, "Accept") != 0 || s->own.event[0] == '\0') {
+                s->own = m;
+                s->nearby.failed = false; /* it was before */
             }
         }
     }
-    int code = conclude(name, &own);
-    bool connected = !own.failed && strcmp(own.event, "Connect") == 0;
-    if (nearby.failed && !connected) {
-        conclude_nearby(&nearby);
-        code = EXIT_REFUSED;
-    }
-    return code;
 }
 
-static int nothing_known(const char *name)
+static bool is_refused_nearby(const struct story *s)
+{
+    return s->nearby.failed && (s->own.failed || strcmp(s->own.event, "Connect") != 0);
+}
+
+static int code_of(const struct story *s)
+{
+    return s->own.failed || is_refused_nearby(s) ? EXIT_REFUSED
+           : s->own.event[0] == '\0'             ? EXIT_ABSENT
+                                                 : EXIT_OK;
+}
+
+static void nothing_known(const char *name)
 {
     say_error("the desk has seen nothing of '%s' since it was started", name);
     fputs(
         "     It never got here: check the endpoint and the port in its configuration, that it is\n"
         "     on this network, and that the desk listens there (`elo up --listen 0.0.0.0`).\n",
         stderr);
-    return EXIT_ABSENT;
+}
+
+static int tell(const char *name, elo_span reply, bool json)
+{
+    static struct story s; /* too large for a stack */
+    read_all(reply, !json, &s);
+    if (json) {
+        fwrite(reply.ptr, 1, reply.len, stdout);
+        putchar('\n');
+        return code_of(&s);
+    }
+    if (s.own.event[0] != '\0') {
+        conclude(name, &s.own);
+    }
+    if (is_refused_nearby(&s)) {
+        conclude_nearby(&s.nearby);
+    }
+    if (code_of(&s) == EXIT_ABSENT) {
+        nothing_known(name);
+    }
+    return code_of(&s);
 }
 
 int verb_why(int argc, char **argv)
@@ -227,14 +254,7 @@ int verb_why(int argc, char **argv)
         }
         return status > 0 ? EXIT_FAILED : EXIT_NETWORK;
     }
-    if (json) {
-        fwrite(buf_span(&reply).ptr, 1, buf_span(&reply).len, stdout);
-        putchar('\n');
-        code = EXIT_OK;
-    } else {
-        code = print_all(name, buf_span(&reply));
-        code = code == EXIT_ABSENT ? nothing_known(name) : code;
-    }
+    code = tell(name, buf_span(&reply), json);
     buf_free(&reply);
     return code;
 }

@@ -335,6 +335,13 @@ static void editing(void **state)
     assert_true(strstr(type("\r"), "no such command") != NULL);
     assert_string_equal(type("elo"), "");
     assert_true(strstr(type("\r"), "no such command") != NULL);
+    assert_string_equal(type("e\b"), ""); /* nothing is taken away that was not there */
+    assert_string_equal(type("elx\b"), "elx\b \b");
+    assert_string_equal(type("s"), "s"); /* and nothing comes twice */
+    assert_string_equal(type("\b\b\b"), "\b \b\b \b\b \b");
+    assert_string_equal(type("elo\b"), "");
+    assert_string_equal(type(">"), "el>"); /* this is no frame */
+    assert_true(strstr(type("\r"), "no such command") != NULL);
 }
 
 static void commands(void **state)
@@ -351,6 +358,13 @@ static void commands(void **state)
     assert_true(strstr(type("why\r"), "(-140)") != NULL);
     assert_true(strstr(type("wifi \"Casa da Ana\"\r"), "open network): ") != NULL);
     assert_string_equal(type("abc"), "***");
+    assert_string_equal(type("\x15"), "\r\n> ");
+    type("wifi \"Casa da Ana\"\r");
+    assert_string_equal(type("elf"), "***"); /* one for each */
+    assert_string_equal(type("\xC3\xA7\b"), "*\b \b");
+    assert_string_equal(type("\x15"), "\r\n> ");
+    type("wifi \"Casa da Ana\"\r");
+    type("abc");
     assert_true(strstr(type("\r"), "8 to 63") != NULL);
     assert_true(strstr(type("interval 0\r"), "outside its range") != NULL);
     assert_true(strstr(type("set nose 1\r"), "no such setting") != NULL);

@@ -256,6 +256,59 @@ static void a_broken_bundle_leaves_nothing(void **state)
     assert_true(says(" 303 "));
 }
 
+static void a_refused_bundle_leaves_no_setting(void **state)
+{
+    start(state);
+    read_bundle();
+    char *port = strstr(bundle, "8883");
+    assert_non_null(port);
+    memcpy(port, "   0", 4);
+    post("/bundle", bundle, 200);
+    assert_int_equal(world.setup.state, ELO_SETUP_FAILED);
+    assert_int_equal(world.setup.reason, ELO_E_SETTING);
+    post("/try", "t=" TOKEN "&ssid=Home&pass=segredo-bom&bundle=", 50);
+    run();
+    assert_int_equal(world.setup.state, ELO_SETUP_SAVED);
+    assert_memory_equal(world.stored.ssid, "Home", 4);
+    assert_string_equal(world.stored.thing, "");
+    assert_string_equal(world.stored.host, "");
+}
+
+static void leave_out(const char *member)
+{
+    char *at = strstr(bundle, member);
+    assert_non_null(at);
+    at[1] = 'x'; /* a name that nobody knows */
+}
+
+/* From the desk to AWS: whose config.json has no serverName, and perhaps no port. */
+static void a_bundle_says_anew_who_and_where(void **state)
+{
+    start(state);
+    assert_int_equal(elo_settings_from_json(
+                         &world.stored,
+                         ELO_SPAN("{\"thingName\":\"shed\",\"host\":\"10.0.0.5\",\"port\":18883,"
+                                  "\"serverName\":\"elo-desk\",\"interval\":60,"
+                                  "\"sensor\":\"dht22\"}"),
+                         NULL),
+                     ELO_OK);
+    read_bundle();
+    leave_out("\"serverName\"");
+    leave_out("\"clientId\"");
+    leave_out("\"prefix\"");
+    leave_out("\"port\"");
+    post("/bundle", bundle, 200);
+    post("/try", "t=" TOKEN "&ssid=Home&pass=segredo-bom&bundle=", 50);
+    run();
+    assert_int_equal(world.setup.state, ELO_SETUP_SAVED);
+    assert_string_equal(world.stored.server_name, "192.168.1.20");
+    assert_string_equal(world.stored.client_id, "kitchen");
+    assert_string_equal(world.stored.prefix, "elo/kitchen");
+    assert_int_equal(world.stored.port, 8883);
+    assert_int_equal(world.stored.interval_s, 60);
+    assert_int_equal(world.stored.sensor, ELO_SENSOR_DHT22);
+}
+
 static void a_late_bundle_does_not_stand_in_the_way(void **state)
 {
     struct elo_portal_conn c;
@@ -371,6 +424,8 @@ int main(void)
         cmocka_unit_test(a_bundle_alone_then_wifi),
         cmocka_unit_test(a_bundle_in_the_form),
         cmocka_unit_test(a_broken_bundle_leaves_nothing),
+        cmocka_unit_test(a_refused_bundle_leaves_no_setting),
+        cmocka_unit_test(a_bundle_says_anew_who_and_where),
         cmocka_unit_test(a_late_bundle_does_not_stand_in_the_way),
         cmocka_unit_test(slow_peers),
         cmocka_unit_test(names_are_no_markup),

@@ -187,6 +187,53 @@ static void what_a_server_does_not_take_is_not_on_its_way(void **state)
     assert_int_equal(elo_queue_count(&b.queue), 0);
 }
 
+/* The other side of one packet: what has QoS 1 is acknowledged; a ping is answered, or not. */
+static void answer(const uint8_t *packet, bool pongs)
+{
+    uint8_t puback[4] = {0x40, 2, 0, 0};
+    elo_span reply = ELO_SPAN("");
+    if ((packet[0] & 0xF6) == 0x32) {
+        memcpy(puback + 2, packet + 4 + packet[3], 2);
+        reply = elo_span_of(puback, sizeof puback);
+    } else if (packet[0] == 0xC0 && pongs) {
+        reply = ELO_SPAN("\xD0\0");
+    }
+    assert_int_equal(elo_client_input(&b.s.client, reply, 0), reply.len);
+}
+
+static void connect_once(bool pongs)
+{
+    elo_span out;
+    elo_client_retry_now(&b.s.client, 0);
+    accept(ELO_SPAN("\x20\2\0\0"));
+    for (int i = 0; i < 20; i++) {
+        (void)elo__traffic(&b.s);
+        while ((out = elo_client_output_buf(&b.s.client)).len > 0) {
+            answer(out.ptr, pongs);
+            elo_client_output_ack(&b.s.client, out.len, 0);
+        }
+    }
+    assert_int_equal(b.s._internal.describe, pongs ? ELO__DESCRIBE_TAKEN : ELO__DESCRIBE_ASKED);
+    elo_client_transport_closed(&b.s.client, ELO_E_NETWORK, 0);
+    work();
+}
+
+/* Three connections lost over the description are taken for its fault; not those of a year, with
+ * all the others between them on which it was taken. */
+static void a_description_that_was_taken_is_allowed(void **state)
+{
+    (void)state;
+    elo_station_pause(&b.s, true);
+    for (int i = 0; i < 5; i++) {
+        connect_once(false);
+        connect_once(true);
+    }
+    for (int i = 0; i < 3; i++) {
+        connect_once(false);
+    }
+    assert_int_equal(b.s._internal.describe, ELO__DESCRIBE_REFUSED);
+}
+
 static elo_wifi no_wifi(void *ctx, int *out_rssi)
 {
     (void)ctx;
@@ -422,6 +469,37 @@ static void it_describes_what_there_is(void **state)
 /* --- in words ------------------------------------------------------------------------------------
  */
 
+/* A sensor may fail in the very moment, or be plugged in later. */
+static void what_was_read_once_is_described(void **state)
+{
+    (void)state;
+    shown.has_celsius = true;
+    shown.source = "DHT22";
+    elo__measure(&b.s);
+    shown.has_celsius = false;
+    size_t len = elo__write_describe(&b.s);
+    b.scratch[len] = '\0';
+    assert_non_null(strstr((const char *)b.scratch, "celsius"));
+    assert_null(strstr((const char *)b.scratch, "humidity"));
+    b.s._internal.describe_due = false;
+    elo__measure(&b.s);
+    assert_false(b.s._internal.describe_due);
+    shown.has_humidity = true;
+    elo__measure(&b.s);
+    assert_true(b.s._internal.describe_due);
+    b.s._internal.describe_due = false;
+    elo__measure(&b.s);
+    assert_false(b.s._internal.describe_due);
+    shown.has_analog = true; /* a reply tells only who asked */
+    assert_true(elo__write_reply(&b.s, ELO_SPAN("5"), NULL, true) > 0);
+    assert_true(b.s._internal.describe_due);
+    b.s._internal.describe_due = false;
+    b.s._internal.describe = ELO__DESCRIBE_REFUSED;
+    shown.has_pressure = true;
+    elo__measure(&b.s);
+    assert_false(b.s._internal.describe_due);
+}
+
 static void lines_are_cut_where_their_buffer_ends(void **state)
 {
     (void)state;
@@ -552,6 +630,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_a_server_does_not_take_is_not_on_its_way, make,
                                         unmake),
+        cmocka_unit_test_setup_teardown(a_description_that_was_taken_is_allowed, make, unmake),
         cmocka_unit_test_setup_teardown(who_is_set_up_is_not_online, make, unmake),
         cmocka_unit_test_setup_teardown(commands_are_read_whole_or_not_at_all, make, unmake),
         cmocka_unit_test_setup_teardown(an_id_of_64_bytes_is_answered_and_of_65_is_not, make,
@@ -560,6 +639,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(telemetry_has_what_the_machine_has, make, unmake),
         cmocka_unit_test_setup_teardown(health_tells_what_is_known, make, unmake),
         cmocka_unit_test_setup_teardown(it_describes_what_there_is, make, unmake),
+        cmocka_unit_test_setup_teardown(what_was_read_once_is_described, make, unmake),
         cmocka_unit_test_setup_teardown(lines_are_cut_where_their_buffer_ends, make, unmake),
         cmocka_unit_test(numbers_have_their_sign),
         cmocka_unit_test(slugs_are_those_of_the_list),

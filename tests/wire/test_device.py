@@ -276,6 +276,45 @@ def full_outbox(scene):
     check(device.end() == 0, "the device ends with 0", device.text())
 
 
+@case
+def count_over_a_full_outbox(scene):
+    """--count counts what is delivered: what a full outbox dropped is measured anew"""
+    ports = endpoints_free()
+    desk = scene.desk(ports=ports)
+    folder = add(scene, desk, "kitchen")
+    person = watcher(desk)
+    desk.stop()
+    device = station.run(scene, folder, "--outbox", "256", "--count", "3")
+    need(device.wait_line(r"^outbox +full: \d+ older"), "two fit: the third drops the first",
+         device.text())
+    station.freeze(device)
+    desk = scene.desk(ports=ports)
+    after = desk.sub(person, "elo/kitchen/telemetry", "-q", "1")
+    station.thaw(device)
+    check(device.wait_end(station.BACKOFF_PATIENCE) == 0, "it ends with 0", device.text())
+    check(len(station.seqs(after)) >= 3, "when three are delivered", after.text())
+
+
+@case
+def flash(scene):
+    """a flash that cannot be: its own words, not those of things and regions"""
+    desk = scene.desk()
+    folder = add(scene, desk, "kitchen")
+    odd = scene.path("odd")
+    odd.write_text("no flash")
+    one = station.run(scene, folder)
+    station.wait_online(one)
+    for place, code, words in ((scene.path("no", "such"), 4, "No such file"),
+                               (folder, 1, "Is a directory"), ("/dev/null", 1, "it is no file"),
+                               (odd, 1, "its size"),
+                               (folder / "flash.bin", 10, "another board's flash")):
+        result = scene.elo("device", "--bundle", folder, "--flash", place, "--for", "1s")
+        check(result.code == code and f"{place}" in result.err and words in result.err and
+              "region" not in result.err, f"--flash {place}: {code}, {words}", result)
+    check(odd.read_text() == "no flash", "and is left alone")
+    check(one.end() == 0, "the device ends with 0", one.text())
+
+
 def variant(scene, folder, name, **change):
     """A copy of the bundle with config members changed."""
     other = scene.path(name)
@@ -336,7 +375,10 @@ def wrong_bundles(scene):
         result = scene.elo("device", "--bundle", bad, "--for", "1s")
         check(result.code == 1 and "config.json" in result.err, f"config.json is {text!r}", result)
     result = scene.elo("device", "--bundle", scene.path("nothing-here"), "--for", "1s")
-    check(result.code == 1 and "nothing-here" in result.err, "no bundle there", result)
+    check(result.code == 1 and "nothing-here" in result.err and "elo add" in result.err,
+          "no bundle there, and what makes one", result)
+    result = scene.elo("device", "--bundle", folder / "config.json", "--for", "1s")
+    check(result.code == 1 and "its folder" in result.err, "a file of it is not the folder", result)
     good = scene.elo("device", "--bundle", folder, "--count", "1")
     check(good.code == 0, "and the right one connects", good)
 

@@ -230,9 +230,10 @@ def only_for_this_machine(scene):
     check(get(desk, "/elo/timeline?device=" + "x" * 300)[0] == 400, "a name that is too long")
 
 
-def why(scene, desk, name, code):
-    done = subprocess.run([str(scene.elo_path), "why", name, "--data", str(desk.data)], text=True,
-                          capture_output=True, timeout=PATIENCE, env={**scene.env, "NO_COLOR": "1"})
+def why(scene, desk, name, code, *options):
+    done = subprocess.run([str(scene.elo_path), "why", name, *options, "--data", str(desk.data)],
+                          text=True, capture_output=True, timeout=PATIENCE,
+                          env={**scene.env, "NO_COLOR": "1"})
     check(done.returncode == code, f"elo why {name} ends with {code}", done)
     return done.stdout + done.stderr
 
@@ -244,6 +245,7 @@ def why_not(scene):
     policy = desk.make_policy("own", ("iot:Connect", desk.arn("client/kitchen")))
     kitchen = desk.make_device("kitchen", policy)
     check("seen nothing of 'kitchen'" in why(scene, desk, "kitchen", 4), "nothing is known yet")
+    check('"moments":[]' in why(scene, desk, "kitchen", 4, "--json"), "also as JSON: 4")
 
     # TCP, and then no TLS: known by its address only.
     with socket.create_connection(("127.0.0.1", desk.mqtts_port)) as s:
@@ -268,6 +270,7 @@ def why_not(scene):
     for name in ("oven", "kitchen", kitchen.id):
         text = why(scene, desk, name, 5)
         check("E-POLICY-CONNECT" in text and "client/oven" in text, f"the policy, by {name}", text)
+    check("E-POLICY-CONNECT" in why(scene, desk, "oven", 5, "--json"), "as JSON: 5")
     attempt("oven")
     attempt("oven")
     desk.wait_record(since, code="E-POLICY-CONNECT")

@@ -100,6 +100,20 @@ uint8_t elo_hex_value(uint8_t c)
     return c >= 'a' && c <= 'f' ? (uint8_t)(c - 'a' + 10) : 255;
 }
 
+bool elo_hex_get(elo_span text, uint32_t *out)
+{
+    uint32_t v = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t digit = elo_hex_value(text.ptr[i]);
+        if (digit > 15) {
+            return false;
+        }
+        v = v << 4 | digit;
+    }
+    *out = v;
+    return text.len > 0 && text.len <= 8;
+}
+
 void elo_hex_put(uint32_t value, unsigned digits, char *out)
 {
     while (digits > 0) {

@@ -30,6 +30,9 @@ bool elo_base64_get(elo_span text, uint8_t *out, size_t cap, size_t *out_len);
 /* The value of a hexadecimal digit, 255 if it is none. */
 uint8_t elo_hex_value(uint8_t c);
 
+/* The number that 1 to 8 hexadecimal digits are; false if `text` is anything else. */
+bool elo_hex_get(elo_span text, uint32_t *out);
+
 /* Lower-case digits of the low 4 * `digits` bits; no NUL. */
 void elo_hex_put(uint32_t value, unsigned digits, char *out);
 

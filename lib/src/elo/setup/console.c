@@ -146,19 +146,26 @@ static bool may_be_frame(const struct elo_console *c, size_t len)
     return true;
 }
 
+static bool begins_character(uint8_t byte)
+{
+    return (byte & 0xC0) != 0x80;
+}
+
 /* What may become a frame is held back until it cannot. */
 static void echo(struct elo_console *c)
 {
     size_t len = c->_internal.len;
-    if (c->_internal.quiet || c->_internal.noisy || may_be_frame(c, len)) {
+    bool held = c->_internal.shown == 0 && may_be_frame(c, len);
+    if (c->_internal.quiet || c->_internal.noisy || held) {
         return;
     }
-    if (c->_internal.asking == ELO__ASKS_PASSPHRASE) {
-        elo__say(c, ELO_SPAN("*"));
-    } else if (len <= 4 && may_be_frame(c, len - 1)) {
-        elo__say(c, elo_span_of(c->_internal.line, len));
-    } else {
-        elo__say(c, elo_span_of(c->_internal.line + len - 1, 1));
+    for (; c->_internal.shown < len; c->_internal.shown++) {
+        elo_span byte = elo_span_of(c->_internal.line + c->_internal.shown, 1);
+        if (c->_internal.asking != ELO__ASKS_PASSPHRASE) {
+            elo__say(c, byte);
+        } else if (begins_character(byte.ptr[0])) {
+            elo__say(c, ELO_SPAN("*"));
+        }
     }
 }
 
@@ -168,7 +175,7 @@ static void echo(struct elo_console *c)
 static void clear(struct elo_console *c)
 {
     elo__setup_wipe(c->_internal.line, sizeof c->_internal.line);
-    c->_internal.len = 0;
+    c->_internal.len = c->_internal.shown = 0;
     c->_internal.cut = c->_internal.noisy = false;
     c->_internal.last_four = 0;
 }
@@ -217,8 +224,11 @@ static void erase(struct elo_console *c)
     }
     do { /* a character of several bytes goes as one */
         c->_internal.len--;
-    } while (c->_internal.len > 0 && ((uint8_t)c->_internal.line[c->_internal.len] & 0xC0) == 0x80);
-    if (!c->_internal.quiet) {
+    } while (c->_internal.len > 0 &&
+             !begins_character((uint8_t)c->_internal.line[c->_internal.len]));
+    c->_internal.last_four = 0;
+    if (c->_internal.shown > c->_internal.len) {
+        c->_internal.shown = c->_internal.len;
         elo__say(c, ELO_SPAN("\b \b"));
     }
 }

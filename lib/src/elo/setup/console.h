@@ -49,7 +49,7 @@ struct elo_console {
         uint32_t last_four, quiet_until;
         uint32_t begin_seq, commit_seq, total, crc, got, got_crc;
         uint16_t nonce, out_len, out_at;
-        uint8_t len, escape, asking, listing, row, said_state, said_stage;
+        uint8_t len, shown, escape, asking, listing, row, said_state, said_stage;
         bool cut, noisy, after_cr, quiet, in_session, begun, committed, ended, listening;
         elo_err end_result;
         char line[ELO_CONSOLE_LINE_MAX];

@@ -131,20 +131,6 @@ static void say_next(struct elo_console *c)
     say_word(c, NEXT, (int32_t)c->_internal.got);
 }
 
-static bool read_crc(elo_span word, uint32_t *out)
-{
-    uint32_t v = 0;
-    for (size_t i = 0; i < word.len; i++) {
-        uint8_t digit = elo_hex_value(word.ptr[i]);
-        if (digit > 15) {
-            return false;
-        }
-        v = v << 4 | digit;
-    }
-    *out = v;
-    return word.len == 8;
-}
-
 static void on_begin(struct elo_console *c, const struct elo_frame *f, elo_span rest)
 {
     uint32_t total = 0, crc = 0;
@@ -154,7 +140,8 @@ static void on_begin(struct elo_console *c, const struct elo_frame *f, elo_span 
         say_next(c); /* it came twice */
         return;
     }
-    if (!elo_setup_open(c->setup) || !elo_frame_number(first, &total) || !read_crc(second, &crc)) {
+    if (!elo_setup_open(c->setup) || !elo_frame_number(first, &total) || second.len != 8 ||
+        !elo_hex_get(second, &crc)) {
         refuse(c, ELO_E_PROTOCOL);
         return;
     }

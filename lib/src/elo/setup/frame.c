@@ -7,20 +7,6 @@
 
 enum { MARK = 4, CRC = 10 }; /* "elo>", " *" and eight digits */
 
-static bool hex(elo_span text, uint32_t *out)
-{
-    uint32_t v = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        uint8_t digit = elo_hex_value(text.ptr[i]);
-        if (digit > 15) {
-            return false;
-        }
-        v = v << 4 | digit;
-    }
-    *out = v;
-    return text.len > 0 && text.len <= 8;
-}
-
 elo_span elo_frame_word(elo_span *rest)
 {
     size_t at = 0, end;
@@ -59,14 +45,14 @@ bool elo_frame_read(elo_span line, char direction, struct elo_frame *out)
     }
     elo_span body = elo_span_of(line.ptr + start, line.len - start - CRC);
     elo_span tail = elo_span_from(line, line.len - CRC);
-    if (tail.ptr[0] != ' ' || tail.ptr[1] != '*' || !hex(elo_span_from(tail, 2), &crc) ||
+    if (tail.ptr[0] != ' ' || tail.ptr[1] != '*' || !elo_hex_get(elo_span_from(tail, 2), &crc) ||
         crc != elo_crc32(0, body)) {
         return false;
     }
     elo_span rest = elo_span_from(body, MARK);
     elo_span first = elo_frame_word(&rest);
     elo_span second = elo_frame_word(&rest);
-    if (first.len != 4 || !hex(first, &nonce) || !elo__number(second, &out->seq)) {
+    if (first.len != 4 || !elo_hex_get(first, &nonce) || !elo__number(second, &out->seq)) {
         return false;
     }
     out->nonce = (uint16_t)nonce;

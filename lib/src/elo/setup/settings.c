@@ -16,7 +16,7 @@ void elo__setup_wipe(void *mem, size_t len)
 void elo_settings_defaults(struct elo_settings *s)
 {
     memset(s, 0, sizeof *s);
-    s->port = 8883;
+    s->port = ELO_SETTINGS_PORT;
     s->interval_s = 10;
     s->pins[ELO_ROLE_SENSOR] = 4;
     s->pins[ELO_ROLE_SCL] = 5;

@@ -49,6 +49,7 @@ extern "C" {
 
 #define ELO_SSID_MAX       32u
 #define ELO_PASSPHRASE_MAX 64u
+#define ELO_SETTINGS_PORT  8883u
 
 typedef enum elo_sensor {
     ELO_SENSOR_NONE,
@@ -75,7 +76,7 @@ struct elo_settings {
     uint8_t ssid[ELO_SSID_MAX];
     uint8_t ssid_len;
     char passphrase[ELO_PASSPHRASE_MAX + 1];
-    char thing[129];
+    char thing[129]; /* from here to the port: who and where */
     char client_id[129];
     char host[128];
     char server_name[128];

@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The Elo authors
 #include "elo/setup/setup.h"
 
+#include <stddef.h>
+
 #include "elo/base/flash.h"
 #include "elo/setup/internal.h"
 
@@ -114,8 +116,7 @@ void elo_setup_scanned(struct elo_setup *s)
 
 static bool is_busy(const struct elo_setup *s)
 {
-    return s->state == ELO_SETUP_TESTING || s->state == ELO_SETUP_SAVING ||
-           s->state == ELO_SETUP_SAVED;
+    return s->state != ELO_SETUP_IDLE && s->state != ELO_SETUP_FAILED;
 }
 
 bool elo_setup_open(const struct elo_setup *s)
@@ -164,6 +165,14 @@ void elo_setup_wifi_given(struct elo_setup *s)
     s->_internal.wifi_given = true;
 }
 
+/* Who and where: a bundle says it anew, and what it leaves out follows from that. */
+static void forget_endpoint(struct elo_settings *d)
+{
+    enum { FROM = offsetof(struct elo_settings, thing), TO = offsetof(struct elo_settings, port) };
+    memset((uint8_t *)d + FROM, 0, TO - FROM);
+    d->port = ELO_SETTINGS_PORT;
+}
+
 elo_err elo_setup_take_bundle(struct elo_setup *s)
 {
     struct elo_settings *d = s->config.draft;
@@ -177,7 +186,11 @@ elo_err elo_setup_take_bundle(struct elo_setup *s)
         return err;
     }
     keep_wifi(d, &kept);
+    forget_endpoint(d);
     err = elo_settings_from_json(d, s->bundle.config, &s->fault);
+    if (err != ELO_OK) {
+        *d = *s->config.stored; /* the next test is not to go with half of it */
+    }
     put_back_wifi(s, &kept);
     s->_internal.has_bundle = err == ELO_OK;
     return err;

@@ -10,10 +10,12 @@
  *
  *     elo_setup_tick(s, now);
  *     switch (elo_setup_next_wish(s)) {
- *     case ELO_SETUP_WISH_SCAN:    start listening; later elo_setup_heard() each,
- * elo_setup_scanned() case ELO_SETUP_WISH_TEST:    join Wi-Fi with s->draft; go on to the endpoint
- * if elo_settings_complete() says that there is one, with the certificates of s->bundle if
- * elo_setup_has_bundle(), else those stored. On the way elo_setup_progress(), at the end
+ *     case ELO_SETUP_WISH_SCAN:    start listening; later elo_setup_heard() each and, at the end,
+ *                                  elo_setup_scanned()
+ *     case ELO_SETUP_WISH_TEST:    join Wi-Fi with s->draft; go on to the endpoint if
+ *                                  elo_settings_complete() says that there is one, with the
+ *                                  certificates of s->bundle if elo_setup_has_bundle(), else those
+ *                                  stored. On the way elo_setup_progress(), at the end
  *                                  elo_setup_tested() with ELO_OK or the reason
  *     case ELO_SETUP_WISH_SAVE:    store s->draft and, if elo_setup_has_bundle(), roots,
  *                                  certificate and key; then elo_setup_saved()
@@ -152,7 +154,8 @@ void elo_setup_new_bundle(struct elo_setup *s, bool keep);
 /* The Wi-Fi of the draft was chosen by a person: a bundle's is not to replace it. */
 void elo_setup_wifi_given(struct elo_setup *s);
 
-/* Finishes s->bundle and takes its config.json into the draft. ELO_OK if none was begun. */
+/* Finishes s->bundle and takes its config.json into the draft: who and where as a whole, of the
+ * rest what is there. ELO_OK if none was begun; with an error nothing of it is in the draft. */
 ELO_MUST_USE elo_err elo_setup_take_bundle(struct elo_setup *s);
 
 /* Judges the draft and begins the test. ELO_E_SETTING: s->fault; ELO_E_PROTOCOL: one runs. */

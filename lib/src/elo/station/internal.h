@@ -59,6 +59,9 @@ size_t elo__write_telemetry(struct elo_station *s,
 size_t elo__write_state(struct elo_station *s);
 size_t elo__write_describe(struct elo_station *s);
 
+/* What a reading has is described from then on; what none had before makes that due. */
+void elo__see(struct elo_station *s, const struct elo_board_reading *r);
+
 /* `error` in flash, NULL: it was obeyed. `describe`: with the description in it, or with the error
  * that there is no room for it. */
 size_t elo__write_reply(struct elo_station *s, elo_span id, const char *error, bool describe);

@@ -252,27 +252,32 @@ static void put_controls(const struct elo_board *board, struct elo_json_writer *
     elo_json_end_array(w);
 }
 
-static void put_readings(const struct elo_board_reading *r, struct elo_json_writer *w)
+enum { CELSIUS = 1, HUMIDITY = 2, HPA = 4, ANALOG = 8, LOAD = 16, FREE = 32 };
+
+void elo__see(struct elo_station *s, const struct elo_board_reading *r)
 {
+    unsigned has = r->has_celsius * CELSIUS | r->has_humidity * HUMIDITY | r->has_pressure * HPA |
+                   r->has_analog * ANALOG | r->has_load * LOAD | r->has_free * FREE;
+    if ((has & ~(unsigned)s->_internal.seen) != 0) {
+        s->_internal.seen = (uint8_t)(s->_internal.seen | has);
+        s->_internal.describe_due = s->_internal.describe != ELO__DESCRIBE_REFUSED;
+    }
+}
+
+static void put_readings(unsigned seen, struct elo_json_writer *w)
+{
+    static const struct {
+        const char *name, *unit;
+        int32_t max;
+    } rows[] ELO_FLASH = {{K_CELSIUS, W_CELSIUS, 0}, {K_HUMIDITY, W_PERCENT, 100},
+                          {K_HPA, K_HPA, 0},         {K_ANALOG, NULL, 1023},
+                          {K_LOAD, NULL, 0},         {K_FREE, W_KIB, 0}};
     elo__key(w, K_READINGS);
     elo_json_begin_array(w);
-    if (r->has_celsius) {
-        put_item(w, K_CELSIUS, NULL, 0, W_CELSIUS);
-    }
-    if (r->has_humidity) {
-        put_item(w, K_HUMIDITY, NULL, 100, W_PERCENT);
-    }
-    if (r->has_pressure) {
-        put_item(w, K_HPA, NULL, 0, K_HPA);
-    }
-    if (r->has_analog) {
-        put_item(w, K_ANALOG, NULL, 1023, NULL);
-    }
-    if (r->has_load) {
-        put_item(w, K_LOAD, NULL, 0, NULL);
-    }
-    if (r->has_free) {
-        put_item(w, K_FREE, NULL, 0, W_KIB);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) { /* as the bits are */
+        if ((seen >> i & 1u) != 0) {
+            put_item(w, rows[i].name, NULL, rows[i].max, rows[i].unit);
+        }
     }
     elo_json_end_array(w);
 }
@@ -283,11 +288,12 @@ static void put_description(struct elo_station *s, struct elo_json_writer *w)
     struct elo_board_reading r;
     memset(&r, 0, sizeof r);
     board->read(board->ctx, &r);
+    elo__see(s, &r);
     elo__key(w, K_BOARD);
     elo_json_string(w, elo_span_str(board->name));
     put_text(w, K_FIRMWARE, W_ELO);
     put_controls(board, w);
-    put_readings(&r, w);
+    put_readings(s->_internal.seen, w);
 }
 
 size_t elo__write_describe(struct elo_station *s)

@@ -32,9 +32,10 @@
  *   PREFIX/reply      {"id":"a1","ok":true} or {"id":"a1","ok":false,"error":"..."}; asked to
  *                     describe, with "describe" in it
  *   PREFIX/describe   what there is to see and to turn, with ranges and units, so that an interface
- *                     can build itself. Retained, on connecting. A server that closes the
- * connection for it (a policy without iot:RetainPublish and iot:Publish there) does so once: it is
- * not sent again before the next restart, and commands still get it
+ *                     can build itself. Retained, on connecting and when a sensor shows what none
+ *                     has shown since the start. A server that closes the connection for it (a
+ *                     policy without iot:RetainPublish and iot:Publish there) does so once: it is
+ *                     not sent again before the next restart, and commands still get it
  *
  * Commands are obeyed whole or not at all. One that comes again - the same id with the same words,
  * as QoS 1 allows - is answered again and not executed again; the last ELO_STATION_IDS are known,
@@ -206,6 +207,7 @@ struct elo_station {
             uint32_t id, words; /* hashes; 0, 0: none */
         } ids[ELO_STATION_IDS];
         uint8_t id_next;
+        uint8_t seen; /* bits: what the sensors have shown since the start */
 
         struct {
             uint32_t boots;

@@ -21,7 +21,7 @@ static const char T_DESCRIBE[] ELO_FLASH = "/describe";
 
 #define EVENTS_MAX     16   /* in one step */
 #define DESCRIBE_MS    5000 /* telemetry waits no longer for the description */
-#define DESCRIBE_TRIES 3    /* connections lost over it, whatever the reason seemed to be */
+#define DESCRIBE_TRIES 3    /* connections lost over it and none kept, whatever the reason seemed */
 #define REPLY_WAIT_MS  5000 /* a restart waits no longer for its reply to arrive */
 
 static elo_span scratch(const struct elo_station *s, size_t len)
@@ -134,6 +134,7 @@ void elo__measure(struct elo_station *s)
     struct elo_board_reading r;
     memset(&r, 0, sizeof r);
     board->read(board->ctx, &r);
+    elo__see(s, &r);
     uint32_t unix_s = elo_station_is_online(s) ? 0 : elo__unix(s);
     bool health = config->health_s != 0 && s->_internal.uptime_s >= s->_internal.health_at;
     size_t len = elo__write_telemetry(s, &r, unix_s, health);
@@ -426,6 +427,7 @@ static void on_event(struct elo_station *s, const struct elo_client_event *e)
     case ELO_CLIENT_PONG:
         if (s->_internal.describe == ELO__DESCRIBE_ASKED) {
             s->_internal.describe = ELO__DESCRIBE_TAKEN;
+            s->_internal.describe_tries = 0;
         }
         return;
     default:
