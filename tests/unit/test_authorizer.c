@@ -447,6 +447,23 @@ static void a_deny_finds_its_key_in_any_case(void **state)
     auth_session_destroy(auth);
 }
 
+/* It has no resource type: only a policy that says `*` covers it. */
+static void retained_messages_are_listed_by_whom_everything_is_allowed(void **state)
+{
+    (void)state;
+    make_certificate(CERT_ID, CERTIFICATE_ACTIVE);
+    struct auth_session *auth = session(NULL);
+    allow("topics", "iot:*", ARN "topic/*");
+    ALLOWED(auth, GetRetainedMessage, "*");
+    DENIED(auth, ListRetainedMessages, "*");
+    explains(auth, POLICY_ListRetainedMessages, "*", ARN "topic/*, you asked for *");
+    allow("account", "iot:*", ARN "*");
+    DENIED(auth, ListRetainedMessages, "*");
+    allow("all", "iot:ListRetainedMessages", "*");
+    ALLOWED(auth, ListRetainedMessages, "*");
+    auth_session_destroy(auth);
+}
+
 static void what_connect_asks_for_counts_while_it_is_decided(void **state)
 {
     (void)state;
@@ -964,6 +981,7 @@ int main(void)
         WITH_REGISTRY(the_thing_is_the_one_named_like_the_client_or_the_exclusive_one),
         WITH_REGISTRY(facts_of_the_connection_are_condition_keys),
         WITH_REGISTRY(a_deny_finds_its_key_in_any_case),
+        WITH_REGISTRY(retained_messages_are_listed_by_whom_everything_is_allowed),
         WITH_REGISTRY(what_connect_asks_for_counts_while_it_is_decided),
         WITH_REGISTRY(a_second_connect_forgets_the_first),
         WITH_REGISTRY(a_session_keeps_copies),
