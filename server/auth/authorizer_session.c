@@ -423,8 +423,7 @@ static void name_documents(const struct auth_session *s, struct labels *labels)
     elo_span name = custom_authorizer_name(s->peer.custom);
     for (size_t i = 0; i < labels->room; i++) {
         (void)snprintf(labels->text[i], AUTH_LABEL_BYTES, "%zu of authorizer %.*s", i + 1,
-                       name.len > 0 ? (int)name.len : 11,
-                       name.len > 0 ? (const char *)name.ptr : "the default");
+                       (int)name.len, (const char *)name.ptr);
         labels->names[i] = elo_span_str(labels->text[i]);
     }
     labels->count = labels->room;
