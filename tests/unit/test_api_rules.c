@@ -737,6 +737,24 @@ static void of_two_keys_with_one_name_the_last_counts(void **state)
     rig_close(&rig);
 }
 
+/* The service model's bound; it also bounds how long the policies are matched. */
+static void a_resource_to_test_has_2048_bytes_at_most(void **state)
+{
+    (void)state;
+    struct rig rig;
+    char body[4096];
+    char name[2050] = "";
+    rig_open(&rig);
+    memset(name, 'a', 2049);
+    for (int len = 2048; len <= 2049; len++) {
+        snprintf(body, sizeof body,
+                 "{\"authInfos\":[{\"actionType\":\"PUBLISH\",\"resources\":[\"x\",\"%.*s\"]}]}",
+                 len, name);
+        call(&rig, "POST", "/test-authorization", body, len == 2048 ? 200 : 400);
+    }
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -754,6 +772,7 @@ int main(void)
         cmocka_unit_test(another_method_is_told_which),
         cmocka_unit_test(replies_wait_for_what_they_read),
         cmocka_unit_test(devices_hear_and_are_sent_away),
+        cmocka_unit_test(a_resource_to_test_has_2048_bytes_at_most),
         cmocka_unit_test(of_two_keys_with_one_name_the_last_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
