@@ -149,9 +149,19 @@ static aws_error take_info(struct call *c, elo_span json, struct info *out)
                              {.name = "resources", .type = FIELD_ARRAY, .required = true}};
     aws_error error = api__object(c, json, "authInfos.", fields, API_COUNT(fields));
     error = error ? error : take_action(c, fields[0].text, out);
-    return error ? error
-                 : api__string_list(c, fields[1].text, "authInfos.resources", &out->resources,
-                                    &out->resource_count);
+    error = error ? error
+                  : api__string_list(c, fields[1].text, "authInfos.resources", &out->resources,
+                                     &out->resource_count);
+    for (size_t i = 0; error == AWS_OK && i < out->resource_count; i++) {
+        if (out->resources[i].len > LIMIT_RESOURCE_BYTES) {
+            error = api__invalid(c,
+                                 "1 validation error detected: Value '%s' at 'authInfos.resources' "
+                                 "failed to satisfy constraint: Member must have length less than "
+                                 "or equal to %u",
+                                 text_quote(out->resources[i]).text, LIMIT_RESOURCE_BYTES);
+        }
+    }
+    return error;
 }
 
 static aws_error take_infos(struct call *c, elo_span json, struct test *test)

@@ -44,7 +44,10 @@ static aws_error take(struct call *c,
                       struct field *field)
 {
     elo_json_type type = token->type;
-    field->is_there = type != ELO_JSON_NULL;
+    *field = (struct field){.name = field->name,
+                            .type = field->type,
+                            .required = field->required,
+                            .is_there = type != ELO_JSON_NULL};
     if (type == ELO_JSON_NULL) {
         return AWS_OK;
     }

@@ -309,10 +309,21 @@ elo_span auth_resource_arn(const struct authorizer *a,
     return elo_span_of(out, len + name.len);
 }
 
+/* What a question is about, as policies name it; an empty span if it does not fit. */
+static elo_span asked_about(const struct auth_session *s,
+                            enum policy_action action,
+                            elo_span name,
+                            char out[AUTH_ARN_BYTES])
+{
+    const char *type = policy_action_resource(action);
+    return strcmp(type, "*") == 0 ? ELO_SPAN("*")
+                                  : auth_resource_arn(s->authorizer, type, name, out);
+}
+
 static bool decide(struct auth_session *s, enum policy_action action, elo_span name)
 {
     char buf[AUTH_ARN_BYTES];
-    elo_span arn = auth_resource_arn(s->authorizer, policy_action_resource(action), name, buf);
+    elo_span arn = asked_about(s, action, name, buf);
     struct policy_variables vars = {auth_session_variable, s};
     struct policy_decision decision;
     if (arn.len == 0) {
@@ -412,8 +423,7 @@ static void name_documents(const struct auth_session *s, struct labels *labels)
     elo_span name = custom_authorizer_name(s->peer.custom);
     for (size_t i = 0; i < labels->room; i++) {
         (void)snprintf(labels->text[i], AUTH_LABEL_BYTES, "%zu of authorizer %.*s", i + 1,
-                       name.len > 0 ? (int)name.len : 11,
-                       name.len > 0 ? (const char *)name.ptr : "the default");
+                       (int)name.len, (const char *)name.ptr);
         labels->names[i] = elo_span_str(labels->text[i]);
     }
     labels->count = labels->room;
@@ -462,7 +472,7 @@ size_t auth_explain(
     if (!s->fresh) {
         return say(buf, cap, s->fault);
     }
-    elo_span arn = auth_resource_arn(s->authorizer, policy_action_resource(action), name, text);
+    elo_span arn = asked_about(s, action, name, text);
     if (arn.len == 0) {
         return say(buf, cap, "the name is longer than any that AWS allows");
     }

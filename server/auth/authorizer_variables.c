@@ -6,9 +6,13 @@
  *
  * What concerns the client id and the thing has values only on an MQTT connection that has said
  * CONNECT; what CONNECT asked for (will, persistent session) only while CONNECT is decided.
+ *
+ * Names of keys match in any case ("IAM JSON policy elements: Condition", IAM User Guide); the name
+ * of a thing's attribute in brackets is the registry's, where `room` and `Room` are two.
  */
 #include "server/auth/authorizer_internal.h"
 #include "server/base/mem.h"
+#include "server/base/text.h"
 #include "server/pki/pki.h"
 
 #include <stdio.h>
@@ -259,7 +263,7 @@ size_t auth_session_variable(void *ctx, elo_span key, size_t index, elo_span *ou
 {
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         elo_span name = elo_span_str(ROWS[i].key);
-        bool is_it = ROWS[i].prefix ? elo_span_starts_with(key, name) : elo_span_eq(key, name);
+        bool is_it = ROWS[i].prefix ? text_begins(key, name) : text_same(key, name);
         if (is_it) {
             return ROWS[i].value(ctx, elo_span_from(key, name.len), index, out);
         }

@@ -342,6 +342,18 @@ static elo_err find(struct custom *c, const struct authorizer_record **out)
     return ELO_OK;
 }
 
+/* Whom to ask, and what to call: from here on the default is known by its name, too. */
+static elo_err choose(struct custom *c, const struct authorizer_record *r)
+{
+    buf_clear(&c->name);
+    buf_add(&c->name, r->name);
+    buf_clear(&c->function);
+    buf_add(&c->function, r->function_arn);
+    return buf_err(&c->name) == ELO_OK && buf_err(&c->function) == ELO_OK
+               ? ELO_OK
+               : custom__fail(c, ELO_E_NO_MEMORY, "no memory");
+}
+
 static elo_err
 check_token(struct custom *c, const struct authorizer_record *r, elo_span token, elo_span signature)
 {
@@ -382,7 +394,11 @@ static elo_err prepare(struct custom *c,
     } else {
         (void)look(c, query, elo_span_str(name_key), &c->name);
     }
+    if (buf_err(&c->name) != ELO_OK) {
+        return custom__fail(c, ELO_E_NO_MEMORY, "no memory, or a name that is too long");
+    }
     elo_err err = find(c, &r);
+    err = err != ELO_OK ? err : choose(c, r);
     if (err != ELO_OK) {
         return err;
     }
@@ -398,14 +414,11 @@ static elo_err prepare(struct custom *c,
     } else if (mqtt != NULL && mqtt->has_password) {
         pki_base64(mqtt->password, &s->password);
     }
-    buf_clear(&c->function);
-    buf_add(&c->function, r->function_arn);
     if (buf_err(&s->token) != ELO_OK || buf_err(&s->signature) != ELO_OK) {
         return custom__fail(c, ELO_E_AUTHORIZER, "the token or its signature is too long");
     }
-    if (buf_err(&s->password) != ELO_OK || buf_err(&c->function) != ELO_OK ||
-        buf_err(&c->name) != ELO_OK) {
-        return custom__fail(c, ELO_E_NO_MEMORY, "no memory, or a name that is too long");
+    if (buf_err(&s->password) != ELO_OK) {
+        return custom__fail(c, ELO_E_NO_MEMORY, "no memory");
     }
     err = check_token(c, r, buf_span(&s->token), buf_span(&s->signature));
     struct facts f = {.mqtt = mqtt,
@@ -441,6 +454,7 @@ elo_err custom_ask_again(struct custom *c)
 {
     const struct authorizer_record *r = NULL;
     elo_err err = find(c, &r);
+    err = err != ELO_OK ? err : choose(c, r);
     return err != ELO_OK ? err : enqueue(c);
 }
 

@@ -53,6 +53,7 @@ ELO_MUST_USE elo_err custom_ask(struct custom *c,
                                 const char *id,
                                 custom_answered *answered,
                                 void *ctx);
+/* The same authorizer as it is by now, whatever is the default: its function, if it is ACTIVE. */
 ELO_MUST_USE elo_err custom_ask_again(struct custom *c);
 
 const char *custom_why(const struct custom *c);

@@ -21,7 +21,7 @@ struct custom {
     struct buf headers; /* "name\0value\n" */
     struct buf query;
     struct buf server_name;
-    struct buf name; /* of the authorizer; empty: the default */
+    struct buf name; /* of the authorizer: the named one, or what was the default then */
 
     /* the call */
     struct buf function;

@@ -33,7 +33,10 @@ ELO_MUST_USE elo_err policy_parse(elo_span document,
 struct policy *policy_retain(struct policy *policy);
 void policy_release(struct policy *policy); /* NULL is allowed */
 
-/* Actions the broker and the API ask for; their names are "iot:" and the word. */
+/*
+ * Actions the broker and the API ask for, with the type of their resource; their names are "iot:"
+ * and the word. "*": there is no type, and what is asked about is "*" instead of an ARN.
+ */
 #define POLICY_ACTION_LIST(X)                                                                      \
     X(Connect, "client")                                                                           \
     X(Publish, "topic")                                                                            \
@@ -41,7 +44,7 @@ void policy_release(struct policy *policy); /* NULL is allowed */
     X(Subscribe, "topicfilter")                                                                    \
     X(Receive, "topic")                                                                            \
     X(GetRetainedMessage, "topic")                                                                 \
-    X(ListRetainedMessages, "topic")                                                               \
+    X(ListRetainedMessages, "*")                                                                   \
     X(GetConnection, "client")                                                                     \
     X(DeleteConnection, "client")                                                                  \
     X(ListSubscriptions, "client")                                                                 \

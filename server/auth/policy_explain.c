@@ -97,7 +97,8 @@ static bool with_other_type(elo_span arn, enum policy_action action, struct text
 static bool at_same_place(const struct text *pattern, elo_span arn, struct text *out)
 {
     elo_span resource = arn_resource(span_of(pattern));
-    return resource.len > 0 && join(out, arn_head(arn), resource, elo_span_of(NULL, 0));
+    return resource.len > 0 && arn_resource(arn).len > 0 &&
+           join(out, arn_head(arn), resource, elo_span_of(NULL, 0));
 }
 
 static enum miss_kind judge(const struct question *q, const struct text *pattern)

@@ -5,6 +5,7 @@
  * there is one, and what to write instead where that is known.
  */
 #include "server/auth/policy_miss.h"
+#include "server/base/text.h"
 
 #include <stdio.h>
 
@@ -126,8 +127,7 @@ static bool has_value(const struct question *q, elo_span key)
 
 static bool is_list(elo_span key)
 {
-    const elo_span suffix = ELO_SPAN(".List");
-    return key.len > suffix.len && elo_span_eq(elo_span_from(key, key.len - suffix.len), suffix);
+    return text_ends(key, ELO_SPAN(".List"));
 }
 
 static void say_because(struct sentence *s, const struct question *q, elo_span key)
@@ -138,7 +138,7 @@ static void say_because(struct sentence *s, const struct question *q, elo_span k
     }
     const elo_span thing = ELO_SPAN("iot:Connection.Thing.ThingName");
     elo_span name;
-    if (elo_span_starts_with(key, ELO_SPAN("iot:Connection.Thing.")) && has_value(q, thing) &&
+    if (text_begins(key, ELO_SPAN("iot:Connection.Thing.")) && has_value(q, thing) &&
         variable_text(q->vars, thing, &name)) {
         say(s, ": thing ");
         add(s, name);
@@ -146,7 +146,7 @@ static void say_because(struct sentence *s, const struct question *q, elo_span k
         return;
     }
     for (size_t i = 0; i < sizeof MISSING / sizeof MISSING[0]; i++) {
-        if (elo_span_starts_with(key, elo_span_str(MISSING[i].prefix))) {
+        if (text_begins(key, elo_span_str(MISSING[i].prefix))) {
             say(s, ": ");
             say(s, MISSING[i].because);
             return;

@@ -10,18 +10,21 @@
  *   - a certificate's value with a `*`, `$`, `+`, `?` or `#` is not substituted in a text;
  *   - in a condition a certificate's value is compared with its special characters
  *     `,` `"` `\` `+` `=` `<` `>` `;` preceded by a backslash, as the guide has them written.
+ *
+ * Names of keys match in any case ("IAM JSON policy elements: Condition", IAM User Guide).
  */
 #include "server/auth/policy_compiled.h"
+#include "server/base/text.h"
 
 static bool is_certificate(elo_span key)
 {
-    return elo_span_starts_with(key, ELO_SPAN("iot:Certificate."));
+    return text_begins(key, ELO_SPAN("iot:Certificate."));
 }
 
 /* The names of a certificate's attributes: a list by nature, not an attribute with values. */
 static bool is_key_list(elo_span key)
 {
-    return elo_span_eq(key, ELO_SPAN("iot:Certificate.AvailableKeys"));
+    return text_same(key, ELO_SPAN("iot:Certificate.AvailableKeys"));
 }
 
 static size_t ask(const struct policy_variables *vars, elo_span key, size_t index, elo_span *out)
@@ -49,8 +52,7 @@ static bool cut_index(elo_span name, elo_span *key, size_t *index)
 static bool cut_list(elo_span name, elo_span *key)
 {
     const elo_span suffix = ELO_SPAN(".List");
-    if (!is_certificate(name) || name.len <= suffix.len ||
-        !elo_span_eq(elo_span_from(name, name.len - suffix.len), suffix)) {
+    if (!is_certificate(name) || !text_ends(name, suffix)) {
         return false;
     }
     *key = elo_span_first(name, name.len - suffix.len);

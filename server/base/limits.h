@@ -60,6 +60,7 @@
 /* AWS API */
 #define LIMIT_PAGE_MAX           250u
 #define LIMIT_PAGE_DEFAULT       50u
+#define LIMIT_RESOURCE_BYTES     2048u /* of TestAuthorization */
 #define LIMIT_HTTP_HEADER_BYTES  16384u
 #define LIMIT_HTTP_HEADERS       64u
 #define LIMIT_HTTP_BODY_BYTES    524288u

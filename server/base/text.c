@@ -14,6 +14,16 @@ bool text_same(elo_span a, elo_span b)
     return a.len == b.len;
 }
 
+bool text_begins(elo_span text, elo_span with)
+{
+    return text.len >= with.len && text_same(elo_span_first(text, with.len), with);
+}
+
+bool text_ends(elo_span text, elo_span with)
+{
+    return text.len >= with.len && text_same(elo_span_from(text, text.len - with.len), with);
+}
+
 static bool is_blank(uint8_t c)
 {
     return c == ' ' || c == '\t';

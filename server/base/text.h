@@ -18,6 +18,8 @@ static inline uint8_t text_lower(uint8_t c)
 
 /* Alike but for the case of ASCII letters. */
 bool text_same(elo_span a, elo_span b);
+bool text_begins(elo_span text, elo_span with);
+bool text_ends(elo_span text, elo_span with);
 
 /* Without the spaces and tabs at either end. */
 elo_span text_trim(elo_span text);

@@ -385,7 +385,9 @@ static aws_error apply(struct run *run,
     for (size_t i = 0; error == AWS_OK && i < plan->policy_count; i++) {
         error = apply_policy(run, &plan->policies[i], arn, out);
     }
-    if (error == AWS_OK && arn.len > 0 && plan->thing.is_there) {
+    /* An attachment that is there stays as it is: it may be an exclusive one. */
+    if (error == AWS_OK && arn.len > 0 && plan->thing.is_there &&
+        !registry_is_attached(run->reg, plan->thing.name, arn)) {
         error = registration_failed(run, registry_attach_thing_principal(run->reg, plan->thing.name,
                                                                          arn, false, run->fault));
     }

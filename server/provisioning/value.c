@@ -15,11 +15,12 @@
 
 #define CERTIFICATE_ID ELO_SPAN("AWS::IoT::Certificate::Id")
 
+/* Among equal names the last counts. */
 static bool given(const struct run *run, elo_span name, elo_span *out)
 {
-    for (size_t i = 0; i < run->request->parameter_count; i++) {
-        if (elo_span_eq(run->request->parameters[i].name, name)) {
-            *out = run->request->parameters[i].value;
+    for (size_t i = run->request->parameter_count; i > 0; i--) {
+        if (elo_span_eq(run->request->parameters[i - 1].name, name)) {
+            *out = run->request->parameters[i - 1].value;
             return true;
         }
     }

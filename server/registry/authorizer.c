@@ -244,24 +244,38 @@ static struct authorizer_entry *find(const struct registry *reg, elo_span name)
     return registry__index_get(&reg->state.authorizers, name);
 }
 
+/* Among keys of one name the last counts. */
+static aws_error apply_keys(struct authorizer_record *a,
+                            const struct thing_attribute *keys,
+                            size_t count,
+                            struct aws_fault *fault)
+{
+    a->key_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t at = 0;
+        while (at < a->key_count && !elo_span_eq(a->keys[at].name, keys[i].name)) {
+            at++;
+        }
+        if (at == REGISTRY_AUTHORIZER_KEYS) {
+            return aws_fault_set(fault, AWS_InvalidRequestException,
+                                 "At most %u tokenSigningPublicKeys are taken",
+                                 REGISTRY_AUTHORIZER_KEYS);
+        }
+        a->key_count += at == a->key_count;
+        a->keys[at] = keys[i];
+    }
+    return AWS_OK;
+}
+
 static aws_error
 apply(struct authorizer_record *a, const struct authorizer_change *given, struct aws_fault *fault)
 {
-    if (given->has_keys && given->key_count > REGISTRY_AUTHORIZER_KEYS) {
-        return aws_fault_set(fault, AWS_InvalidRequestException,
-                             "At most %u tokenSigningPublicKeys are taken",
-                             REGISTRY_AUTHORIZER_KEYS);
-    }
     a->function_arn = given->function_arn.len > 0 ? given->function_arn : a->function_arn;
     a->token_key_name = given->token_key_name.len > 0 ? given->token_key_name : a->token_key_name;
-    for (size_t i = 0; given->has_keys && i < given->key_count; i++) {
-        a->keys[i] = given->keys[i];
-    }
-    a->key_count = given->has_keys ? given->key_count : a->key_count;
     a->active = given->active != NULL ? *given->active : a->active;
     a->caching_for_http =
         given->caching_for_http != NULL ? *given->caching_for_http : a->caching_for_http;
-    return AWS_OK;
+    return given->has_keys ? apply_keys(a, given->keys, given->key_count, fault) : AWS_OK;
 }
 
 /* Stores the record and puts its entry in the place of `old` (NULL: there is none). */

@@ -707,6 +707,54 @@ static void devices_hear_and_are_sent_away(void **state)
     rig_close(&rig);
 }
 
+/* Two signing keys with one name: the last counts, and the name is told once. */
+static void of_two_keys_with_one_name_the_last_counts(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig);
+    json_t *keys[2];
+    char *pem[2];
+    char body[4096];
+    for (size_t i = 0; i < 2; i++) {
+        json_t *made = get(&rig, "POST", "/keys-and-certificate", "");
+        keys[i] = json_incref(json_object_get(json_object_get(made, "keyPair"), "PublicKey"));
+        pem[i] = json_dumps(keys[i], JSON_ENCODE_ANY);
+        json_decref(made);
+    }
+    snprintf(body, sizeof body,
+             "{\"authorizerFunctionArn\":\"arn:aws:lambda:eu-west-1:123456789012:function:f\","
+             "\"tokenKeyName\":\"t\",\"tokenSigningPublicKeys\":{\"k\":%s,\"k\":%s}}",
+             pem[0], pem[1]);
+    json_decref(get(&rig, "POST", "/authorizer/a", body));
+    const struct authorizer_record *a = registry_authorizer(rig.registry, ELO_SPAN("a"));
+    assert_int_equal(a->key_count, 1);
+    assert_true(elo_span_eq(a->keys[0].value, elo_span_str(json_string_value(keys[1]))));
+    for (size_t i = 0; i < 2; i++) {
+        free(pem[i]);
+        json_decref(keys[i]);
+    }
+    rig_close(&rig);
+}
+
+/* The service model's bound; it also bounds how long the policies are matched. */
+static void a_resource_to_test_has_2048_bytes_at_most(void **state)
+{
+    (void)state;
+    struct rig rig;
+    char body[4096];
+    char name[2050] = "";
+    rig_open(&rig);
+    memset(name, 'a', 2049);
+    for (int len = 2048; len <= 2049; len++) {
+        snprintf(body, sizeof body,
+                 "{\"authInfos\":[{\"actionType\":\"PUBLISH\",\"resources\":[\"x\",\"%.*s\"]}]}",
+                 len, name);
+        call(&rig, "POST", "/test-authorization", body, len == 2048 ? 200 : 400);
+    }
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -724,6 +772,8 @@ int main(void)
         cmocka_unit_test(another_method_is_told_which),
         cmocka_unit_test(replies_wait_for_what_they_read),
         cmocka_unit_test(devices_hear_and_are_sent_away),
+        cmocka_unit_test(a_resource_to_test_has_2048_bytes_at_most),
+        cmocka_unit_test(of_two_keys_with_one_name_the_last_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

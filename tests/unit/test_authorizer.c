@@ -396,6 +396,12 @@ static void facts_of_the_connection_are_condition_keys(void **state)
     condition("noattr", "iot:*", "{\"Null\":{\"iot:Connection.Thing.Attributes[x]\":\"true\"}}");
     condition("attr", "iot:*",
               "{\"StringLike\":{\"iot:Connection.Thing.Attributes[room]\":\"l*\"}}");
+    condition("ip-case", "iot:*", "{\"IpAddress\":{\"AWS:sourceIP\":\"192.0.2.0/24\"}}");
+    condition("id-case", "iot:*", "{\"StringEquals\":{\"iot:clientid\":\"bench-7\"}}");
+    condition("attr-case", "iot:*",
+              "{\"StringLike\":{\"IOT:connection.thing.attributes[room]\":\"l*\"}}");
+    condition("attr-other", "iot:*",
+              "{\"Null\":{\"iot:Connection.Thing.Attributes[Room]\":\"true\"}}");
     struct auth_session *seven = session("bench-7");
     struct auth_session *eight = session("bench-8");
     struct auth_session *https = session(NULL);
@@ -403,12 +409,14 @@ static void facts_of_the_connection_are_condition_keys(void **state)
         const char *policy;
         bool seven, eight, https;
     } rows[] = {
-        {"attached", true, false, false}, {"loose", false, true, false},
-        {"ip", true, true, true},         {"ip6", false, false, false},
-        {"sni", true, true, true},        {"id", true, false, false},
-        {"cert", true, true, true},       {"untyped", true, true, true},
-        {"nodate", true, true, true},     {"nofield", true, true, true},
-        {"noattr", true, true, true},     {"attr", true, false, false},
+        {"attached", true, false, false},  {"loose", false, true, false},
+        {"ip", true, true, true},          {"ip6", false, false, false},
+        {"sni", true, true, true},         {"id", true, false, false},
+        {"cert", true, true, true},        {"untyped", true, true, true},
+        {"nodate", true, true, true},      {"nofield", true, true, true},
+        {"noattr", true, true, true},      {"attr", true, false, false},
+        {"ip-case", true, true, true},     {"id-case", true, false, false},
+        {"attr-case", true, false, false}, {"attr-other", true, true, true},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         assert_int_equal(holds(seven, rows[i].policy, POLICY_Publish), rows[i].seven);
@@ -418,6 +426,42 @@ static void facts_of_the_connection_are_condition_keys(void **state)
     auth_session_destroy(seven);
     auth_session_destroy(eight);
     auth_session_destroy(https);
+}
+
+/* A Deny whose key is written in other letters denies. */
+static void a_deny_finds_its_key_in_any_case(void **state)
+{
+    (void)state;
+    make_certificate(CERT_ID, CERTIFICATE_ACTIVE);
+    struct auth_session *auth = session("bench-7");
+    allow("all", "iot:*", "*");
+    make_policy("not-here", document("Deny", "iot:Publish", "*",
+                                     "{\"IpAddress\":{\"aws:sourceIp\":\"192.0.2.0/24\"}}"));
+    attach("not-here");
+    DENIED(auth, Publish, "x");
+    ALLOWED(auth, Receive, "x");
+    OK(registry_detach_policy(reg, s("all"), cert_arn(), &fault));
+    allow("mine", "iot:Connect", ARN "client/${iot:clientID}");
+    ALLOWED(auth, Connect, "bench-7");
+    DENIED(auth, Connect, "bench-8");
+    auth_session_destroy(auth);
+}
+
+/* It has no resource type: only a policy that says `*` covers it. */
+static void retained_messages_are_listed_by_whom_everything_is_allowed(void **state)
+{
+    (void)state;
+    make_certificate(CERT_ID, CERTIFICATE_ACTIVE);
+    struct auth_session *auth = session(NULL);
+    allow("topics", "iot:*", ARN "topic/*");
+    ALLOWED(auth, GetRetainedMessage, "*");
+    DENIED(auth, ListRetainedMessages, "*");
+    explains(auth, POLICY_ListRetainedMessages, "*", ARN "topic/*, you asked for *");
+    allow("account", "iot:*", ARN "*");
+    DENIED(auth, ListRetainedMessages, "*");
+    allow("all", "iot:ListRetainedMessages", "*");
+    ALLOWED(auth, ListRetainedMessages, "*");
+    auth_session_destroy(auth);
 }
 
 static void what_connect_asks_for_counts_while_it_is_decided(void **state)
@@ -582,6 +626,11 @@ static void fields_of_the_certificate_are_variables(void **state)
               "\"Null\":{\"iot:Certificate.Subject.CommonName.1\":\"true\"},"
               "\"ForAllValues:StringEquals\":{\"iot:Certificate.Subject.CommonName.List\":"
               "\"bench 7\"}}");
+    condition("any-case", "iot:Receive",
+              "{\"ForAnyValue:StringEquals\":{\"iot:certificate.subject.commonname.list\":"
+              "\"bench 7\",\"iot:certificate.availablekeys\":"
+              "\"iot:Certificate.Subject.CommonName\"}}");
+    assert_true(holds(auth, "any-case", POLICY_Receive));
     assert_true(holds(auth, "known", POLICY_Receive));
     assert_true(holds(auth, "serial", POLICY_Receive));
     assert_false(holds(auth, "unknown", POLICY_Receive));
@@ -634,6 +683,7 @@ static void a_common_name_with_a_wildcard_is_not_substituted(void **state)
     make_certificate(CERT_ID, CERTIFICATE_ACTIVE);
     allow("p", "iot:Publish", ARN "topic/${iot:Certificate.Subject.CommonName}");
     struct auth_session *auth = session_of_certificate("bench*");
+    allow("lower", "iot:Publish", ARN "topic/${iot:certificate.subject.commonname}");
     DENIED(auth, Publish, "bench*");
     DENIED(auth, Publish, "bench7");
     explains(auth, POLICY_Publish, "bench*", "its text has one of * $ + ? # in it");
@@ -930,6 +980,8 @@ int main(void)
         WITH_REGISTRY(a_document_that_is_no_policy_denies_everything),
         WITH_REGISTRY(the_thing_is_the_one_named_like_the_client_or_the_exclusive_one),
         WITH_REGISTRY(facts_of_the_connection_are_condition_keys),
+        WITH_REGISTRY(a_deny_finds_its_key_in_any_case),
+        WITH_REGISTRY(retained_messages_are_listed_by_whom_everything_is_allowed),
         WITH_REGISTRY(what_connect_asks_for_counts_while_it_is_decided),
         WITH_REGISTRY(a_second_connect_forgets_the_first),
         WITH_REGISTRY(a_session_keeps_copies),

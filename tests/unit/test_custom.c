@@ -347,6 +347,63 @@ static void policies_are_refreshed_in_time(void **state)
     expect_closed(p, ELO_E_POLICY_PUBLISH);
 }
 
+static void change_door(const char *function, bool active)
+{
+    struct aws_fault fault;
+    const struct authorizer_record *changed;
+    const struct authorizer_change change = {.function_arn = elo_span_str(function),
+                                             .active = &active};
+    assert_int_equal(
+        registry_update_authorizer(house.registry, ELO_SPAN("Door"), &change, 1, &changed, &fault),
+        AWS_OK);
+}
+
+#define FUNCTION(name) "arn:aws:lambda:eu-west-1:111122223333:function:" name
+
+/* A refresh asks the authorizer that let the client in, as it is by now. */
+static void a_refresh_asks_the_authorizer_as_it_is(void **state)
+{
+    (void)state;
+    struct aws_fault fault;
+    const struct authorizer_record *made;
+    const bool yes = true;
+    const struct authorizer_change other = {
+        .function_arn = ELO_SPAN(FUNCTION("gate")), .active = &yes, .signing_disabled = &yes};
+    struct peer *p = enter("lamp", ELO_MQTT_3_1_1, GRANT("one", "86400", "300"));
+    change_door(FUNCTION("door:2"), true);
+    wait_s(300);
+    struct custom *call = custom_next_call(house.auth);
+    assert_non_null(call);
+    assert_true(elo_span_eq(custom_call_function(call), ELO_SPAN(FUNCTION("door:2"))));
+    custom_call_done(call, ELO_OK, ELO_SPAN(GRANT("one", "86400", "300")), NULL);
+    desk_pump(&desk);
+    assert_false(p->closed_by_broker);
+
+    /* Another default does not take it over, nor does it outlive its own. */
+    assert_int_equal(
+        registry_create_authorizer(house.registry, ELO_SPAN("Gate"), &other, 1, &made, &fault),
+        AWS_OK);
+    assert_int_equal(registry_clear_default_authorizer(house.registry, &fault), AWS_OK);
+    assert_int_equal(
+        registry_set_default_authorizer(house.registry, ELO_SPAN("Gate"), &made, &fault), AWS_OK);
+    wait_s(300);
+    call = custom_next_call(house.auth);
+    assert_non_null(call);
+    assert_true(elo_span_eq(custom_call_function(call), ELO_SPAN(FUNCTION("door:2"))));
+    custom_call_done(call, ELO_OK, ELO_SPAN(GRANT("one", "86400", "300")), NULL);
+    desk_pump(&desk);
+    change_door(FUNCTION("door:2"), false);
+    wait_s(300);
+    assert_null(custom_next_call(house.auth));
+    expect_closed(p, ELO_E_AUTHORIZER);
+    assert_true(desk_logged(&desk, "the authorizer Door is INACTIVE"));
+
+    change_door(FUNCTION("door"), true); /* the house is for all tests */
+    assert_int_equal(registry_clear_default_authorizer(house.registry, &fault), AWS_OK);
+    assert_int_equal(
+        registry_set_default_authorizer(house.registry, ELO_SPAN("Door"), &made, &fault), AWS_OK);
+}
+
 static void a_refresh_that_fails_ends_it(void **state)
 {
     (void)state;
@@ -449,6 +506,7 @@ int main(void)
         cmocka_unit_test(each_answer_is_judged),
         cmocka_unit_test(an_answer_is_whole_or_nothing),
         ON_A_DESK(policies_are_refreshed_in_time),
+        ON_A_DESK(a_refresh_asks_the_authorizer_as_it_is),
         ON_A_DESK(a_refresh_that_fails_ends_it),
         ON_A_DESK(many_refreshes_wait_for_each_other),
         ON_A_DESK(who_has_left_is_not_asked_about),

@@ -375,6 +375,12 @@ static void text_is_the_same_in_either_case(void **state)
     assert_false(text_same(ELO_SPAN("host"), ELO_SPAN("hos")));
     assert_false(text_same(ELO_SPAN("@["), ELO_SPAN("`{"))); /* the neighbours of A and Z */
     assert_int_equal(text_lower(0xC4), 0xC4);
+    assert_true(text_begins(ELO_SPAN("IoT:ClientId"), ELO_SPAN("iot:")));
+    assert_false(text_begins(ELO_SPAN("iot"), ELO_SPAN("iot:")));
+    assert_true(text_ends(ELO_SPAN("Name.list"), ELO_SPAN(".List")));
+    assert_false(text_ends(ELO_SPAN("List"), ELO_SPAN(".List")));
+    assert_true(text_begins(elo_span_of(NULL, 0), ELO_SPAN("")));
+    assert_true(text_ends(elo_span_of(NULL, 0), ELO_SPAN("")));
 }
 
 static void text_is_quoted_printable_and_short(void **state)

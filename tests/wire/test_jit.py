@@ -157,6 +157,26 @@ def registration(scene):
 
 
 @case
+def one_key_two_cas(scene):
+    """RegisterCertificate under two CA certificates of one subject and key: it must be told which"""
+    desk = scene.desk()
+    ca = make_ca(scene, "field-ca")
+    again = scene.path("again.pem")
+    scene.openssl("req", "-x509", "-new", "-key", ca[1], "-subj", "/O=Field/CN=field-ca", "-days",
+                  "30", "-addext", "basicConstraints=critical,CA:TRUE", "-out", again)
+    register_ca(scene, desk, ca)
+    second = register_ca(scene, desk, (again, ca[1]))
+    device = device_of(scene, ca, "bench-7")
+    body = {"certificatePem": device.cert.read_text()}
+    reply = desk.call("POST", "/certificate/register", body)
+    check(reply.status == 409 and reply.error == "CertificateConflictException",
+          "without a hint it is refused", reply.text)
+    body["caCertificatePem"] = again.read_text()
+    made = desk.must("POST", "/certificate/register", body)
+    check(knows(desk, device)["caCertificateId"] == second, "the one that was given counts", made)
+
+
+@case
 def survives(scene):
     """what the first contact registered is there after kill -9"""
     desk = scene.desk()
