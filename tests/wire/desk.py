@@ -61,6 +61,14 @@ def check(good, text, detail=""):
     return bool(good)
 
 
+def check_sanitizers(argv, text):
+    """A complaint is shown from its first line on: what happened, and where."""
+    found = SANITIZER.search(text)
+    if found:
+        lines = text[found.start():].splitlines()
+        check(False, f"no sanitizer complains in {argv}", "\n".join(lines[:40]))
+
+
 def need(good, text, detail=""):
     """A check without which the rest of the case makes no sense."""
     if not check(good, text, detail):
@@ -235,8 +243,7 @@ class Scene:
             process.kill()
         self.undo.close()
         for process in self.processes:
-            if SANITIZER.search(process.text()):
-                check(False, f"no sanitizer complains in {process.argv[:2]}", process.text())
+            check_sanitizers(process.argv[:2], process.text())
 
     def tell(self):
         """After a failure: the last words of what ran last."""
@@ -260,8 +267,7 @@ class Scene:
                               encoding="utf-8", errors="backslashreplace", timeout=patience,
                               **({} if stdin is not None else {"stdin": subprocess.DEVNULL}))
         result = Result(done.returncode, done.stdout, done.stderr)
-        if SANITIZER.search(result.err):
-            check(False, f"no sanitizer complains in {argv}", result.err)
+        check_sanitizers(argv, result.err)
         return result
 
     def elo(self, *args, **options):
