@@ -45,9 +45,9 @@ soak: ## 2,000 kills, 10,000 connections, an hour of 2,000 devices; the result i
 	@cmake --build build/release --parallel $(JOBS) -- --quiet
 	@tests/soak/run $(ARGS)
 
-fuzz: ## every fuzz target for FUZZ_SECONDS (default 60) each
+fuzz: ## every fuzz target for FUZZ_SECONDS (default 60) each, another way every time
 	@tools/setup all
-	@FUZZ_SECONDS=$${FUZZ_SECONDS:-60} tools/test fuzz
+	@FUZZ_SEED=$${FUZZ_SEED:-0} FUZZ_SECONDS=$${FUZZ_SECONDS:-60} tools/test fuzz
 
 lx106: ## lib/ with the ESP8266's compiler, its sizes, and images run on the emulated board
 	@tools/setup all
